@@ -1,0 +1,57 @@
+-- Obligations: what must happen next.
+
+-- Adds one, once: the same business key again changes nothing.  `p_on_clock` says whether it falls due
+-- in the customer's test clock (business time) or always in wall time (talking to a gateway).
+CREATE OR REPLACE FUNCTION obligation_add(p_customer uuid, p_kind text, p_business_key text, p_subject uuid,
+                                          p_due timestamptz, p_on_clock boolean, p_now timestamptz) RETURNS void
+LANGUAGE plpgsql SET search_path = dues, pg_temp AS $$
+DECLARE
+    v_clock uuid;
+BEGIN
+    IF p_on_clock THEN
+        SELECT c.test_clock_id INTO v_clock FROM customer c WHERE c.customer_id = p_customer;
+    END IF;
+    INSERT INTO obligation (customer_id, kind, business_key, bucket, subject_id, due_time, test_clock_id, create_time)
+    VALUES (p_customer, p_kind, p_business_key, get_byte(uuid_send(p_customer), 15) % 64, p_subject, p_due, v_clock, p_now)
+    ON CONFLICT ON CONSTRAINT obligation_pkey DO NOTHING;
+END $$;
+
+-- False: the lease was lost, somebody else runs it or has finished it.
+CREATE OR REPLACE FUNCTION obligation_finish(p_customer uuid, p_kind text, p_business_key text, p_epoch bigint)
+RETURNS boolean
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = dues, pg_temp AS $$
+BEGIN
+    DELETE FROM obligation WHERE customer_id = p_customer AND kind = p_kind AND business_key = p_business_key
+       AND epoch = p_epoch;
+    RETURN FOUND;
+END $$;
+GRANT EXECUTE ON FUNCTION obligation_finish(uuid, text, text, bigint) TO dues_service;
+
+CREATE OR REPLACE FUNCTION obligation_move(p_customer uuid, p_kind text, p_business_key text, p_epoch bigint,
+                                           p_due timestamptz, p_failure text) RETURNS boolean
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = dues, pg_temp AS $$
+BEGIN
+    UPDATE obligation
+       SET due_time = p_due, lease_until = NULL, last_failure = p_failure,
+           failure_count = CASE WHEN p_failure IS NULL THEN 0 ELSE failure_count + 1 END
+     WHERE customer_id = p_customer AND kind = p_kind AND business_key = p_business_key AND epoch = p_epoch;
+    RETURN FOUND;
+END $$;
+GRANT EXECUTE ON FUNCTION obligation_move(uuid, text, text, bigint, timestamptz, text) TO dues_service;
+
+-- Compare-and-set of lease and epoch; NULL: somebody else was first.
+CREATE OR REPLACE FUNCTION obligation_claim(p_customer uuid, p_kind text, p_business_key text, p_epoch bigint,
+                                            p_lease_ms bigint) RETURNS bigint
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = dues, pg_temp AS $$
+DECLARE
+    v_now timestamptz := clock_timestamp();
+    v_until timestamptz := v_now + p_lease_ms * interval '1 millisecond';
+    v_epoch bigint;
+BEGIN
+    UPDATE obligation SET epoch = epoch + 1, lease_until = v_until
+     WHERE customer_id = p_customer AND kind = p_kind AND business_key = p_business_key AND epoch = p_epoch
+       AND (lease_until IS NULL OR lease_until < v_now)
+    RETURNING epoch INTO v_epoch;
+    RETURN v_epoch;
+END $$;
+GRANT EXECUTE ON FUNCTION obligation_claim(uuid, text, text, bigint, bigint) TO dues_service;

@@ -1,0 +1,46 @@
+-- Recorded requests: the row is written in the same commit as the effect.
+
+-- 'new': the caller of this function goes on; 'replay': `answer` is the first answer; 'running': the
+-- first request's money is in flight; 'reused': another request under the same id.
+-- A key without request_id records nothing and is always 'new'.
+CREATE OR REPLACE FUNCTION request_record(p_customer uuid, p_key request_key, p_object uuid, p_answer bytea,
+                                          p_now timestamptz,
+                                          OUT outcome text, OUT answer bytea, OUT object_id uuid)
+LANGUAGE plpgsql SET search_path = dues, pg_temp AS $$
+DECLARE
+    v_row recorded_request%ROWTYPE;
+BEGIN
+    IF p_key.request_id IS NULL THEN
+        outcome := 'new';
+        object_id := p_object;
+        RETURN;
+    END IF;
+    INSERT INTO recorded_request AS r (customer_id, caller, method, request_id, request_hash, object_id, answer, create_time)
+    VALUES (p_customer, p_key.caller, p_key.method, p_key.request_id, p_key.request_hash, p_object, p_answer, p_now)
+    ON CONFLICT ON CONSTRAINT recorded_request_pkey DO NOTHING;
+    IF FOUND THEN
+        outcome := 'new';
+        object_id := p_object;
+        RETURN;
+    END IF;
+    SELECT * INTO STRICT v_row FROM recorded_request r
+     WHERE r.customer_id = p_customer AND r.caller = p_key.caller AND r.method = p_key.method
+       AND r.request_id = p_key.request_id;
+    object_id := v_row.object_id;
+    IF v_row.request_hash <> p_key.request_hash THEN
+        outcome := 'reused';
+    ELSIF v_row.answer IS NULL THEN
+        outcome := 'running';
+    ELSE
+        outcome := 'replay';
+        answer := v_row.answer;
+    END IF;
+END $$;
+
+-- The definitive answer of a request whose money was in flight.  Written once.
+CREATE OR REPLACE FUNCTION request_answer(p_customer uuid, p_object uuid, p_method text, p_answer bytea) RETURNS void
+LANGUAGE plpgsql SET search_path = dues, pg_temp AS $$
+BEGIN
+    UPDATE recorded_request r SET answer = p_answer
+     WHERE r.customer_id = p_customer AND r.object_id = p_object AND r.method = p_method AND r.answer IS NULL;
+END $$;

@@ -1,0 +1,81 @@
+/*
+ * A call: one RPC, or one run of an obligation, on its way through the house.
+ *
+ * Everything that a handler needs hangs on it: its arena, who calls, until when, and the house.
+ * It lives from accept to the end of the answer; the arena owns all that it points to.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/arena.h"
+#include "base/attributes.h"
+#include "base/error.h"
+#include "base/house.h"
+#include "base/id.h"
+
+/* How the caller proved itself.  One bit each: a method's row names those it admits. */
+enum caller_kind {
+    CALLER_SERVICE = 1 << 0,     /* certificate …/service/<name> */
+    CALLER_OPERATOR = 1 << 1,    /* certificate …/operator/<name> */
+    CALLER_APP = 1 << 2,         /* certificate …/app/<name>, nobody logged in */
+    CALLER_APP_USER = 1 << 3,    /* the same with an access token bound to it */
+    CALLER_DEVICE = 1 << 4,      /* certificate …/device/<id>, nobody logged in */
+    CALLER_DEVICE_USER = 1 << 5, /* the same with an access token bound to it */
+    CALLER_SYSTEM = 1 << 6,      /* an obligation of our own */
+};
+
+/* A logged-in user of either certificate. */
+#define CALLER_USERS (CALLER_APP_USER | CALLER_DEVICE_USER)
+#define CALLER_ALL                                                                                 \
+    (CALLER_SERVICE | CALLER_OPERATOR | CALLER_APP | CALLER_APP_USER | CALLER_DEVICE |             \
+     CALLER_DEVICE_USER)
+
+#define CERTIFICATE_HASH_SIZE 32
+
+struct caller {
+    enum caller_kind kind;
+    const char *spiffe_id; /* the whole URI, "spiffe://dues.local/service/service-billing" */
+    const char *name;      /* its last segment */
+    uint8_t certificate_hash[CERTIFICATE_HASH_SIZE]; /* SHA-256 of the DER leaf (RFC 8705) */
+    const char *peer;      /* network address, for the log only */
+    /* Only for CALLER_USERS: */
+    struct uuid user;    /* also the customer's id */
+    struct uuid session;
+    const char *scope;   /* blank-separated, from the token */
+};
+
+/* Bytes of the recorded answer that go out in place of `reply`. */
+struct recorded_answer {
+    const uint8_t *bytes; /* NULL: pack the reply */
+    size_t size;
+};
+
+#define REQUEST_HASH_SIZE 32
+
+struct call {
+    struct arena *arena;
+    const struct house *house;
+    struct caller caller;
+    const char *method;     /* "/dues.payment.v1.PaymentService/CreatePayment" */
+    const char *trace;      /* our id of this call, echoed as x-request-id and in RequestInfo */
+    const char *request_id; /* the request's idempotency key; "" when it has none */
+    uint8_t request_hash[REQUEST_HASH_SIZE]; /* SHA-256 of method and canonical request */
+    int64_t now_us;         /* wall clock at accept: one instant for the whole call */
+    int64_t deadline_us;    /* monotonic */
+    struct recorded_answer recorded;
+    bool replayed;          /* the answer is a recorded one: trailer idempotent-replayed */
+    const char *customer;   /* for the log line; set by owner_customer */
+};
+
+/*
+ * An error for what the caller can mend: `refuse(call, STATUS_NOT_FOUND, "PAYMENT_NOT_FOUND", …)`.
+ * Lower case, no full stop, the reason declared in dues.type.v1.Reason.
+ */
+struct error *refuse(struct call *call, enum status status, const char *reason, const char *format,
+                     ...) PRINTF_LIKE(4, 5);
+
+/* Microseconds until the deadline; 0 when it has passed. */
+int64_t call_time_left_us(const struct call *call);

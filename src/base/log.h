@@ -1,0 +1,39 @@
+/*
+ * Log lines: one JSON object a line, one write(2) each, on the descriptor given at start.
+ *
+ * Only rpc/dispatch.c (a call), jobs/ (an obligation) and main.c (the process) write here.  Nothing
+ * that is secret has a formatter; a value that could be a card number is replaced before writing.
+ */
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/time.h"
+
+enum log_level { LOG_DEBUG, LOG_INFO, LOG_WARNING, LOG_ERROR };
+
+#define LOG_FIELDS_MAX 32
+#define LOG_VALUE_LENGTH_MAX 1024
+
+struct log_field {
+    const char *key;
+    const char *text; /* NULL: `number` is meant */
+    int64_t number;
+};
+
+struct log;
+
+/* `descriptor` stays the caller's. */
+struct log *log_open(int descriptor, enum log_level least, const struct clock *clock);
+void log_close(struct log *log);
+
+/* {"time":"…","level":"…","event":"…", fields…}.  Safe from any thread; never fails. */
+void log_write(struct log *log, enum log_level level, const char *event,
+               const struct log_field *fields, size_t field_count);
+
+#define LOG_TEXT(name, value) ((struct log_field){.key = (name), .text = (value) ? (value) : ""})
+#define LOG_NUMBER(name, value) ((struct log_field){.key = (name), .number = (value)})
+#define LOG_FIELDS(...)                                                                            \
+    (const struct log_field[]){__VA_ARGS__},                                                       \
+        sizeof((const struct log_field[]){__VA_ARGS__}) / sizeof(struct log_field)

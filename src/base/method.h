@@ -1,0 +1,42 @@
+/*
+ * The table of an RPC service: one row a method.  rpc/ finds, decodes, authorises, runs and encodes
+ * by it; at start it asserts that rows and descriptor agree one to one and that every row says its
+ * scope, or RPC_PUBLIC aloud.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/call.h"
+
+/* Any accepted certificate may call; no token is looked at. */
+#define RPC_PUBLIC "public"
+
+struct ProtobufCServiceDescriptor;
+
+/* `reply` is already initialised.  Neither outlives the call. */
+typedef const struct error *rpc_handler(struct call *call, const void *request, void *reply);
+
+/* The request's `request_id` field. */
+enum request_id_rule {
+    REQUEST_ID_NONE,     /* the method changes nothing and has no such field */
+    REQUEST_ID_OPTIONAL, /* honoured when given */
+    REQUEST_ID_REQUIRED, /* money moves */
+};
+
+struct rpc_method {
+    const char *name;
+    rpc_handler *handler;
+    const char *scope;     /* "payments.write", or RPC_PUBLIC */
+    unsigned callers;      /* mask of enum caller_kind; ignored for RPC_PUBLIC */
+    enum request_id_rule request_id;
+    bool sandbox_only;     /* UNIMPLEMENTED unless the server runs with sandbox = on */
+    int64_t time_limit_ms; /* deadline clamp of this method; 0: the server's default */
+};
+
+struct rpc_service {
+    const struct ProtobufCServiceDescriptor *descriptor;
+    const struct rpc_method *methods;
+    size_t method_count;
+};

@@ -1,0 +1,43 @@
+/*
+ * Text that came from outside: is it UTF-8, does it hide a card number, and the encodings we speak.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/arena.h"
+
+/* Well-formed UTF-8 without overlong forms, surrogates or anything above U+10FFFF. */
+bool text_is_utf8(const char *text, size_t size);
+
+/* Code points in a well-formed UTF-8 text. */
+size_t text_length(const char *text);
+
+/* True when a control character (U+0000–U+001F, U+007F–U+009F) is inside. */
+bool text_has_control(const char *text);
+
+/*
+ * True when the text holds a run of 13–19 digits, blanks and dashes between them ignored, that
+ * passes the Luhn check: it could be a card number and must be neither stored nor logged.
+ */
+bool text_has_card_number(const char *text);
+
+bool text_starts_with(const char *text, const char *prefix);
+bool text_equal(const char *a, const char *b);
+
+/* Lower-case hex; `out` has 2 * size + 1 bytes. */
+void hex_encode(const void *bytes, size_t size, char *out);
+bool hex_decode(const char *text, void *bytes, size_t size);
+
+/* RFC 4648 §5 without padding, as JOSE wants it. */
+char *base64url_encode(struct arena *arena, const void *bytes, size_t size);
+/* NULL when the text is not canonical base64url; `*size` is written on success. */
+uint8_t *base64url_decode(struct arena *arena, const char *text, size_t length, size_t *size);
+
+/* RFC 4648 §4 with padding. */
+char *base64_encode(struct arena *arena, const void *bytes, size_t size);
+
+/* `text` as a JSON string with its quotes; control characters and invalid bytes are escaped. */
+char *json_quote(struct arena *arena, const char *text);

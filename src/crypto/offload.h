@@ -1,0 +1,16 @@
+/*
+ * A small bounded pool of threads for work that would hold a lane or the poller too long: password
+ * hashing.  A full queue is RESOURCE_EXHAUSTED with RetryInfo, never a longer queue.
+ */
+#pragma once
+
+#include "base/call.h"
+
+struct offload;
+
+struct offload *offload_open(int32_t thread_count, int32_t queue_max);
+void offload_close(struct offload *offload);
+
+/* Parks the fiber, runs `work(arg)` on a pool thread, wakes the fiber there. */
+const struct error *crypto_offload(struct call *call, void (*work)(void *arg), void *arg)
+    MUST_CHECK;

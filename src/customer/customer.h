@@ -1,0 +1,28 @@
+/*
+ * The customer: who pays, and in whose time.  A customer on a test clock lives in the clock's time;
+ * everybody else in the wall's.
+ */
+#pragma once
+
+#include "pg/pg.h"
+
+struct customer {
+    struct uuid id;
+    const char *display_name;
+    const char *email; /* "" when none */
+    struct uuid default_payment_method; /* UUID_NIL when none */
+    struct uuid test_clock;             /* UUID_NIL: wall time */
+    bool trial_used;
+    int64_t create_time_us;
+    int64_t now_us; /* the customer's present */
+};
+
+/* Fails with NOT_FOUND / CUSTOMER_NOT_FOUND. */
+const struct error *customer_load(struct call *call, struct uuid id, struct customer *customer)
+    MUST_CHECK;
+
+/* The columns of the customer row, from a statement that selects them as customer_load does. */
+void customer_from_row(struct call *call, const struct pg_rows *rows, size_t row,
+                       struct customer *customer);
+
+extern pg_statement_list customer_statements;

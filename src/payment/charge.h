@@ -1,0 +1,75 @@
+/*
+ * A charge on its way to a gateway and back: charging.md in code.
+ *
+ *   charge_prepare   load the method, make ids and the gateway's idempotency key   (nothing recorded)
+ *   step function    whoever charges records its own rows and, in the same commit, calls SQL
+ *                    payment_open(p_customer, charge_intent, …): payment PROCESSING, attempt SENDING,
+ *                    the resolver's obligation.  From here on a request may have left.
+ *   charge_send      the gateway is called
+ *   purpose->settle  the result is recorded once, with everything that follows from it, in one commit
+ *
+ * A crash anywhere leaves an attempt in SENDING or UNKNOWN; the obligation "payment.resolve" enters the
+ * same code again at charge_send, with the same key and bytes.
+ */
+#pragma once
+
+#include "customer/customer.h"
+#include "gateway/gateway.h"
+#include "pg/pg.h"
+
+struct payment;
+
+struct charge {
+    struct uuid customer;
+    struct uuid payment;
+    struct uuid attempt;
+    struct uuid payment_method;
+    struct uuid invoice; /* UUID_NIL: a payment of its own */
+    struct money amount;
+    const char *description;
+    const char *gateway;
+    const char *gateway_key; /* pure function of the attempt's id */
+    const char *token;       /* opened; never stored here */
+    bool off_session;
+    int64_t lease_ms;  /* longer than the gateway timeout */
+    int64_t epoch;     /* 1 after payment_open */
+};
+
+/*
+ * Fails with FAILED_PRECONDITION PAYMENT_METHOD_UNUSABLE, NOT_FOUND PAYMENT_METHOD_NOT_FOUND.
+ * `amount`, `description`, `invoice` and `off_session` are set by the caller beforehand.
+ */
+const struct error *charge_prepare(struct call *call, const struct customer *customer,
+                                   struct uuid payment_method, struct charge *charge) MUST_CHECK;
+
+/* ROW($n … $n+10)::charge_intent, 11 parameters. */
+#define CHARGE_PARAMS(charge)                                                                      \
+    pg_uuid((charge)->payment), pg_uuid((charge)->attempt), pg_uuid((charge)->payment_method),     \
+        pg_uuid_or_null((charge)->invoice), pg_text((charge)->amount.currency),                    \
+        pg_int64((charge)->amount.minor_units), pg_text((charge)->description),                    \
+        pg_text((charge)->gateway), pg_text((charge)->gateway_key),                                \
+        pg_bool((charge)->off_session), pg_int64((charge)->lease_ms)
+
+/* Calls the gateway and checks its answer against the charge; a mismatch is GATEWAY_UNKNOWN. */
+void charge_send(struct call *call, const struct charge *charge, struct gateway_answer *answer);
+
+/*
+ * What follows from the result of a payment, by what it was for.  `settle` is one recorded step around
+ * SQL payment_settle(p_customer, settlement, …), guarded by the attempt's epoch; it reloads nothing
+ * it does not need and is safe to enter again.  `*payment` is the payment as it then stands (also when
+ * somebody else had settled it).
+ */
+struct payment_purpose {
+    const char *name; /* "direct", "invoice" */
+    const struct error *(*settle)(struct call *call, const struct charge *charge,
+                                  const struct gateway_answer *answer, struct payment *payment);
+};
+
+extern const struct payment_purpose payment_purpose_direct;
+
+/* ROW($n … $n+7)::settlement, 8 parameters: attempt, epoch, outcome, transaction, amount, decline. */
+#define SETTLEMENT_PARAMS(charge, answer)                                                          \
+    pg_uuid((charge)->payment), pg_uuid((charge)->attempt), pg_int64((charge)->epoch),             \
+        pg_text(gateway_outcome_name((answer)->outcome)), pg_text((answer)->transaction),          \
+        pg_int64((answer)->amount.minor_units), pg_text((answer)->decline_code),                   \
+        pg_text((answer)->evidence)

@@ -1,0 +1,31 @@
+/*
+ * Life of the lanes.  For main and the tests; handlers need pg.h only.
+ */
+#pragma once
+
+#include <stdbool.h>
+
+#include "base/log.h"
+#include "pg/pg.h"
+
+struct pg_options {
+    const char *connection; /* libpq string of the service role */
+    int32_t write_lanes;
+    int32_t read_lanes;
+    int32_t queue_max; /* waiting ops of one lane */
+    const struct clock *clock;
+    const struct random *random;
+    struct log *log;
+};
+
+/*
+ * Starts the lanes' threads; they connect (and reconnect, with jitter) by themselves, so this
+ * succeeds while PostgreSQL is away.
+ */
+struct pg *pg_open(const struct pg_options *options);
+
+/* Finishes what is queued, then stops. */
+void pg_close(struct pg *pg);
+
+/* All lanes have a live connection: what the health service reports. */
+bool pg_is_ready(const struct pg *pg);
