@@ -9,7 +9,7 @@ target_compile_options(dues_flags INTERFACE
     -fno-strict-aliasing -fno-omit-frame-pointer
     -include ${PROJECT_SOURCE_DIR}/src/base/banned.h)
 target_include_directories(dues_flags INTERFACE ${PROJECT_SOURCE_DIR}/src)
-target_compile_definitions(dues_flags INTERFACE _GNU_SOURCE)
+target_compile_definitions(dues_flags INTERFACE _GNU_SOURCE DUES_VERSION="${PROJECT_VERSION}")
 if(DUES_WERROR)
     target_compile_options(dues_flags INTERFACE -Werror)
 endif()

@@ -1,0 +1,351 @@
+/*
+ * Reads duesd.conf into struct settings.  The table below is the only place that knows keys, bounds
+ * and defaults; duesd.conf.example repeats them for people, and a test compares the two.
+ */
+
+#include "config.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include "base/arena.h"
+#include "base/text.h"
+
+enum kind { KIND_TEXT, KIND_INT64, KIND_INT32, KIND_BOOL, KIND_DAYS };
+
+struct key {
+    const char *name;
+    enum kind kind;
+    size_t offset;
+    const char *fallback; /* NULL: required */
+    int64_t least;
+    int64_t most;
+};
+
+#define KEY(name, kind, fallback, least, most)                                                     \
+    {                                                                                              \
+#name, kind, offsetof(struct settings, name), fallback, least, most                        \
+    }
+
+/* For KIND_TEXT the bounds are those of the length. */
+static const struct key keys[] = {
+    KEY(listen, KIND_TEXT, "127.0.0.1:8443", 3, 255),
+    KEY(trust_domain, KIND_TEXT, "dues.local", 1, 255),
+    KEY(tls_certificate, KIND_TEXT, NULL, 1, 4095),
+    KEY(tls_key, KIND_TEXT, NULL, 1, 4095),
+    KEY(tls_client_ca, KIND_TEXT, NULL, 1, 4095),
+    KEY(deadline_default_ms, KIND_INT64, "10000", 50, 600000),
+    KEY(deadline_max_ms, KIND_INT64, "30000", 50, 600000),
+    KEY(shutdown_grace_ms, KIND_INT64, "20000", 0, 600000),
+    KEY(calls_max, KIND_INT32, "1024", 16, 16384),
+    KEY(reflection, KIND_BOOL, "on", 0, 0),
+    KEY(sandbox, KIND_BOOL, "off", 0, 0),
+    KEY(database, KIND_TEXT, NULL, 1, 1023),
+    KEY(database_owner, KIND_TEXT, "", 0, 1023),
+    KEY(write_lanes, KIND_INT32, "4", 1, 64),
+    KEY(read_lanes, KIND_INT32, "2", 1, 64),
+    KEY(lane_queue_max, KIND_INT32, "1024", 16, 65536),
+    KEY(master_key_file, KIND_TEXT, NULL, 1, 4095),
+    KEY(token_issuer, KIND_TEXT, "https://dues.local", 1, 255),
+    KEY(token_audience, KIND_TEXT, "dues", 1, 255),
+    KEY(access_token_seconds, KIND_INT64, "600", 60, 900),
+    KEY(refresh_token_seconds, KIND_INT64, "2592000", 3600, 2592000),
+    KEY(refresh_grace_seconds, KIND_INT64, "30", 0, 300),
+    KEY(device_certificate_seconds, KIND_INT64, "86400", 300, 86400),
+    KEY(hash_threads, KIND_INT32, "2", 1, 16),
+    KEY(hash_queue_max, KIND_INT32, "64", 1, 1024),
+    KEY(sandbox_journal, KIND_TEXT, "", 0, 4095),
+    KEY(gateway_timeout_ms, KIND_INT64, "20000", 100, 60000),
+    KEY(unknown_budget_seconds, KIND_INT64, "259200", 60, 2592000),
+    KEY(grace_days, KIND_INT64, "7", 0, 60),
+    KEY(dunning_retry_days, KIND_DAYS, "1 3 5 8 11 14", 0, 60),
+    KEY(dunning_cancel_days, KIND_INT64, "21", 1, 90),
+    KEY(incomplete_seconds, KIND_INT64, "82800", 60, 604800),
+    KEY(job_poll_ms, KIND_INT64, "500", 10, 60000),
+    KEY(job_lease_ms, KIND_INT64, "60000", 5000, 600000),
+    KEY(jobs_max, KIND_INT32, "256", 1, 4096),
+    KEY(log_level, KIND_TEXT, "info", 4, 7),
+};
+
+#define SCOPES_PREFIX "scopes."
+
+struct config {
+    struct arena *arena;
+    struct settings settings;
+    bool given[ARRAY_LENGTH(keys)];
+};
+
+struct line {
+    const char *file;
+    int number;
+    char *problem;
+};
+
+PRINTF_LIKE(2, 3) static bool wrong(const struct line *line, const char *format, ...)
+{
+    int used = snprintf(line->problem, CONFIG_PROBLEM_SIZE, "%s:%d: ", line->file, line->number);
+    va_list arguments;
+
+    if (used < 0 || used >= CONFIG_PROBLEM_SIZE)
+        return false;
+    va_start(arguments, format);
+    vsnprintf(line->problem + used, (size_t)(CONFIG_PROBLEM_SIZE - used), format, arguments);
+    va_end(arguments);
+    return false;
+}
+
+static bool parse_number(const char *text, const struct key *key, int64_t *number)
+{
+    char *end;
+
+    errno = 0;
+    long long value = strtoll(text, &end, 10);
+    if (errno != 0 || end == text || *end != '\0' || value < key->least || value > key->most)
+        return false;
+    *number = value;
+    return true;
+}
+
+/* "1 3 5 8 11 14": rising, each within the bounds. */
+static bool parse_days(struct config *config, const char *text, const struct key *key)
+{
+    struct settings *settings = &config->settings;
+    const char *rest = text + strspn(text, " ");
+    int64_t before = key->least;
+
+    settings->dunning_retry_count = 0;
+    while (*rest != '\0') {
+        size_t length = strcspn(rest, " ");
+        int64_t day;
+        if (settings->dunning_retry_count == DUNNING_RETRIES_MAX ||
+            !parse_number(arena_strndup(config->arena, rest, length), key, &day) || day <= before)
+            return false;
+        settings->dunning_retry_days[settings->dunning_retry_count++] = (int32_t)day;
+        before = day;
+        rest += length;
+        rest += strspn(rest, " ");
+    }
+    return true;
+}
+
+static bool set_value(struct config *config, const struct key *key, const char *value,
+                      const struct line *line)
+{
+    char *field = (char *)&config->settings + key->offset;
+    int64_t number;
+
+    switch (key->kind) {
+    case KIND_TEXT:
+        if ((int64_t)strlen(value) < key->least || (int64_t)strlen(value) > key->most)
+            return wrong(line, "%s needs %" PRId64 " to %" PRId64 " characters", key->name,
+                         key->least, key->most);
+        *(const char **)(void *)field = arena_strdup(config->arena, value);
+        return true;
+    case KIND_INT64:
+    case KIND_INT32:
+        if (!parse_number(value, key, &number))
+            return wrong(line, "%s needs a whole number from %" PRId64 " to %" PRId64, key->name,
+                         key->least, key->most);
+        if (key->kind == KIND_INT64)
+            *(int64_t *)(void *)field = number;
+        else
+            *(int32_t *)(void *)field = (int32_t)number;
+        return true;
+    case KIND_BOOL:
+        if (strcmp(value, "on") != 0 && strcmp(value, "off") != 0)
+            return wrong(line, "%s needs on or off", key->name);
+        *(bool *)(void *)field = strcmp(value, "on") == 0;
+        return true;
+    case KIND_DAYS:
+        if (!parse_days(config, value, key))
+            return wrong(line, "%s needs at most %d rising days from %" PRId64 " to %" PRId64,
+                         key->name, DUNNING_RETRIES_MAX, key->least + 1, key->most);
+        return true;
+    }
+    return false;
+}
+
+/* `scopes.service/NAME = payments.read …` grants to one certificate, `scopes.service` to all. */
+static bool add_grant(struct config *config, const char *identity, const char *scopes,
+                      const struct line *line)
+{
+    struct settings *settings = &config->settings;
+
+    if (!text_starts_with(identity, "service") && !text_starts_with(identity, "operator"))
+        return wrong(line, "scopes are granted to service[/NAME] or operator[/NAME], not \"%s\"",
+                     identity);
+    for (int32_t i = 0; i < settings->scope_count; i++) {
+        if (text_equal(settings->scopes[i].identity, identity))
+            return wrong(line, "%s%s is given twice", SCOPES_PREFIX, identity);
+    }
+    if (settings->scope_count == SERVICE_SCOPES_MAX)
+        return wrong(line, "more than %d scope grants", SERVICE_SCOPES_MAX);
+    settings->scopes[settings->scope_count++] = (struct scope_grant){
+        arena_strdup(config->arena, identity), arena_strdup(config->arena, scopes)};
+    return true;
+}
+
+static bool apply(struct config *config, const char *name, const char *value,
+                  const struct line *line)
+{
+    if (text_starts_with(name, SCOPES_PREFIX))
+        return add_grant(config, name + strlen(SCOPES_PREFIX), value, line);
+    for (size_t i = 0; i < ARRAY_LENGTH(keys); i++) {
+        if (!text_equal(keys[i].name, name))
+            continue;
+        if (config->given[i])
+            return wrong(line, "%s is given twice", name);
+        config->given[i] = true;
+        return set_value(config, &keys[i], value, line);
+    }
+    return wrong(line, "unknown key \"%s\"", name);
+}
+
+static char *trimmed(char *text)
+{
+    text += strspn(text, " \t\r");
+    size_t length = strlen(text);
+    while (length > 0 && strchr(" \t\r", text[length - 1]) != NULL)
+        text[--length] = '\0';
+    return text;
+}
+
+static bool read_line(struct config *config, char *text, const struct line *line)
+{
+    text = trimmed(text);
+    if (*text == '\0' || *text == '#')
+        return true;
+    char *equals = strchr(text, '=');
+    if (equals == NULL)
+        return wrong(line, "expected `key = value`");
+    *equals = '\0';
+    return apply(config, trimmed(text), trimmed(equals + 1), line);
+}
+
+/* What one key alone cannot show. */
+static bool check_together(const struct settings *settings, const struct line *line)
+{
+    static const char *const levels[] = {"debug", "info", "warning", "error"};
+    bool known = false;
+
+    for (size_t i = 0; i < ARRAY_LENGTH(levels); i++)
+        known = known || text_equal(levels[i], settings->log_level);
+    if (!known)
+        return wrong(line, "log_level needs debug, info, warning or error");
+    if (settings->deadline_default_ms > settings->deadline_max_ms)
+        return wrong(line, "deadline_default_ms is above deadline_max_ms");
+    if (settings->job_lease_ms <= settings->gateway_timeout_ms)
+        return wrong(line, "job_lease_ms must be longer than gateway_timeout_ms");
+    if (settings->sandbox && settings->sandbox_journal[0] == '\0')
+        return wrong(line, "sandbox = on needs sandbox_journal");
+    if (settings->dunning_retry_count > 0 &&
+        settings->dunning_retry_days[settings->dunning_retry_count - 1] >=
+            settings->dunning_cancel_days)
+        return wrong(line, "dunning_cancel_days must come after the last of dunning_retry_days");
+    return true;
+}
+
+static bool fill_defaults(struct config *config, const struct line *line)
+{
+    for (size_t i = 0; i < ARRAY_LENGTH(keys); i++) {
+        if (config->given[i])
+            continue;
+        if (keys[i].fallback == NULL)
+            return wrong(line, "%s is missing", keys[i].name);
+        if (!set_value(config, &keys[i], keys[i].fallback, line))
+            return false;
+    }
+    return true;
+}
+
+struct config *config_parse(const char *name, const char *text, char problem[CONFIG_PROBLEM_SIZE])
+{
+    struct config *config = calloc(1, sizeof(*config));
+    struct line line = {.file = name, .problem = problem};
+
+    if (config == NULL)
+        abort();
+    config->arena = arena_new(4 * CONFIG_FILE_SIZE_MAX);
+    char *rest = arena_strdup(config->arena, text);
+    bool right = true;
+    while (right && rest != NULL) {
+        char *current = strsep(&rest, "\n");
+        line.number++;
+        right = read_line(config, current, &line);
+    }
+    if (right && fill_defaults(config, &line) && check_together(&config->settings, &line))
+        return config;
+    config_free(config);
+    return NULL;
+}
+
+struct config *config_load(const char *path, char problem[CONFIG_PROBLEM_SIZE])
+{
+    static char text[CONFIG_FILE_SIZE_MAX + 1];
+    FILE *file = fopen(path, "re");
+
+    if (file == NULL) {
+        snprintf(problem, CONFIG_PROBLEM_SIZE, "%s: %s", path, strerror(errno));
+        return NULL;
+    }
+    size_t size = fread(text, 1, sizeof(text), file);
+    bool failed = ferror(file) != 0;
+    fclose(file);
+    if (failed || size > CONFIG_FILE_SIZE_MAX || memchr(text, '\0', size) != NULL) {
+        snprintf(problem, CONFIG_PROBLEM_SIZE, "%s: not a text file of at most %d bytes", path,
+                 CONFIG_FILE_SIZE_MAX);
+        return NULL;
+    }
+    text[size] = '\0';
+    return config_parse(path, text, problem);
+}
+
+void config_free(struct config *config)
+{
+    if (config == NULL)
+        return;
+    arena_free(config->arena);
+    free(config);
+}
+
+const struct settings *config_settings(const struct config *config)
+{
+    return &config->settings;
+}
+
+static void print_key(const struct settings *settings, const struct key *key, FILE *out)
+{
+    const char *field = (const char *)settings + key->offset;
+
+    fprintf(out, "%s =", key->name);
+    switch (key->kind) {
+    case KIND_TEXT:
+        fprintf(out, " %s", *(const char *const *)(const void *)field);
+        break;
+    case KIND_INT64:
+        fprintf(out, " %" PRId64, *(const int64_t *)(const void *)field);
+        break;
+    case KIND_INT32:
+        fprintf(out, " %" PRId32, *(const int32_t *)(const void *)field);
+        break;
+    case KIND_BOOL:
+        fprintf(out, " %s", *(const bool *)(const void *)field ? "on" : "off");
+        break;
+    case KIND_DAYS:
+        for (int32_t i = 0; i < settings->dunning_retry_count; i++)
+            fprintf(out, " %" PRId32, settings->dunning_retry_days[i]);
+        break;
+    }
+    fputc('\n', out);
+}
+
+void config_print(const struct config *config, FILE *out)
+{
+    for (size_t i = 0; i < ARRAY_LENGTH(keys); i++)
+        print_key(&config->settings, &keys[i], out);
+    for (int32_t i = 0; i < config->settings.scope_count; i++)
+        fprintf(out, SCOPES_PREFIX "%s = %s\n", config->settings.scopes[i].identity,
+                config->settings.scopes[i].scopes);
+}

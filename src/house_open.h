@@ -1,0 +1,39 @@
+/*
+ * Puts the house together and takes it apart, in reverse.  Used by main and, unchanged, by the
+ * tests that run the whole server in their process with a clock and randomness of their own.
+ */
+#pragma once
+
+#include <stdint.h>
+
+#include "base/house.h"
+#include "base/log.h"
+#include "base/random.h"
+#include "base/settings.h"
+
+#define HOUSE_PROBLEM_SIZE 512
+
+struct opened_house;
+
+/*
+ * Opens everything and starts to serve.  NULL and one line in `problem` when something is missing:
+ * the database not at this version, a busy port, an unreadable key.  What is passed in outlives the
+ * house.
+ */
+struct opened_house *house_open(const struct settings *settings, const struct clock *clock,
+                                const struct random *random, struct log *log,
+                                char problem[HOUSE_PROBLEM_SIZE]);
+
+const struct house *house_of(const struct opened_house *opened);
+
+/* The listener's port: settings.listen may say 0. */
+int house_port(const struct opened_house *opened);
+
+/* New certificates from the configured files, without a failed call. */
+void house_reload_certificates(struct opened_house *opened);
+
+/*
+ * Readiness off, no new calls and obligations, running ones finish (at most shutdown_grace_ms),
+ * then everything is closed.
+ */
+void house_close(struct opened_house *opened);

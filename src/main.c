@@ -1,0 +1,179 @@
+/*
+ * duesd: the server's command line.  Starts, waits for signals, stops; everything else is in the
+ * rooms.
+ *
+ *   SIGTERM, SIGINT   readiness off, running calls finish, exit 0
+ *   SIGHUP            certificates are read again
+ */
+
+#include <errno.h>
+#include <getopt.h>
+#include <pthread.h>
+#include <signal.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "base/text.h"
+#include "base/time.h"
+#include "config.h"
+#include "house_open.h"
+#include "pg/catalogue.h"
+#include "pg/migrate.h"
+
+static const char usage[] =
+    "usage: duesd serve --config FILE             serve until SIGTERM\n"
+    "       duesd migrate --config FILE           bring the database to this version\n"
+    "             [--sandbox-catalogue]           and put the sandbox's tiers and plans there\n"
+    "       duesd check-config --config FILE      say what is wrong with it, or print what holds\n"
+    "       duesd --version\n";
+
+/* sysexits.h: EX_USAGE, EX_CONFIG, EX_UNAVAILABLE. */
+enum { EXIT_USAGE = 64, EXIT_UNAVAILABLE = 69, EXIT_CONFIG = 78 };
+
+struct options {
+    const char *command;
+    const char *config;
+    bool sandbox_catalogue;
+};
+
+static enum log_level level_of(const char *name)
+{
+    static const char *const names[] = {"debug", "info", "warning", "error"};
+
+    for (size_t i = 0; i < ARRAY_LENGTH(names); i++) {
+        if (text_equal(names[i], name))
+            return (enum log_level)i;
+    }
+    return LOG_INFO;
+}
+
+/* Blocked in every thread, so that sigwait in this one is the only place that sees them. */
+static void block_signals(sigset_t *signals)
+{
+    sigemptyset(signals);
+    sigaddset(signals, SIGTERM);
+    sigaddset(signals, SIGINT);
+    sigaddset(signals, SIGHUP);
+    pthread_sigmask(SIG_BLOCK, signals, NULL);
+    signal(SIGPIPE, SIG_IGN);
+}
+
+static void wait_for_stop(struct opened_house *house, const sigset_t *signals, struct log *log)
+{
+    int signal_number = 0;
+
+    while (sigwait(signals, &signal_number) == 0 && signal_number == SIGHUP) {
+        log_write(log, LOG_INFO, "certificates.reload", NULL, 0);
+        house_reload_certificates(house);
+    }
+    log_write(log, LOG_INFO, "stopping", LOG_FIELDS(LOG_NUMBER("signal", signal_number)));
+}
+
+static int serve(const struct settings *settings)
+{
+    sigset_t signals;
+    char problem[HOUSE_PROBLEM_SIZE] = "";
+    /* Memory of this process holds keys. */
+    const struct rlimit no_core = {0, 0};
+
+    setrlimit(RLIMIT_CORE, &no_core);
+    block_signals(&signals);
+    struct log *log = log_open(STDERR_FILENO, level_of(settings->log_level), clock_system());
+    struct opened_house *house =
+        house_open(settings, clock_system(), random_system(), log, problem);
+    if (house == NULL) {
+        fprintf(stderr, "duesd: %s\n", problem);
+        log_close(log);
+        return EXIT_UNAVAILABLE;
+    }
+    log_write(log, LOG_INFO, "serving",
+              LOG_FIELDS(LOG_TEXT("listen", settings->listen),
+                         LOG_NUMBER("port", house_port(house)), LOG_TEXT("version", DUES_VERSION)));
+    wait_for_stop(house, &signals, log);
+    house_close(house);
+    log_write(log, LOG_INFO, "stopped", NULL, 0);
+    log_close(log);
+    return EXIT_SUCCESS;
+}
+
+static int migrate(const struct settings *settings, bool sandbox_catalogue)
+{
+    if (settings->database_owner[0] == '\0') {
+        fprintf(stderr, "duesd: migrate needs database_owner in the configuration\n");
+        return EXIT_CONFIG;
+    }
+    if (pg_migrate(settings->database_owner, stdout, stderr) != 0)
+        return EXIT_FAILURE;
+    if (sandbox_catalogue &&
+        pg_put_catalogue(settings->database_owner, sandbox_catalogue_sql, stdout, stderr) != 0)
+        return EXIT_FAILURE;
+    return EXIT_SUCCESS;
+}
+
+static int run(const struct options *options)
+{
+    char problem[CONFIG_PROBLEM_SIZE];
+    struct config *config = config_load(options->config, problem);
+    int status;
+
+    if (config == NULL) {
+        fprintf(stderr, "duesd: %s\n", problem);
+        return EXIT_CONFIG;
+    }
+    if (text_equal(options->command, "serve")) {
+        status = serve(config_settings(config));
+    } else if (text_equal(options->command, "migrate")) {
+        status = migrate(config_settings(config), options->sandbox_catalogue);
+    } else {
+        config_print(config, stdout);
+        status = EXIT_SUCCESS;
+    }
+    config_free(config);
+    return status;
+}
+
+static bool parse_options(int argc, char **argv, struct options *options)
+{
+    static const struct option longs[] = {
+        {"config", required_argument, NULL, 'c'},
+        {"sandbox-catalogue", no_argument, NULL, 's'},
+        {NULL, 0, NULL, 0},
+    };
+    static const char *const commands[] = {"serve", "migrate", "check-config"};
+    int option;
+
+    while ((option = getopt_long(argc, argv, "c:", longs, NULL)) != -1) {
+        if (option == 'c')
+            options->config = optarg;
+        else if (option == 's')
+            options->sandbox_catalogue = true;
+        else
+            return false;
+    }
+    if (optind + 1 != argc || options->config == NULL)
+        return false;
+    for (size_t i = 0; i < ARRAY_LENGTH(commands); i++) {
+        if (text_equal(argv[optind], commands[i]))
+            options->command = commands[i];
+    }
+    return options->command != NULL;
+}
+
+int main(int argc, char **argv)
+{
+    struct options options = {0};
+
+    if (argc == 2 && text_equal(argv[1], "--version")) {
+        printf("duesd %s\n", DUES_VERSION);
+        return EXIT_SUCCESS;
+    }
+    if (argc == 2 && text_equal(argv[1], "--help")) {
+        fputs(usage, stdout);
+        return EXIT_SUCCESS;
+    }
+    if (!parse_options(argc, argv, &options)) {
+        fputs(usage, stderr);
+        return EXIT_USAGE;
+    }
+    return run(&options);
+}
