@@ -1,0 +1,65 @@
+/*
+ * The gRPC server: one listener with mutual TLS, one completion queue, one poller thread, and a
+ * fiber for every call.  For main and the tests; handlers need base/call.h only.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/call.h"
+#include "base/method.h"
+
+#define RPC_PROBLEM_SIZE 256
+
+/*
+ * Verifies an access token for the certificate in caller->certificate_hash and fills user, session
+ * and scope.  UNAUTHENTICATED when it is not good.  Runs in the call's fiber.
+ */
+typedef const struct error *rpc_verify_token(struct call *call, const char *bearer,
+                                             struct caller *caller);
+
+struct rpc_server_options {
+    const struct house *house;
+    const struct rpc_service *const *services;
+    size_t service_count;
+    rpc_verify_token *verify_token;
+    bool (*is_ready)(const struct house *house); /* cheap: what the health service reports */
+};
+
+struct rpc_server;
+
+/*
+ * Takes away the environment variables by which gRPC and OpenSSL would change their behaviour
+ * silently.  Call it first thing in the process, before any thread starts.
+ */
+void rpc_environment_clear(void);
+
+/*
+ * Checks the tables against their descriptors, reads the certificates, listens and serves.  NULL and
+ * one line in `problem` when something is wrong: a row without scope, a key that is not the
+ * certificate's, a busy port.  What the options point to outlives the server.
+ */
+struct rpc_server *rpc_server_open(const struct rpc_server_options *options,
+                                   char problem[RPC_PROBLEM_SIZE]);
+
+/* The port that it listens on: the one asked for, or the kernel's choice for port 0. */
+int rpc_server_port(const struct rpc_server *server);
+
+/*
+ * Health says NOT_SERVING, no call is accepted any more, running calls finish; those still running
+ * after `grace_ms` are cancelled for the client (the handler is not aborted).  True when all calls
+ * have ended; false when a handler still runs a while after that.
+ */
+bool rpc_server_drain(struct rpc_server *server, int64_t grace_ms);
+
+/* Drains without grace unless that was done, stops the poller, frees.  NULL is allowed. */
+void rpc_server_close(struct rpc_server *server);
+
+/*
+ * Reads the three PEM files again (for SIGHUP; changed files are noticed without it too) and serves
+ * new connections with them about a second later.  False and one line in `problem` when they do not
+ * fit together: what was served before stays.
+ */
+bool rpc_server_reload_certificates(struct rpc_server *server, char problem[RPC_PROBLEM_SIZE]);
