@@ -10,6 +10,7 @@
 /* `arguments` is whatever must not change between pages: parent, filter, order. */
 char *page_token_make(struct call *call, const char *arguments, const void *position, size_t size);
 
-/* "" is the first page: `*size` 0.  Anything not made above: INVALID_ARGUMENT, PAGE_TOKEN_INVALID. */
+/* "" is the first page: `*size` 0.  Anything not made above: INVALID_ARGUMENT, PAGE_TOKEN_INVALID.
+ */
 const struct error *page_token_read(struct call *call, const char *arguments, const char *token,
                                     void *position, size_t *size) MUST_CHECK;

@@ -23,10 +23,11 @@ void secrets_close(struct secrets *secrets);
 enum secret_purpose {
     SECRET_PAGE_TOKEN,
     SECRET_REFRESH_TOKEN,
-    SECRET_SEAL_KEYS,     /* signing and CA keys at rest */
-    SECRET_SEAL_ANSWERS,  /* recorded answers that hold tokens */
-    SECRET_SEAL_TOKENS,   /* gateway tokens at rest */
-    SECRET_GATEWAY_KEY,   /* gateway idempotency key = HMAC of the attempt id */
+    SECRET_SEAL_KEYS,    /* signing and CA keys at rest */
+    SECRET_SEAL_ANSWERS, /* recorded answers that hold tokens */
+    SECRET_SEAL_TOKENS,  /* gateway tokens at rest */
+    SECRET_GATEWAY_KEY,  /* gateway idempotency key = HMAC of the attempt id */
+    SECRET_REQUEST_HASH, /* request_hash of requests that hold a password: HMAC, not a bare hash */
     SECRET_PURPOSE_COUNT,
 };
 
