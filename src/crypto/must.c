@@ -4,10 +4,11 @@
 
 #include "crypto/must.h"
 
+#include "base/bug.h"
+
 void crypto_must(bool worked, const char *what)
 {
     if (worked)
         return;
-    fprintf(stderr, "cryptography failed: %s\n", what);
-    abort();
+    bug("cryptography failed: %s", what);
 }
