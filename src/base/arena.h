@@ -7,6 +7,7 @@
  */
 #pragma once
 
+#include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -15,7 +16,7 @@
 
 struct arena;
 
-/* An arena that never holds more than `size_max` bytes.  Aborts when memory is exhausted. */
+/* An arena that never hands out more than `size_max` bytes.  Aborts when memory is exhausted. */
 struct arena *arena_new(size_t size_max);
 
 /* Wipes and frees.  NULL is allowed. */
@@ -40,6 +41,7 @@ void *arena_copy(struct arena *arena, const void *data, size_t size);
 char *arena_strdup(struct arena *arena, const char *text);
 char *arena_strndup(struct arena *arena, const char *text, size_t length);
 char *arena_printf(struct arena *arena, const char *format, ...) PRINTF_LIKE(2, 3);
+char *arena_vprintf(struct arena *arena, const char *format, va_list arguments) PRINTF_LIKE(2, 0);
 
 /* Bytes handed out since the last reset. */
 size_t arena_used(const struct arena *arena);

@@ -40,11 +40,11 @@ struct caller {
     const char *spiffe_id; /* the whole URI, "spiffe://dues.local/service/service-billing" */
     const char *name;      /* its last segment */
     uint8_t certificate_hash[CERTIFICATE_HASH_SIZE]; /* SHA-256 of the DER leaf (RFC 8705) */
-    const char *peer;      /* network address, for the log only */
+    const char *peer;                                /* network address, for the log only */
     /* Only for CALLER_USERS: */
-    struct uuid user;    /* also the customer's id */
+    struct uuid user; /* also the customer's id */
     struct uuid session;
-    const char *scope;   /* blank-separated, from the token */
+    const char *scope; /* blank-separated, from the token */
 };
 
 /* Bytes of the recorded answer that go out in place of `reply`. */
@@ -63,11 +63,11 @@ struct call {
     const char *trace;      /* our id of this call, echoed as x-request-id and in RequestInfo */
     const char *request_id; /* the request's idempotency key; "" when it has none */
     uint8_t request_hash[REQUEST_HASH_SIZE]; /* SHA-256 of method and canonical request */
-    int64_t now_us;         /* wall clock at accept: one instant for the whole call */
-    int64_t deadline_us;    /* monotonic */
+    int64_t now_us;      /* wall clock at accept: one instant for the whole call */
+    int64_t deadline_us; /* monotonic */
     struct recorded_answer recorded;
-    bool replayed;          /* the answer is a recorded one: trailer idempotent-replayed */
-    const char *customer;   /* for the log line; set by owner_customer */
+    bool replayed;        /* the answer is a recorded one: trailer idempotent-replayed */
+    const char *customer; /* for the log line; set by owner_customer */
 };
 
 /*

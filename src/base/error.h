@@ -6,6 +6,7 @@
  */
 #pragma once
 
+#include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -34,7 +35,7 @@ enum status {
 };
 
 /* Fields reported in one answer at most: metadata has a size limit. */
-#define ERROR_FIELDS_MAX 16
+#define ERROR_FIELDS_MAX   16
 #define ERROR_METADATA_MAX 8
 
 struct field_error {
@@ -50,7 +51,7 @@ struct error_metadata {
 
 struct error {
     enum status status;
-    const char *reason;  /* stable UPPER_SNAKE, declared in dues.type.v1.Reason without its prefix */
+    const char *reason; /* stable UPPER_SNAKE, declared in dues.type.v1.Reason without its prefix */
     const char *message; /* one line for the developer who called us; no secrets */
     struct field_error fields[ERROR_FIELDS_MAX];
     size_t field_count;
@@ -66,6 +67,8 @@ const char *status_name(enum status status);
 /* The makers.  `refuse` in call.h is the usual door for what the caller can mend. */
 struct error *error_make(struct arena *arena, enum status status, const char *reason,
                          const char *format, ...) PRINTF_LIKE(4, 5);
+struct error *error_vmake(struct arena *arena, enum status status, const char *reason,
+                          const char *format, va_list arguments) PRINTF_LIKE(4, 0);
 
 /* Adds a metadata pair and returns the error, so that makers can be chained in a return. */
 struct error *error_with(struct arena *arena, struct error *error, const char *key,

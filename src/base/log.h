@@ -13,7 +13,7 @@
 
 enum log_level { LOG_DEBUG, LOG_INFO, LOG_WARNING, LOG_ERROR };
 
-#define LOG_FIELDS_MAX 32
+#define LOG_FIELDS_MAX       32
 #define LOG_VALUE_LENGTH_MAX 1024
 
 struct log_field {
@@ -32,7 +32,7 @@ void log_close(struct log *log);
 void log_write(struct log *log, enum log_level level, const char *event,
                const struct log_field *fields, size_t field_count);
 
-#define LOG_TEXT(name, value) ((struct log_field){.key = (name), .text = (value) ? (value) : ""})
+#define LOG_TEXT(name, value)   ((struct log_field){.key = (name), .text = (value) ? (value) : ""})
 #define LOG_NUMBER(name, value) ((struct log_field){.key = (name), .number = (value)})
 #define LOG_FIELDS(...)                                                                            \
     (const struct log_field[]){__VA_ARGS__},                                                       \

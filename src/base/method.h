@@ -28,8 +28,8 @@ enum request_id_rule {
 struct rpc_method {
     const char *name;
     rpc_handler *handler;
-    const char *scope;     /* "payments.write", or RPC_PUBLIC */
-    unsigned callers;      /* mask of enum caller_kind; ignored for RPC_PUBLIC */
+    const char *scope; /* "payments.write", or RPC_PUBLIC */
+    unsigned callers;  /* mask of enum caller_kind; ignored for RPC_PUBLIC */
     enum request_id_rule request_id;
     bool sandbox_only;     /* UNIMPLEMENTED unless the server runs with sandbox = on */
     int64_t time_limit_ms; /* deadline clamp of this method; 0: the server's default */

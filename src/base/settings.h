@@ -9,7 +9,7 @@
 #include <stdint.h>
 
 #define DUNNING_RETRIES_MAX 15
-#define SERVICE_SCOPES_MAX 64
+#define SERVICE_SCOPES_MAX  64
 
 /* What a service or operator certificate may do: `scopes.service/<name> = payments.read …`. */
 struct scope_grant {
@@ -19,56 +19,56 @@ struct scope_grant {
 
 struct settings {
     /* rpc */
-    const char *listen;              /* "127.0.0.1:8443" */
-    const char *trust_domain;        /* "dues.local" */
-    const char *tls_certificate;     /* PEM file: leaf and chain */
-    const char *tls_key;             /* PEM file */
-    const char *tls_client_ca;       /* PEM file: every certificate in it is an anchor */
+    const char *listen;          /* "127.0.0.1:8443" */
+    const char *trust_domain;    /* "dues.local" */
+    const char *tls_certificate; /* PEM file: leaf and chain */
+    const char *tls_key;         /* PEM file */
+    const char *tls_client_ca;   /* PEM file: every certificate in it is an anchor */
     int64_t deadline_default_ms;
     int64_t deadline_max_ms;
     int64_t shutdown_grace_ms;
-    int32_t calls_max;               /* living calls; more are RESOURCE_EXHAUSTED */
+    int32_t calls_max; /* living calls; more are RESOURCE_EXHAUSTED */
     bool reflection;
     bool sandbox;
     struct scope_grant scopes[SERVICE_SCOPES_MAX];
     int32_t scope_count;
 
     /* pg */
-    const char *database;            /* libpq connection string of the service role */
-    const char *database_owner;      /* of the owner role, for `duesd migrate` only */
+    const char *database;       /* libpq connection string of the service role */
+    const char *database_owner; /* of the owner role, for `duesd migrate` only */
     int32_t write_lanes;
     int32_t read_lanes;
-    int32_t lane_queue_max;          /* waiting ops of one lane; more are RESOURCE_EXHAUSTED */
+    int32_t lane_queue_max; /* waiting ops of one lane; more are RESOURCE_EXHAUSTED */
 
     /* secrets */
-    const char *master_key_file;     /* 32 bytes as 64 hex digits; seals keys and recorded secrets */
+    const char *master_key_file; /* 32 bytes as 64 hex digits; seals keys and recorded secrets */
 
     /* auth */
     const char *token_issuer;
     const char *token_audience;
     int64_t access_token_seconds;
-    int64_t refresh_token_seconds;   /* absolute life of a session */
-    int64_t refresh_grace_seconds;   /* a repeated refresh answers the same successor */
+    int64_t refresh_token_seconds; /* absolute life of a session */
+    int64_t refresh_grace_seconds; /* a repeated refresh answers the same successor */
     int64_t device_certificate_seconds;
     int32_t hash_threads;
     int32_t hash_queue_max;
 
     /* payment */
-    const char *sandbox_journal;     /* file of the sandbox gateway */
+    const char *sandbox_journal; /* file of the sandbox gateway */
     int64_t gateway_timeout_ms;
-    int64_t unknown_budget_seconds;  /* after that an attempt is MANUAL */
+    int64_t unknown_budget_seconds; /* after that an attempt is MANUAL */
 
     /* membership */
-    int64_t grace_days;              /* access kept after a failed renewal */
+    int64_t grace_days;                              /* access kept after a failed renewal */
     int32_t dunning_retry_days[DUNNING_RETRIES_MAX]; /* after the period's end */
     int32_t dunning_retry_count;
     int64_t dunning_cancel_days;
-    int64_t incomplete_seconds;      /* first payment must succeed within; semantics.md 5.2: 23 h */
+    int64_t incomplete_seconds; /* first payment must succeed within; semantics.md 5.2: 23 h */
 
     /* jobs */
     int64_t job_poll_ms;
     int64_t job_lease_ms;
-    int32_t jobs_max;                /* obligations running at the same time */
+    int32_t jobs_max; /* obligations running at the same time */
 
     /* log */
     const char *log_level;

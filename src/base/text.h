@@ -19,8 +19,9 @@ size_t text_length(const char *text);
 bool text_has_control(const char *text);
 
 /*
- * True when the text holds a run of 13–19 digits, blanks and dashes between them ignored, that
- * passes the Luhn check: it could be a card number and must be neither stored nor logged.
+ * True when the text holds 13–19 digits, with at most one blank or dash between two of them, that
+ * pass the Luhn check: it could be a card number and must be neither stored nor logged.  Digits
+ * that touch a letter and UUIDs do not count; card_number.c has the rule in full.
  */
 bool text_has_card_number(const char *text);
 
@@ -38,6 +39,13 @@ uint8_t *base64url_decode(struct arena *arena, const char *text, size_t length, 
 
 /* RFC 4648 §4 with padding. */
 char *base64_encode(struct arena *arena, const void *bytes, size_t size);
+
+/*
+ * The first code point of `text` as it stands in a JSON string; an invalid byte becomes \ufffd.
+ * Answers how many bytes were read.  For writers without an arena.
+ */
+#define JSON_ESCAPE_SIZE 8
+size_t json_escape(const char *text, size_t size, char out[JSON_ESCAPE_SIZE]);
 
 /* `text` as a JSON string with its quotes; control characters and invalid bytes are escaped. */
 char *json_quote(struct arena *arena, const char *text);

@@ -8,11 +8,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define US_PER_MS 1000LL
+#define US_PER_MS     1000LL
 #define US_PER_SECOND 1000000LL
 #define US_PER_MINUTE (60 * US_PER_SECOND)
-#define US_PER_HOUR (3600 * US_PER_SECOND)
-#define US_PER_DAY (86400 * US_PER_SECOND)
+#define US_PER_HOUR   (3600 * US_PER_SECOND)
+#define US_PER_DAY    (86400 * US_PER_SECOND)
 
 /* 0001-01-01 and 9999-12-31T23:59:59.999999: the range of google.protobuf.Timestamp. */
 #define TIME_US_MIN (-62135596800LL * US_PER_SECOND)

@@ -1,0 +1,27 @@
+/*
+ * The little that a call can do by itself: refuse, and say how long it still may take.
+ */
+
+#include "base/call.h"
+
+#include <stdarg.h>
+
+#include "base/time.h"
+
+struct error *refuse(struct call *call, enum status status, const char *reason, const char *format,
+                     ...)
+{
+    va_list arguments;
+
+    va_start(arguments, format);
+    struct error *error = error_vmake(call->arena, status, reason, format, arguments);
+    va_end(arguments);
+    return error;
+}
+
+int64_t call_time_left_us(const struct call *call)
+{
+    int64_t left_us = call->deadline_us - clock_monotonic_us(call->house->clock);
+
+    return left_us > 0 ? left_us : 0;
+}

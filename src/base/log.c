@@ -1,0 +1,160 @@
+/*
+ * Log lines.  A line is built whole in one buffer and leaves by one write(2), so that lines of
+ * several threads and processes on one pipe or file do not mix.  Whatever is wrong with the
+ * descriptor, the caller goes on.
+ */
+
+#include "base/log.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <pthread.h>
+#include <stdbool.h>
+#include <unistd.h>
+
+#include "base/bug.h"
+#include "base/text.h"
+
+#define CARD_NUMBER_REPLACEMENT "[removed: could be a card number]"
+#define CUT_MARK                "…"
+#define KEY_LENGTH_MAX          64
+
+/* Room for every field at its longest: key, quotes, colon, comma, value. */
+#define LINE_SIZE ((LOG_FIELDS_MAX + 4) * (LOG_VALUE_LENGTH_MAX + KEY_LENGTH_MAX + 16))
+
+struct log {
+    int descriptor;
+    enum log_level least;
+    const struct clock *clock;
+    pthread_mutex_t lock; /* guards what is below; never held across an await */
+    size_t length;
+    char line[LINE_SIZE];
+};
+
+struct log *log_open(int descriptor, enum log_level least, const struct clock *clock)
+{
+    struct log *log = calloc(1, sizeof *log);
+
+    if (log == NULL)
+        bug("log: out of memory");
+    log->descriptor = descriptor;
+    log->least = least;
+    log->clock = clock;
+    if (pthread_mutex_init(&log->lock, NULL) != 0)
+        bug("log: cannot make a mutex");
+    return log;
+}
+
+void log_close(struct log *log)
+{
+    if (log == NULL)
+        return;
+    pthread_mutex_destroy(&log->lock);
+    free(log);
+}
+
+static const char *level_name(enum log_level level)
+{
+    switch (level) {
+    case LOG_DEBUG:
+        return "debug";
+    case LOG_INFO:
+        return "info";
+    case LOG_WARNING:
+        return "warning";
+    case LOG_ERROR:
+        return "error";
+    }
+    return "unknown";
+}
+
+static void put(struct log *log, const char *bytes, size_t size)
+{
+    if (size > sizeof log->line - log->length)
+        bug("log: a line is longer than its fields can be");
+    memcpy(log->line + log->length, bytes, size);
+    log->length += size;
+}
+
+/* `text` in quotes, escaped, at most `length_max` bytes between the quotes. */
+static void put_quoted(struct log *log, const char *text, size_t length_max)
+{
+    char escaped[JSON_ESCAPE_SIZE];
+    size_t size = strlen(text);
+    size_t written = 0;
+    size_t mark = strlen(CUT_MARK);
+
+    put(log, "\"", 1);
+    for (size_t i = 0; i < size;) {
+        i += json_escape(text + i, size - i, escaped);
+        size_t length = strlen(escaped);
+        /* Unless this is the last, the mark must still fit behind it. */
+        if (written + length + (i < size ? mark : 0) > length_max) {
+            put(log, CUT_MARK, mark);
+            break;
+        }
+        put(log, escaped, length);
+        written += length;
+    }
+    put(log, "\"", 1);
+}
+
+static void put_text(struct log *log, const char *key, const char *text)
+{
+    put(log, log->length == 0 ? "{" : ",", 1);
+    put_quoted(log, key, KEY_LENGTH_MAX);
+    put(log, ":", 1);
+    put_quoted(log, text_has_card_number(text) ? CARD_NUMBER_REPLACEMENT : text,
+               LOG_VALUE_LENGTH_MAX);
+}
+
+static void put_number(struct log *log, const char *key, int64_t number)
+{
+    char digits[24];
+    int length = snprintf(digits, sizeof digits, "%" PRId64, number);
+
+    put(log, ",", 1);
+    put_quoted(log, key, KEY_LENGTH_MAX);
+    put(log, ":", 1);
+    put(log, digits, (size_t)length);
+}
+
+static void send_line(struct log *log)
+{
+    size_t sent = 0;
+
+    /* More than one write only when the first was cut short by a signal or a full disk. */
+    while (sent < log->length) {
+        ssize_t size = write(log->descriptor, log->line + sent, log->length - sent);
+        if (size < 0 && errno == EINTR)
+            continue;
+        if (size <= 0)
+            return;
+        sent += (size_t)size;
+    }
+}
+
+void log_write(struct log *log, enum log_level level, const char *event,
+               const struct log_field *fields, size_t field_count)
+{
+    char time[TIME_TEXT_SIZE];
+
+    if (log == NULL || level < log->least)
+        return;
+    time_format(clock_wall_us(log->clock), time);
+
+    pthread_mutex_lock(&log->lock);
+    log->length = 0;
+    put_text(log, "time", time);
+    put_text(log, "level", level_name(level));
+    put_text(log, "event", event);
+    for (size_t i = 0; i < field_count && i < LOG_FIELDS_MAX; i++) {
+        if (fields[i].text != NULL)
+            put_text(log, fields[i].key, fields[i].text);
+        else
+            put_number(log, fields[i].key, fields[i].number);
+    }
+    put(log, "}\n", 2);
+    send_line(log);
+    pthread_mutex_unlock(&log->lock);
+}
