@@ -1,0 +1,204 @@
+-- Attempts: what was asked of a gateway.  The legal moves, taking over, giving up.
+
+-- From which states an attempt may come to `p_to`.  The same table as attempt_may_move in payment_rules.c;
+-- a test compares them.
+CREATE OR REPLACE FUNCTION attempt_sources(p_to text) RETURNS text[]
+LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+    SELECT CASE p_to
+        WHEN 'UNKNOWN' THEN ARRAY['SENDING', 'RESOLVING']
+        WHEN 'RESOLVING' THEN ARRAY['SENDING', 'UNKNOWN', 'RESOLVING']
+        WHEN 'SUCCEEDED' THEN ARRAY['SENDING', 'UNKNOWN', 'RESOLVING']
+        WHEN 'DECLINED' THEN ARRAY['SENDING', 'UNKNOWN', 'RESOLVING']
+        WHEN 'FAILED' THEN ARRAY['SENDING', 'UNKNOWN', 'RESOLVING']
+        WHEN 'REQUIRES_ACTION' THEN ARRAY['SENDING', 'UNKNOWN', 'RESOLVING']
+        WHEN 'MANUAL' THEN ARRAY['SENDING', 'UNKNOWN', 'RESOLVING', 'SUCCEEDED', 'DECLINED', 'FAILED', 'REQUIRES_ACTION']
+        ELSE ARRAY[]::text[]
+    END
+$$;
+GRANT EXECUTE ON FUNCTION attempt_sources(text) TO dues_service;
+
+-- When to look again after the n-th answer that was not definitive.
+CREATE OR REPLACE FUNCTION attempt_backoff(p_check_count integer) RETURNS interval
+LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+    SELECT (ARRAY['5 s', '15 s', '60 s', '5 min', '30 min', '2 h', '24 h']::interval[])[least(greatest(p_check_count, 1), 7)]
+$$;
+
+CREATE OR REPLACE FUNCTION attempt_obligation(p_operation text) RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+    SELECT CASE p_operation WHEN 'CHARGE' THEN 'payment.resolve' ELSE 'refund.resolve' END
+$$;
+
+-- Step T2 again: the resolver takes the attempt over.  NULL: somebody else holds it, or it is done.
+CREATE OR REPLACE FUNCTION attempt_claim(p_customer uuid, p_attempt uuid, p_epoch bigint, p_lease_ms bigint)
+RETURNS bigint
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = dues, pg_temp AS $$
+DECLARE
+    v_now timestamptz := clock_timestamp();
+    v_epoch bigint;
+BEGIN
+    UPDATE attempt
+       SET state = 'RESOLVING', epoch = epoch + 1, send_count = send_count + 1,
+           lease_until = v_now + p_lease_ms * interval '1 millisecond'
+     WHERE customer_id = p_customer AND attempt_id = p_attempt AND epoch = p_epoch
+       AND state = ANY (attempt_sources('RESOLVING')) AND (lease_until IS NULL OR lease_until < v_now)
+    RETURNING epoch INTO v_epoch;
+    RETURN v_epoch;
+END $$;
+GRANT EXECUTE ON FUNCTION attempt_claim(uuid, uuid, bigint, bigint) TO dues_service;
+
+-- Step T4: the answer was not definitive; the resolver looks again, later and later.
+CREATE OR REPLACE FUNCTION attempt_wait(p_customer uuid, p_attempt attempt) RETURNS void
+LANGUAGE plpgsql SET search_path = dues, pg_temp AS $$
+DECLARE
+    v_due timestamptz := clock_timestamp() + attempt_backoff(p_attempt.check_count);
+BEGIN
+    UPDATE obligation SET due_time = v_due, lease_until = NULL
+     WHERE customer_id = p_customer AND kind = attempt_obligation(p_attempt.operation)
+       AND business_key = p_attempt.attempt_id::text;
+END $$;
+
+-- Nothing is owed for the attempt any more, whoever holds the lease of the obligation.
+CREATE OR REPLACE FUNCTION attempt_done(p_customer uuid, p_attempt attempt) RETURNS void
+LANGUAGE plpgsql SET search_path = dues, pg_temp AS $$
+BEGIN
+    DELETE FROM obligation
+     WHERE customer_id = p_customer AND kind = attempt_obligation(p_attempt.operation)
+       AND business_key = p_attempt.attempt_id::text;
+END $$;
+
+-- Hands the attempt to people: an incident, MANUAL, and no more machine.  Also from a terminal state: late
+-- opposite evidence never flips a result.
+CREATE OR REPLACE FUNCTION attempt_to_people(p_customer uuid, p_attempt attempt, p_kind text, p_detail text, p_now timestamptz)
+RETURNS void
+LANGUAGE plpgsql SET search_path = dues, pg_temp AS $$
+BEGIN
+    INSERT INTO incident (customer_id, attempt_id, kind, payment_id, detail, create_time)
+    VALUES (p_customer, p_attempt.attempt_id, p_kind, p_attempt.payment_id, p_detail, p_now)
+    ON CONFLICT ON CONSTRAINT incident_pkey DO NOTHING;
+    UPDATE attempt SET state = 'MANUAL', lease_until = NULL
+     WHERE customer_id = p_customer AND attempt_id = p_attempt.attempt_id AND state = ANY (attempt_sources('MANUAL'));
+    PERFORM attempt_done(p_customer, p_attempt);
+END $$;
+
+-- Step T6: the budget for finding out is spent.
+CREATE OR REPLACE FUNCTION attempt_give_up(p_customer uuid, p_attempt uuid, p_epoch bigint, p_now timestamptz)
+RETURNS boolean
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = dues, pg_temp AS $$
+DECLARE
+    v_attempt attempt%ROWTYPE;
+BEGIN
+    SELECT * INTO v_attempt FROM attempt
+     WHERE customer_id = p_customer AND attempt_id = p_attempt AND epoch = p_epoch
+       AND state IN ('SENDING', 'UNKNOWN', 'RESOLVING') AND (lease_until IS NULL OR lease_until < clock_timestamp())
+       FOR NO KEY UPDATE;
+    IF NOT FOUND THEN
+        RETURN false;
+    END IF;
+    PERFORM attempt_to_people(p_customer, v_attempt, 'unknown_too_long',
+                              format('%s sends, %s checks, last: %s', v_attempt.send_count, v_attempt.check_count,
+                                     v_attempt.evidence), p_now);
+    RETURN true;
+END $$;
+GRANT EXECUTE ON FUNCTION attempt_give_up(uuid, uuid, bigint, timestamptz) TO dues_service;
+
+-- Money that moved without a reason we know.
+CREATE OR REPLACE FUNCTION attempt_suspend_money(p_customer uuid, p_attempt attempt, p_amount bigint, p_now timestamptz)
+RETURNS void
+LANGUAGE plpgsql SET search_path = dues, pg_temp AS $$
+DECLARE
+    v_signed bigint := CASE p_attempt.operation WHEN 'CHARGE' THEN p_amount ELSE -p_amount END;
+BEGIN
+    IF p_amount <= 0
+       OR EXISTS (SELECT FROM ledger_entry e WHERE e.customer_id = p_customer AND e.group_id = p_attempt.attempt_id
+                     AND e.kind = 'suspense') THEN
+        RETURN;
+    END IF;
+    PERFORM ledger_post(p_customer, p_attempt.attempt_id, 'suspense',
+                        ARRAY[ROW('gateway_clearing:' || p_attempt.gateway, p_attempt.currency, v_signed)::ledger_line,
+                              ROW('suspense', p_attempt.currency, -v_signed)::ledger_line], p_now);
+END $$;
+
+-- Records an answer on the attempt under the guard of state and epoch.  Answers what follows:
+--   'settled'   definitive, recorded by this call: the caller writes its consequences
+--   'again'     the same had been recorded before, or the answer says less than is known: nothing to do
+--   'unknown'   not definitive: the resolver will look again
+--   'stale'     somebody else has taken it over: nothing was written
+--   'manual'    handed to people
+CREATE OR REPLACE FUNCTION attempt_settle(p_customer uuid, p_operation text, p_settlement settlement, p_now timestamptz,
+                                          OUT outcome text, OUT settled attempt)
+LANGUAGE plpgsql SET search_path = dues, pg_temp AS $$
+DECLARE
+    v_to text := CASE WHEN p_settlement.outcome IN ('SUCCEEDED', 'DECLINED', 'FAILED')
+                        OR p_settlement.outcome = 'REQUIRES_ACTION' AND p_operation = 'CHARGE' THEN p_settlement.outcome
+                      -- A transaction that does not match what was asked is not ours to interpret.
+                      WHEN p_settlement.outcome = 'UNKNOWN' AND p_settlement.gateway_transaction <> '' THEN 'MANUAL'
+                      ELSE 'UNKNOWN' END;
+BEGIN
+    UPDATE attempt a
+       SET state = v_to, lease_until = NULL, evidence = p_settlement.evidence,
+           gateway_transaction = CASE WHEN v_to = 'UNKNOWN' THEN a.gateway_transaction ELSE p_settlement.gateway_transaction END,
+           decline_code = p_settlement.decline_code,
+           check_count = a.check_count + CASE WHEN v_to = 'UNKNOWN' THEN 1 ELSE 0 END
+     WHERE a.customer_id = p_customer AND a.attempt_id = p_settlement.attempt_id AND a.epoch = p_settlement.epoch
+       AND a.operation = p_operation AND a.payment_id = p_settlement.payment_id
+       AND a.state = ANY (attempt_sources(v_to)) AND a.state IN ('SENDING', 'UNKNOWN', 'RESOLVING')
+    RETURNING a.* INTO settled;
+    IF NOT FOUND THEN
+        SELECT * INTO settled FROM attempt_settled_before(p_customer, p_operation, p_settlement, v_to, p_now);
+        outcome := CASE WHEN settled.state = 'MANUAL' THEN 'manual'
+                        WHEN settled.state NOT IN ('SENDING', 'UNKNOWN', 'RESOLVING') THEN 'again'
+                        WHEN settled.state = 'UNKNOWN' AND v_to = 'UNKNOWN' AND settled.epoch = p_settlement.epoch THEN 'unknown'
+                        ELSE 'stale' END;
+    ELSIF v_to = 'UNKNOWN' THEN
+        PERFORM attempt_wait(p_customer, settled);
+        outcome := 'unknown';
+    ELSIF v_to = 'MANUAL' THEN
+        PERFORM attempt_to_people(p_customer, settled, 'gateway_mismatch', p_settlement.evidence, p_now);
+        PERFORM attempt_suspend_money(p_customer, settled, p_settlement.amount, p_now);
+        outcome := 'manual';
+    ELSIF v_to = 'SUCCEEDED' AND NOT attempt_own_transaction(p_customer, settled, p_now) THEN
+        PERFORM attempt_to_people(p_customer, settled, 'duplicate_transaction',
+                                  'transaction ' || settled.gateway_transaction || ' belongs to another attempt', p_now);
+        outcome := 'manual';
+    ELSE
+        PERFORM attempt_done(p_customer, settled);
+        outcome := 'settled';
+    END IF;
+END $$;
+
+-- False: the gateway's transaction is already that of another attempt.
+CREATE OR REPLACE FUNCTION attempt_own_transaction(p_customer uuid, p_attempt attempt, p_now timestamptz) RETURNS boolean
+LANGUAGE plpgsql SET search_path = dues, pg_temp AS $$
+BEGIN
+    INSERT INTO gateway_transaction (customer_id, gateway, gateway_transaction, attempt_id, currency, amount, create_time)
+    VALUES (p_customer, p_attempt.gateway, p_attempt.gateway_transaction, p_attempt.attempt_id, p_attempt.currency,
+            p_attempt.amount, p_now)
+    ON CONFLICT ON CONSTRAINT gateway_transaction_pkey DO NOTHING;
+    RETURN FOUND;
+END $$;
+
+-- An answer for an attempt that is not waiting for it: compare, never overwrite.
+CREATE OR REPLACE FUNCTION attempt_settled_before(p_customer uuid, p_operation text, p_settlement settlement, p_to text,
+                                                  p_now timestamptz) RETURNS attempt
+LANGUAGE plpgsql SET search_path = dues, pg_temp AS $$
+DECLARE
+    v_attempt attempt%ROWTYPE;
+BEGIN
+    SELECT * INTO STRICT v_attempt FROM attempt a
+     WHERE a.customer_id = p_customer AND a.attempt_id = p_settlement.attempt_id AND a.operation = p_operation
+       AND a.payment_id = p_settlement.payment_id
+       FOR NO KEY UPDATE;
+    IF v_attempt.state IN ('SENDING', 'UNKNOWN', 'RESOLVING') OR p_to = 'UNKNOWN'
+       OR v_attempt.state = p_to AND v_attempt.gateway_transaction = p_settlement.gateway_transaction THEN
+        RETURN v_attempt;
+    END IF;
+    PERFORM attempt_to_people(p_customer, v_attempt,
+                              CASE v_attempt.state WHEN 'MANUAL' THEN 'evidence_after_manual' ELSE 'opposite_evidence' END,
+                              format('recorded %s %s, then came %s %s: %s', v_attempt.state, v_attempt.gateway_transaction,
+                                     p_to, p_settlement.gateway_transaction, p_settlement.evidence), p_now);
+    IF p_to IN ('SUCCEEDED', 'MANUAL') AND v_attempt.gateway_transaction <> p_settlement.gateway_transaction THEN
+        PERFORM attempt_suspend_money(p_customer, v_attempt, p_settlement.amount, p_now);
+    END IF;
+    v_attempt.state := 'MANUAL';
+    RETURN v_attempt;
+END $$;

@@ -1,0 +1,97 @@
+-- Refunds: money of a payment that goes back.  Same protocol as a charge, other operation.
+
+CREATE OR REPLACE FUNCTION refund_as_result(p_outcome text, p_refund refund) RETURNS refund_result
+LANGUAGE plpgsql IMMUTABLE SET search_path = dues, pg_temp AS $$
+BEGIN
+    RETURN ROW(p_outcome, p_refund.refund_id, p_refund.payment_id, p_refund.currency::text, p_refund.amount,
+               p_refund.reason, p_refund.state, p_refund.failure_code, p_refund.create_time, p_refund.update_time)::refund_result;
+END $$;
+
+-- The first step: reserves the amount on the payment and arms the attempt.  Outcomes of request_record, and
+-- 'exceeds': captured - refunded - pending is less than asked; nothing was written.
+CREATE OR REPLACE FUNCTION refund_open(p_customer uuid, p_key request_key, p_refund refund_intent, p_now timestamptz,
+                                       OUT outcome text, OUT answer bytea, OUT object_id uuid)
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = dues, pg_temp AS $$
+DECLARE
+    v_payment payment%ROWTYPE;
+    v_charge attempt%ROWTYPE;
+    v_now timestamptz := clock_timestamp();
+    v_lease timestamptz := v_now + p_refund.lease_ms * interval '1 millisecond';
+BEGIN
+    SELECT r.outcome, r.answer, r.object_id INTO outcome, answer, object_id
+      FROM request_record(p_customer, p_key, p_refund.refund_id, NULL, p_now) r;
+    IF outcome = 'running' AND object_id = p_refund.refund_id THEN
+        outcome := 'new';   -- this very step, again after a lost COMMIT
+        RETURN;
+    ELSIF outcome <> 'new' THEN
+        RETURN;
+    END IF;
+    UPDATE payment p
+       SET amount_refund_pending = p.amount_refund_pending + p_refund.amount, refund_count = p.refund_count + 1
+     WHERE p.customer_id = p_customer AND p.payment_id = p_refund.payment_id AND p.state = 'SUCCEEDED'
+       AND p_refund.amount > 0
+       AND p.amount_captured - p.amount_refunded - p.amount_refund_pending >= p_refund.amount
+    RETURNING p.* INTO v_payment;
+    IF NOT FOUND THEN
+        DELETE FROM recorded_request r
+         WHERE r.customer_id = p_customer AND r.caller = p_key.caller AND r.method = p_key.method
+           AND r.request_id = p_key.request_id AND r.object_id = p_refund.refund_id;
+        outcome := 'exceeds';
+        RETURN;
+    END IF;
+    SELECT * INTO STRICT v_charge FROM attempt a
+     WHERE a.customer_id = p_customer AND a.payment_id = p_refund.payment_id AND a.operation = 'CHARGE'
+       AND a.gateway_transaction <> '' ORDER BY a.sequence DESC LIMIT 1;
+    INSERT INTO refund (customer_id, payment_id, refund_id, currency, amount, reason, state, create_time, update_time)
+    VALUES (p_customer, p_refund.payment_id, p_refund.refund_id, v_payment.currency, p_refund.amount, p_refund.reason,
+            'PENDING', p_now, p_now);
+    INSERT INTO attempt (customer_id, attempt_id, payment_id, refund_id, operation, sequence, gateway, gateway_key,
+                         currency, amount, off_session, charge_transaction, state, epoch, lease_until, first_sent_time,
+                         send_count, create_time)
+    VALUES (p_customer, p_refund.attempt_id, p_refund.payment_id, p_refund.refund_id, 'REFUND', v_payment.refund_count,
+            v_charge.gateway, p_refund.gateway_key, v_payment.currency, p_refund.amount, true,
+            v_charge.gateway_transaction, 'SENDING', 1, v_lease, v_now, 1, p_now);
+    PERFORM obligation_add(p_customer, 'refund.resolve', p_refund.attempt_id::text, p_refund.refund_id, v_lease, false, p_now);
+END $$;
+GRANT EXECUTE ON FUNCTION refund_open(uuid, request_key, refund_intent, timestamptz) TO dues_service;
+
+-- The last step: the reserved amount becomes refunded, or is free again.  `outcome` as attempt_settle.
+CREATE OR REPLACE FUNCTION refund_settle(p_customer uuid, p_settlement settlement, p_method text, p_answer bytea,
+                                         p_now timestamptz) RETURNS refund_result
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = dues, pg_temp AS $$
+DECLARE
+    v_step record;
+    v_attempt attempt%ROWTYPE;
+    v_refund refund%ROWTYPE;
+    v_state text := CASE p_settlement.outcome WHEN 'SUCCEEDED' THEN 'SUCCEEDED' ELSE 'FAILED' END;
+BEGIN
+    SELECT * INTO v_step FROM attempt_settle(p_customer, 'REFUND', p_settlement, p_now);
+    v_attempt := v_step.settled;
+    IF v_step.outcome <> 'settled' THEN
+        SELECT * INTO STRICT v_refund FROM refund
+         WHERE customer_id = p_customer AND payment_id = v_attempt.payment_id AND refund_id = v_attempt.refund_id;
+        RETURN refund_as_result(v_step.outcome, v_refund);
+    END IF;
+    UPDATE refund r
+       SET state = v_state, update_time = p_now,
+           failure_code = CASE WHEN v_state = 'SUCCEEDED' THEN '' WHEN p_settlement.decline_code = '' THEN 'unknown'
+                               ELSE p_settlement.decline_code END
+     WHERE r.customer_id = p_customer AND r.payment_id = v_attempt.payment_id AND r.refund_id = v_attempt.refund_id
+       AND r.state = 'PENDING'
+    RETURNING r.* INTO STRICT v_refund;
+    UPDATE payment p
+       SET amount_refund_pending = p.amount_refund_pending - v_refund.amount, update_time = p_now,
+           amount_refunded = p.amount_refunded + CASE v_state WHEN 'SUCCEEDED' THEN v_refund.amount ELSE 0 END
+     WHERE p.customer_id = p_customer AND p.payment_id = v_refund.payment_id;
+    IF v_state = 'SUCCEEDED' THEN
+        PERFORM ledger_post(p_customer, v_attempt.attempt_id, 'refund',
+            ARRAY[ROW('refunds', v_attempt.currency, v_attempt.amount)::ledger_line,
+                  ROW('gateway_clearing:' || v_attempt.gateway, v_attempt.currency, -v_attempt.amount)::ledger_line], p_now);
+    END IF;
+    PERFORM event_append(p_customer, 'refund.' || lower(v_state), v_refund.refund_id,
+        jsonb_build_object('payment', v_refund.payment_id, 'amount', v_refund.amount, 'currency', v_refund.currency,
+                           'failure_code', v_refund.failure_code), p_now);
+    PERFORM request_answer(p_customer, v_refund.refund_id, p_method, p_answer);
+    RETURN refund_as_result('settled', v_refund);
+END $$;
+GRANT EXECUTE ON FUNCTION refund_settle(uuid, settlement, text, bytea, timestamptz) TO dues_service;
