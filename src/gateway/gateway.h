@@ -32,9 +32,9 @@ struct gateway_request {
     const char *idempotency_key; /* a pure function of the attempt */
     const char *reference;       /* the attempt's id, so that a query can find it */
     struct money amount;
-    const char *token;                /* charge: the payment method's token at this gateway */
-    const char *charge_transaction;   /* refund: the transaction to give back from */
-    bool off_session;                 /* the customer is not there (renewals) */
+    const char *token;              /* charge: the payment method's token at this gateway */
+    const char *charge_transaction; /* refund: the transaction to give back from */
+    bool off_session;               /* the customer is not there (renewals) */
 };
 
 struct gateway_answer {
@@ -45,8 +45,13 @@ struct gateway_answer {
     const char *evidence;     /* short text for the attempt's row; no secrets */
 };
 
-/* What a token stands for, for display only (PCI DSS 3.4.1). */
+#define GATEWAY_TOKEN_LENGTH_MAX 255
+
+/* What a token stands for: what to charge from now on, and the rest for display only (PCI
+ * DSS 3.4.1). */
 struct gateway_card {
+    char token[GATEWAY_TOKEN_LENGTH_MAX +
+               1];  /* a gateway may exchange the form's token for its own */
     char brand[16]; /* "visa" */
     char last4[5];
     int32_t exp_month;
@@ -56,7 +61,8 @@ struct gateway_card {
 struct gateway {
     const char *name; /* "sandbox": stored with each attempt */
     int64_t resend_window_us;
-    /* INVALID_ARGUMENT PAYMENT_METHOD_UNUSABLE when the gateway does not know the token. */
+    /* INVALID_ARGUMENT INVALID_FIELD payment_method.gateway_token when the gateway does not know
+     * it. */
     const struct error *(*describe)(const struct gateway *gateway, struct call *call,
                                     const char *token, struct gateway_card *card);
     /* Parks the fiber as long as it takes, at most the gateway timeout. */

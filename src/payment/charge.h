@@ -1,15 +1,15 @@
 /*
  * A charge on its way to a gateway and back: charging.md in code.
  *
- *   charge_prepare   load the method, make ids and the gateway's idempotency key   (nothing recorded)
- *   step function    whoever charges records its own rows and, in the same commit, calls SQL
- *                    payment_open(p_customer, charge_intent, …): payment PROCESSING, attempt SENDING,
- *                    the resolver's obligation.  From here on a request may have left.
- *   charge_send      the gateway is called
- *   purpose->settle  the result is recorded once, with everything that follows from it, in one commit
+ *   charge_prepare   load the method, make ids and the gateway's idempotency key   (nothing
+ * recorded) step function    whoever charges records its own rows and, in the same commit, calls
+ * SQL payment_open(p_customer, charge_intent, …): payment PROCESSING, attempt SENDING, the
+ * resolver's obligation.  From here on a request may have left. charge_send      the gateway is
+ * called purpose->settle  the result is recorded once, with everything that follows from it, in one
+ * commit
  *
- * A crash anywhere leaves an attempt in SENDING or UNKNOWN; the obligation "payment.resolve" enters the
- * same code again at charge_send, with the same key and bytes.
+ * A crash anywhere leaves an attempt in SENDING or UNKNOWN; the obligation "payment.resolve" enters
+ * the same code again at charge_send, with the same key and bytes.
  */
 #pragma once
 
@@ -31,8 +31,11 @@ struct charge {
     const char *gateway_key; /* pure function of the attempt's id */
     const char *token;       /* opened; never stored here */
     bool off_session;
-    int64_t lease_ms;  /* longer than the gateway timeout */
-    int64_t epoch;     /* 1 after payment_open */
+    int64_t lease_ms;       /* longer than the gateway timeout */
+    int64_t epoch;          /* 1 after payment_open */
+    int64_t now_us;         /* the customer's present: the time of what is recorded */
+    int64_t create_time_us; /* of the payment; charge_prepare: now_us */
+    int64_t armed_us;       /* monotonic, not after the lease began: see charge_send */
 };
 
 /*
@@ -50,14 +53,20 @@ const struct error *charge_prepare(struct call *call, const struct customer *cus
         pg_text((charge)->gateway), pg_text((charge)->gateway_key),                                \
         pg_bool((charge)->off_session), pg_int64((charge)->lease_ms)
 
-/* Calls the gateway and checks its answer against the charge; a mismatch is GATEWAY_UNKNOWN. */
+/*
+ * Calls the gateway and checks its answer against the charge; a mismatch is GATEWAY_UNKNOWN with
+ * the gateway's transaction.  Nothing is sent when too little of the lease is left
+ * (GATEWAY_NOT_SENT). Afterwards the call's deadline is at least CHARGE_RECORD_US away: what was
+ * paid is recorded also when nobody waits for the answer any more.
+ */
+#define CHARGE_RECORD_US (5 * 1000000LL)
 void charge_send(struct call *call, const struct charge *charge, struct gateway_answer *answer);
 
 /*
- * What follows from the result of a payment, by what it was for.  `settle` is one recorded step around
- * SQL payment_settle(p_customer, settlement, …), guarded by the attempt's epoch; it reloads nothing
- * it does not need and is safe to enter again.  `*payment` is the payment as it then stands (also when
- * somebody else had settled it).
+ * What follows from the result of a payment, by what it was for.  `settle` is one recorded step
+ * around SQL payment_settle(p_customer, settlement, …), guarded by the attempt's epoch; it reloads
+ * nothing it does not need and is safe to enter again.  `*payment` is the payment as it then stands
+ * (also when somebody else had settled it).
  */
 struct payment_purpose {
     const char *name; /* "direct", "invoice" */
@@ -67,7 +76,13 @@ struct payment_purpose {
 
 extern const struct payment_purpose payment_purpose_direct;
 
-/* ROW($n … $n+7)::settlement, 8 parameters: attempt, epoch, outcome, transaction, amount, decline. */
+/*
+ * ROW($n … $n+7)::settlement, 8 parameters.  SQL payment_settle answers a payment_result
+ * (payment_from_row in payment.h) whose `outcome` is 'settled': this call recorded the definitive
+ * result, write what follows from it; 'again': it had been recorded before; 'unknown': the resolver
+ * will look again; 'stale': somebody else has taken the attempt over; 'manual': handed to people.
+ * The payment's state changes with 'settled' only.
+ */
 #define SETTLEMENT_PARAMS(charge, answer)                                                          \
     pg_uuid((charge)->payment), pg_uuid((charge)->attempt), pg_int64((charge)->epoch),             \
         pg_text(gateway_outcome_name((answer)->outcome)), pg_text((answer)->transaction),          \

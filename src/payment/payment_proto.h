@@ -1,0 +1,25 @@
+/*
+ * Payments, refunds and payment methods in the words of the contract.
+ */
+#pragma once
+
+#include "dues/payment/v1/payment_service.pb-c.h"
+#include "payment/payment.h"
+#include "payment/payment_method.h"
+#include "payment/refund.h"
+
+/* The reply is initialised already; strings go to the arena. */
+void payment_to_proto(struct arena *arena, const struct payment *payment,
+                      Dues__Payment__V1__Payment *proto);
+
+/* NULL when the code is "". */
+Dues__Payment__V1__Decline *decline_to_proto(struct arena *arena, const char *code);
+
+void refund_to_proto(struct arena *arena, const struct refund *refund,
+                     Dues__Payment__V1__Refund *proto);
+
+void payment_method_to_proto(struct arena *arena, const struct payment_method *method,
+                             Dues__Payment__V1__PaymentMethod *proto);
+
+/* The bytes of a message, as they go out. */
+struct bytes proto_pack(struct arena *arena, const ProtobufCMessage *message);

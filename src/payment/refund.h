@@ -1,0 +1,76 @@
+/*
+ * A refund: money of a payment on its way back.  The protocol is that of a charge (charge.h), with
+ * another operation: refund_record arms it, refund_send asks the gateway, refund_settle records the
+ * result once.
+ *
+ *   PENDING ──┬──► SUCCEEDED
+ *             └──► FAILED      the amount can be refunded again
+ */
+#pragma once
+
+#include "gateway/gateway.h"
+#include "payment/payment.h"
+
+enum refund_state { REFUND_PENDING, REFUND_SUCCEEDED, REFUND_FAILED, REFUND_STATE_COUNT };
+
+struct refund {
+    struct uuid customer;
+    struct uuid payment;
+    struct uuid id;
+    struct money amount;
+    const char *reason; /* "", "REQUESTED_BY_CUSTOMER", "DUPLICATE", "FRAUDULENT" */
+    enum refund_state state;
+    const char *failure_code;
+    int64_t create_time_us;
+    int64_t update_time_us;
+};
+
+/* A refund's attempt at the gateway. */
+struct refund_attempt {
+    struct uuid id;
+    const char *gateway;
+    const char *gateway_key;
+    const char *charge_transaction;
+    int64_t lease_ms;
+    int64_t epoch;
+    int64_t now_us;   /* the customer's present */
+    int64_t armed_us; /* monotonic */
+};
+
+const char *refund_state_name(enum refund_state state);
+bool refund_state_parse(const char *name, enum refund_state *state);
+bool refund_may_move(enum refund_state from, enum refund_state to);
+
+const struct error *refund_load(struct call *call, struct uuid customer, struct uuid payment,
+                                struct uuid id, struct refund *refund) MUST_CHECK;
+const struct error *refund_list(struct call *call, struct uuid customer, struct uuid payment,
+                                struct uuid before, int64_t limit, struct refund **refunds,
+                                size_t *count) MUST_CHECK;
+/* By its id alone, for a repeated request. */
+const struct error *refund_load_by_id(struct call *call, struct uuid customer, struct uuid id,
+                                      struct refund *refund) MUST_CHECK;
+
+/* The gateway and the transaction to give back from. */
+const struct error *refund_prepare(struct call *call, const struct refund *refund,
+                                   struct refund_attempt *attempt) MUST_CHECK;
+
+enum refund_recorded { REFUND_RECORDED, REFUND_REPLAYED, REFUND_RUNNING, REFUND_EXCEEDS };
+
+/* Step T1 and T2.  REFUND_RUNNING: `*object` is the refund that the first request made. */
+const struct error *refund_record(struct call *call, const struct refund *refund,
+                                  const struct refund_attempt *attempt,
+                                  enum refund_recorded *recorded, struct uuid *object) MUST_CHECK;
+
+/* As charge_send. */
+void refund_send(struct call *call, const struct refund *refund,
+                 const struct refund_attempt *attempt, struct gateway_answer *answer);
+
+/* Step T3 or T4; `*refund` becomes what is recorded, also when somebody else had settled it. */
+const struct error *refund_settle(struct call *call, const struct refund_attempt *attempt,
+                                  const struct gateway_answer *answer, struct refund *refund)
+    MUST_CHECK;
+
+#define REFUND_PARAMS(refund, attempt)                                                             \
+    pg_uuid((refund)->id), pg_uuid((attempt)->id), pg_uuid((refund)->payment),                     \
+        pg_int64((refund)->amount.minor_units), pg_text((refund)->reason),                         \
+        pg_text((attempt)->gateway_key), pg_int64((attempt)->lease_ms)
