@@ -9,7 +9,7 @@
 struct customer {
     struct uuid id;
     const char *display_name;
-    const char *email; /* "" when none */
+    const char *email;                  /* "" when none */
     struct uuid default_payment_method; /* UUID_NIL when none */
     struct uuid test_clock;             /* UUID_NIL: wall time */
     bool trial_used;

@@ -72,8 +72,9 @@ struct pg_rows {
 };
 
 /* Reads: outside a transaction, on a read lane.  A read sees every write acknowledged before it. */
-const struct error *pg_read(struct call *call, struct uuid key, const struct pg_statement *statement,
-                            struct pg_params params, struct pg_rows *rows) MUST_CHECK;
+const struct error *pg_read(struct call *call, struct uuid key,
+                            const struct pg_statement *statement, struct pg_params params,
+                            struct pg_rows *rows) MUST_CHECK;
 
 /*
  * Writes: a stored function that is idempotent by its natural key, because a lost COMMIT is
@@ -90,7 +91,8 @@ const struct error *pg_write(struct call *call, struct uuid key,
  */
 bool pg_is_null(const struct pg_rows *rows, size_t row, const char *column);
 const char *pg_get_text(const struct pg_rows *rows, size_t row, const char *column);
-int64_t pg_get_int64(const struct pg_rows *rows, size_t row, const char *column); /* int8 or int4/int2 */
+int64_t pg_get_int64(const struct pg_rows *rows, size_t row,
+                     const char *column); /* int8 or int4/int2 */
 bool pg_get_bool(const struct pg_rows *rows, size_t row, const char *column);
 struct uuid pg_get_uuid(const struct pg_rows *rows, size_t row, const char *column);
 int64_t pg_get_time(const struct pg_rows *rows, size_t row, const char *column);

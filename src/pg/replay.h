@@ -16,8 +16,8 @@
 
 /*
  * Looks before the rules, because a repeated request must be answered as the first time, also when
- * the rules would refuse it now.  On a hit call->recorded holds the answer and `*found` is true: the
- * handler returns NULL at once.  Another request under the same id: INVALID_ARGUMENT
+ * the rules would refuse it now.  On a hit call->recorded holds the answer and `*found` is true:
+ * the handler returns NULL at once.  Another request under the same id: INVALID_ARGUMENT
  * REQUEST_ID_REUSED.  A row without an answer yet (money in flight) is not a hit: `*object` (may be
  * NULL) tells what the first request made, UUID_NIL when there is no row.
  */
@@ -26,8 +26,9 @@ const struct error *replay_find(struct call *call, struct uuid customer, bool *f
 
 /*
  * Reads the outcome of a step function's request_record from the columns `outcome`
- * ('new' | 'replay' | 'running' | 'reused'), `answer` and `object_id`.  As replay_find for 'replay' and
- * 'reused'; 'running' is ABORTED REQUEST_IN_PROGRESS with RetryInfo; 'new' leaves `*found` false.
+ * ('new' | 'replay' | 'running' | 'reused'), `answer` and `object_id`.  As replay_find for 'replay'
+ * and 'reused'; 'running' is ABORTED REQUEST_IN_PROGRESS with RetryInfo; 'new' leaves `*found`
+ * false.
  */
 const struct error *replay_outcome(struct call *call, const struct pg_rows *rows, bool *found)
     MUST_CHECK;

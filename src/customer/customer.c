@@ -1,0 +1,49 @@
+/*
+ * Loading the customer, and with it the time it lives in.
+ */
+#include "customer/customer.h"
+
+static const struct pg_statement load = {
+    .name = "customer_load",
+    .sql = "SELECT c.customer_id, c.display_name, c.email, c.default_payment_method_id,"
+           "       c.test_clock_id, c.trial_used, c.create_time,"
+           "       (SELECT t.clock_time FROM test_clock t"
+           "         WHERE t.test_clock_id = c.test_clock_id) AS clock_time"
+           "  FROM customer c WHERE c.customer_id = $1",
+};
+
+void customer_from_row(struct call *call, const struct pg_rows *rows, size_t row,
+                       struct customer *customer)
+{
+    bool in_wall_time = pg_is_null(rows, row, "clock_time");
+
+    *customer = (struct customer){
+        .id = pg_get_uuid(rows, row, "customer_id"),
+        .display_name = pg_get_text(rows, row, "display_name"),
+        .email = pg_get_text(rows, row, "email"),
+        .default_payment_method = pg_get_uuid(rows, row, "default_payment_method_id"),
+        .test_clock = pg_get_uuid(rows, row, "test_clock_id"),
+        .trial_used = pg_get_bool(rows, row, "trial_used"),
+        .create_time_us = pg_get_time(rows, row, "create_time"),
+        .now_us = in_wall_time ? call->now_us : pg_get_time(rows, row, "clock_time"),
+    };
+}
+
+const struct error *customer_load(struct call *call, struct uuid id, struct customer *customer)
+{
+    struct pg_rows rows;
+
+    TRY(pg_read(call, id, &load, PG_PARAMS(pg_uuid(id)), &rows));
+    if (rows.count == 0) {
+        const char *name = name_make(call->arena, "customers/{}", &id);
+
+        return error_with(
+            call->arena,
+            refuse(call, STATUS_NOT_FOUND, "CUSTOMER_NOT_FOUND", "'%s' was not found", name),
+            "name", "%s", name);
+    }
+    customer_from_row(call, &rows, 0, customer);
+    return NULL;
+}
+
+pg_statement_list customer_statements = {&load, NULL};

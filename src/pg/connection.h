@@ -1,0 +1,36 @@
+/*
+ * A lane's connection: how it is made, and which statements are prepared on it.
+ */
+#pragma once
+
+#include "pg/libpq.h"
+
+#include "base/time.h"
+#include "pg/pg.h"
+
+/* Statements of the house, with room to spare; a power of two. */
+#define STATEMENTS_MAX 1024
+
+struct connection {
+    PGconn *pg; /* NULL: none */
+    /* Set of the statements that are prepared on it, by address. */
+    const struct pg_statement *prepared[STATEMENTS_MAX];
+    bool must_roll_back; /* the last batch left a failed transaction open */
+};
+
+/*
+ * Begins to connect: the caller's string with what the house wants where it says nothing, and
+ * search_path in any case.  NULL when the string is unusable or memory is short.
+ */
+PGconn *connection_start(const char *connection, const char *application);
+
+/* Connected: pipeline mode, non-blocking.  False when libpq refuses. */
+bool connection_ready(struct connection *connection, PGconn *pg);
+
+void connection_drop(struct connection *connection);
+
+bool connection_is_prepared(const struct connection *connection,
+                            const struct pg_statement *statement);
+void connection_set_prepared(struct connection *connection, const struct pg_statement *statement);
+void connection_forget_prepared(struct connection *connection,
+                                const struct pg_statement *statement);

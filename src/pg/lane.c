@@ -1,0 +1,256 @@
+/*
+ * The thread of a lane: take a batch, send it, run the fibers of the one before, read the answers.
+ */
+#include "pg/lane.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "base/bug.h"
+
+/*
+ * The server answers a batch in one piece, so silence is normal for as long as its statements may
+ * take.  Beyond this it has stopped: drop the connection and replay.
+ */
+#define SILENCE_MAX_MS 15000
+
+/* What a caller is told who comes when a lane is full. */
+#define RETRY_AFTER_OVERLOAD_MS 200
+
+short lane_poll(struct lane *lane, int socket, short events, int timeout_ms)
+{
+    struct pollfd fds[2] = {{.fd = lane->wake_fd, .events = POLLIN},
+                            {.fd = events != 0 ? socket : -1, .events = events}};
+    uint64_t count = 0;
+
+    if (poll(fds, 2, timeout_ms) < 0 && errno != EINTR)
+        bug("%s: poll: %s", lane->name, strerror(errno));
+    if ((fds[0].revents & POLLIN) != 0 &&
+        read(lane->wake_fd, &count, sizeof(count)) != (ssize_t)sizeof(count))
+        count = 0; /* another read was faster; the queue is looked at anyway */
+    return fds[1].revents;
+}
+
+static void wake(struct lane *lane)
+{
+    uint64_t one = 1;
+
+    if (write(lane->wake_fd, &one, sizeof(one)) != (ssize_t)sizeof(one) && errno != EAGAIN)
+        bug("%s: eventfd: %s", lane->name, strerror(errno));
+}
+
+const struct error *lane_reserve(struct lane *lane, struct call *call)
+{
+    const struct error *error = NULL;
+
+    pthread_mutex_lock(&lane->mutex);
+    if (lane->is_closing)
+        error = database_unavailable(call, "the lanes are closed");
+    else if (lane->unanswered >= (size_t)lane->options->queue_max)
+        error = error_retry(error_make(call->arena, STATUS_RESOURCE_EXHAUSTED, "OVERLOADED",
+                                       "the server has more to do than it accepts"),
+                            RETRY_AFTER_OVERLOAD_MS);
+    else
+        lane->unanswered++;
+    pthread_mutex_unlock(&lane->mutex);
+    return error;
+}
+
+void lane_submit(struct lane *lane, struct op *op)
+{
+    pthread_mutex_lock(&lane->mutex);
+    op_list_append(&lane->queue, op);
+    bool must_wake = lane->is_sleeping;
+    lane->is_sleeping = false;
+    pthread_mutex_unlock(&lane->mutex);
+    if (must_wake)
+        wake(lane);
+}
+
+size_t lane_load(struct lane *lane)
+{
+    pthread_mutex_lock(&lane->mutex);
+    size_t load = lane->unanswered;
+    pthread_mutex_unlock(&lane->mutex);
+    return load;
+}
+
+void lane_expire(struct lane *lane, bool all)
+{
+    struct op_list kept = {0};
+    int64_t now_us = clock_monotonic_us(lane->options->clock);
+
+    pthread_mutex_lock(&lane->mutex);
+    for (struct op *op = op_list_take(&lane->queue); op != NULL; op = op_list_take(&lane->queue)) {
+        if (!all && op->call->deadline_us > now_us) {
+            op_list_append(&kept, op);
+            continue;
+        }
+        op->error = database_unavailable(
+            op->call, op->sent ? "the connection was lost in COMMIT and time is up: unknown"
+                               : "no connection in time; it was not sent");
+        op_list_append(&lane->finished, op);
+    }
+    lane->queue = kept;
+    pthread_mutex_unlock(&lane->mutex);
+}
+
+void lane_resume_finished(struct lane *lane)
+{
+    /* Fibers may submit again; what they finish belongs to a later round. */
+    struct op_list finished = lane->finished;
+
+    if (finished.count == 0)
+        return;
+    lane->finished = (struct op_list){0};
+    pthread_mutex_lock(&lane->mutex);
+    lane->unanswered -= finished.count;
+    pthread_mutex_unlock(&lane->mutex);
+    for (struct op *op = op_list_take(&finished); op != NULL; op = op_list_take(&finished))
+        fiber_resume(op->fiber); /* `op` is gone with the fiber's frame */
+}
+
+/* An op that must run alone is a batch of its own. */
+static void take_batch(struct lane *lane, struct batch *batch)
+{
+    pthread_mutex_lock(&lane->mutex);
+    while (lane->queue.first != NULL && batch->count < BATCH_OPS_MAX) {
+        bool alone = lane->queue.first->alone;
+
+        if (alone && batch->count > 0)
+            break;
+        batch->ops[batch->count++] = op_list_take(&lane->queue);
+        if (alone)
+            break;
+    }
+    pthread_mutex_unlock(&lane->mutex);
+}
+
+/* Reads until the batch is answered or the connection is lost. */
+static enum batch_progress await(struct lane *lane, struct batch *batch)
+{
+    PGconn *pg = lane->connection.pg;
+    int silence_ms = 0;
+
+    for (;;) {
+        enum batch_progress progress = batch_read(&lane->connection, batch);
+        if (progress != BATCH_WAITING)
+            return progress;
+
+        int unsent = PQflush(pg);
+        if (unsent < 0 || silence_ms >= SILENCE_MAX_MS)
+            return BATCH_LOST;
+        short events =
+            lane_poll(lane, PQsocket(pg), unsent > 0 ? POLLIN | POLLOUT : POLLIN, LANE_TICK_MS);
+        if (events == 0) {
+            silence_ms += LANE_TICK_MS;
+            lane_expire(lane, false);
+            lane_resume_finished(lane);
+            continue;
+        }
+        silence_ms = 0;
+        if ((events & ~POLLOUT) != 0 && PQconsumeInput(pg) != 1)
+            return BATCH_LOST;
+    }
+}
+
+/* Waits for work; notices when the idle connection dies.  False: closing, and all is answered. */
+static bool idle(struct lane *lane)
+{
+    pthread_mutex_lock(&lane->mutex);
+    bool over = lane->is_closing && lane->unanswered == 0;
+    bool busy = lane->queue.first != NULL;
+    lane->is_sleeping = !busy;
+    pthread_mutex_unlock(&lane->mutex);
+    if (over || busy)
+        return !over;
+
+    short events = lane_poll(lane, PQsocket(lane->connection.pg), POLLIN,
+                             lane->is_closing ? LANE_TICK_MS : -1);
+    pthread_mutex_lock(&lane->mutex);
+    lane->is_sleeping = false;
+    pthread_mutex_unlock(&lane->mutex);
+    if (events != 0 && (PQconsumeInput(lane->connection.pg) != 1 ||
+                        PQstatus(lane->connection.pg) != CONNECTION_OK))
+        lane_disconnect(lane, PQerrorMessage(lane->connection.pg));
+    return true;
+}
+
+static bool is_over(struct lane *lane)
+{
+    pthread_mutex_lock(&lane->mutex);
+    bool over = lane->is_closing && lane->unanswered == 0;
+    pthread_mutex_unlock(&lane->mutex);
+    return over;
+}
+
+static void run_batch(struct lane *lane, struct batch *batch)
+{
+    enum batch_progress progress =
+        batch_send(&lane->connection, batch) ? BATCH_WAITING : BATCH_LOST;
+
+    lane_resume_finished(lane);
+    if (progress == BATCH_WAITING)
+        progress = await(lane, batch);
+    if (progress == BATCH_ANSWERED)
+        lane_settle(lane, batch);
+    else
+        lane_settle_lost(lane, batch);
+    batch_release(batch);
+}
+
+static void *lane_main(void *arg)
+{
+    struct lane *lane = arg;
+
+    for (;;) {
+        if (lane->connection.pg == NULL && !lane_connect(lane)) {
+            if (is_over(lane))
+                return NULL;
+            continue;
+        }
+        struct batch batch = {.is_write = lane->is_write};
+        lane_expire(lane, false);
+        take_batch(lane, &batch);
+        if (batch.count > 0)
+            run_batch(lane, &batch);
+        else
+            lane_resume_finished(lane);
+        if (batch.count == 0 && !idle(lane))
+            return NULL;
+    }
+}
+
+void lane_open(struct lane *lane, const struct pg_options *options, bool is_write, int32_t index)
+{
+    sigset_t all;
+    sigset_t before;
+
+    *lane = (struct lane){.options = options, .is_write = is_write};
+    snprintf(lane->name, sizeof(lane->name), "pg-%s-%d", is_write ? "write" : "read", index);
+    lane->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (lane->wake_fd < 0 || pthread_mutex_init(&lane->mutex, NULL) != 0)
+        bug("%s: no eventfd or mutex: %s", lane->name, strerror(errno));
+    /* Signals are main's. */
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    if (pthread_create(&lane->thread, NULL, lane_main, lane) != 0)
+        bug("%s: no thread", lane->name);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    pthread_setname_np(lane->thread, lane->name);
+}
+
+void lane_close(struct lane *lane)
+{
+    pthread_mutex_lock(&lane->mutex);
+    lane->is_closing = true;
+    pthread_mutex_unlock(&lane->mutex);
+    wake(lane);
+    pthread_join(lane->thread, NULL);
+    connection_drop(&lane->connection);
+    pthread_mutex_destroy(&lane->mutex);
+    close(lane->wake_fd);
+}

@@ -1,0 +1,62 @@
+/*
+ * An op on its way: what pg_read and pg_write hand to a lane.  It lives on the stack of the parked
+ * fiber, together with its parameters, so the lane answers it exactly once and never looks at it
+ * again afterwards.
+ */
+#pragma once
+
+#include "pg/libpq.h"
+
+#include "base/fiber.h"
+#include "pg/pg.h"
+
+/* Tries of an op that lost against a concurrent transaction (40001, 40P01). */
+#define PG_TRIES_MAX 3
+
+struct op {
+    struct op *next;
+    struct call *call;
+    const struct pg_statement *statement;
+    struct pg_params params;
+    struct fiber *fiber;
+    /* Set by the lane: */
+    bool alone;       /* its batch was rolled back: run it in a transaction of its own */
+    bool sent;        /* it was sent on a connection that was then lost */
+    int32_t tries;    /* lost against a concurrent transaction so far */
+    PGresult *result; /* held back until the commit is known */
+    /* The answer: */
+    struct pg_rows *rows;
+    const struct error *error;
+};
+
+/* First in, first out; the lane's mutex guards it. */
+struct op_list {
+    struct op *first;
+    struct op *last;
+    size_t count;
+};
+
+static inline void op_list_append(struct op_list *list, struct op *op)
+{
+    op->next = NULL;
+    if (list->last == NULL)
+        list->first = op;
+    else
+        list->last->next = op;
+    list->last = op;
+    list->count++;
+}
+
+static inline struct op *op_list_take(struct op_list *list)
+{
+    struct op *op = list->first;
+
+    if (op == NULL)
+        return NULL;
+    list->first = op->next;
+    if (list->first == NULL)
+        list->last = NULL;
+    list->count--;
+    op->next = NULL;
+    return op;
+}
