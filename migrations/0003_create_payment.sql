@@ -122,8 +122,8 @@ CREATE TABLE incident (
 -- Written by ledger_post only, never changed.
 CREATE TABLE ledger_entry (
     customer_id uuid NOT NULL,
-    group_id uuid NOT NULL,             -- what caused it: an attempt
-    kind text NOT NULL,                 -- 'charge', 'refund', 'suspense'
+    group_id uuid NOT NULL,             -- what caused it: an attempt, an invoice
+    kind text NOT NULL,                 -- 'charge', 'refund', 'suspense', 'invoice'
     line_no smallint NOT NULL,
     account text NOT NULL,
     currency char(3) NOT NULL,

@@ -2,13 +2,15 @@
 --
 -- Accounts, by name; a debit is positive, a credit negative:
 --   'gateway_clearing:<gateway>'  what the gateway owes us
---   'revenue'                     recognised when it is paid: an open invoice is no entry
+--   'customer_receivable'         what the customer owes us
+--   'revenue', 'bad_debt'
 --   'refunds'                     reduces revenue
 --   'suspense'                    money that moved and whose reason nobody knows yet
 --
---   charge    gateway_clearing +   revenue -
---   refund    refunds +            gateway_clearing -
---   suspense  gateway_clearing +   suspense -          (a refund: the other way round)
+--   invoice   customer_receivable +  revenue -               (invoice.sql)
+--   charge    gateway_clearing +     customer_receivable -   (without an invoice: revenue -)
+--   refund    refunds +              gateway_clearing -
+--   suspense  gateway_clearing +     suspense -              (a refund: the other way round)
 
 -- Posts one group once.  A group that does not sum to zero is our own bug: it raises, and the step with it.
 CREATE OR REPLACE FUNCTION ledger_post(p_customer uuid, p_group uuid, p_kind text, p_lines ledger_line[], p_now timestamptz)

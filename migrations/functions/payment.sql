@@ -66,7 +66,8 @@ BEGIN
     IF v_state = 'SUCCEEDED' THEN
         PERFORM ledger_post(p_customer, v_attempt.attempt_id, 'charge',
             ARRAY[ROW('gateway_clearing:' || v_attempt.gateway, v_attempt.currency, v_attempt.amount)::ledger_line,
-                  ROW('revenue', v_attempt.currency, -v_attempt.amount)::ledger_line], p_now);
+                  ROW(CASE WHEN v_payment.invoice_id IS NULL THEN 'revenue' ELSE 'customer_receivable' END,
+                      v_attempt.currency, -v_attempt.amount)::ledger_line], p_now);
     ELSIF decline_ends_method(v_payment.decline_code) THEN
         UPDATE payment_method SET state = 'UNUSABLE'
          WHERE customer_id = p_customer AND payment_method_id = v_payment.payment_method_id;
