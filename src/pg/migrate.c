@@ -5,6 +5,8 @@
  */
 #include "pg/migrate.h"
 
+#include <stdbool.h>
+
 #include "base/attributes.h"
 #include "pg/libpq.h"
 #include "pg/migration_set.h"
