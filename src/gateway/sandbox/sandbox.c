@@ -1,0 +1,401 @@
+/*
+ * The sandbox gateway at work.
+ *
+ * Under its mutex it decides, writes the line, and only then knows of it: the line is the moment in
+ * which money moves.  Waiting (for an answer that never comes) happens outside the mutex, in the
+ * caller's fiber.
+ */
+
+#include "gateway/sandbox/sandbox.h"
+
+#include <inttypes.h>
+#include <pthread.h>
+
+#include "base/check.h"
+#include "base/fiber.h"
+#include "base/text.h"
+#include "gateway/sandbox/memory.h"
+
+/* Stripe compares parameters of a repeated key for 24 hours; we stop to re-send before
+ * (charging.md 3.5). */
+#define RESEND_WINDOW_US (20 * US_PER_HOUR)
+#define CARD_EXP_MONTH   12
+#define CARD_EXP_YEAR    2034
+
+struct sandbox {
+    struct gateway gateway;
+    const struct clock *clock;
+    const struct random *random;
+    int64_t timeout_ms;
+    pthread_mutex_t mutex; /* guards what is below */
+    struct journal journal;
+    struct memory *memory;
+};
+
+/* What became of one request, and what the caller gets to see of it. */
+struct verdict {
+    const char *outcome; /* of the journal */
+    const char *decline_code;
+    const char *error;
+    const char *transaction;
+    bool answer_lost;
+};
+
+static bool learn(void *arg, const struct journal_line *line, int64_t offset)
+{
+    struct sandbox *sandbox = arg;
+    bool is_full;
+
+    memory_learn(sandbox->memory, line, offset, &is_full);
+    return !is_full;
+}
+
+static struct journal_line line_from(const struct gateway_request *request, bool is_query)
+{
+    const char *operation = request->operation == GATEWAY_CHARGE ? "CHARGE" : "REFUND";
+
+    return (struct journal_line){
+        .call =
+            {
+                .operation = is_query ? "QUERY" : operation,
+                .key = request->idempotency_key,
+                .reference = request->reference,
+                .token = request->token == NULL ? "" : request->token,
+                .currency = request->amount.currency,
+                .amount_minor = request->amount.minor_units,
+                .transaction = "",
+                .decline_code = "",
+            },
+        .charge = request->charge_transaction == NULL ? "" : request->charge_transaction,
+        .off_session = request->off_session,
+        .error = "",
+    };
+}
+
+/* Writes the line and learns it.  NULL: it could not be written, so nothing happened. */
+static struct memory_request *record(struct sandbox *sandbox, struct arena *arena,
+                                     struct journal_line *line, const struct verdict *verdict)
+{
+    int64_t offset;
+    bool is_full;
+
+    line->call.number = memory_next_number(sandbox->memory);
+    line->call.time_us = clock_wall_us(sandbox->clock);
+    line->call.outcome = verdict->outcome;
+    line->call.transaction = verdict->transaction;
+    line->call.decline_code = verdict->decline_code;
+    line->call.answer_lost = verdict->answer_lost;
+    line->error = verdict->error;
+    if (!memory_has_room(sandbox->memory) ||
+        !journal_append(&sandbox->journal, arena, line, &offset))
+        return NULL;
+    return memory_learn(sandbox->memory, line, offset, &is_full);
+}
+
+static const char *make_transaction(struct sandbox *sandbox, struct arena *arena,
+                                    enum gateway_operation operation)
+{
+    uint8_t bytes[12];
+    char hex[2 * sizeof bytes + 1];
+
+    random_fill(sandbox->random, bytes, sizeof bytes);
+    hex_encode(bytes, sizeof bytes, hex);
+    return arena_printf(arena, "%s_%s", operation == GATEWAY_CHARGE ? "ch" : "re", hex);
+}
+
+static struct verdict approve(struct sandbox *sandbox, struct arena *arena,
+                              enum gateway_operation operation)
+{
+    return (struct verdict){"APPROVED", "", "", make_transaction(sandbox, arena, operation), false};
+}
+
+static struct verdict decline(const char *code)
+{
+    return (struct verdict){"DECLINED", code, "", "", false};
+}
+
+static struct verdict wrong(const char *error)
+{
+    return (struct verdict){"NOT_DONE", "", error, "", false};
+}
+
+static struct verdict judge_charge(struct sandbox *sandbox, struct arena *arena,
+                                   const struct gateway_request *request, bool is_first)
+{
+    const struct sandbox_token *token = sandbox_token_find(request->token);
+    struct verdict approved = approve(sandbox, arena, GATEWAY_CHARGE);
+
+    if (token == NULL)
+        return wrong("no such token");
+    switch (token->behaviour) {
+    case SANDBOX_APPROVES:
+    case SANDBOX_REFUND_PENDS:
+    case SANDBOX_REFUND_FAILS:
+        return approved;
+    case SANDBOX_DECLINES:
+        return decline(token->decline_code);
+    case SANDBOX_AUTHENTICATES:
+        if (request->off_session)
+            return decline(token->decline_code);
+        return (struct verdict){"ACTION_REQUIRED", token->decline_code, "", "", false};
+    case SANDBOX_LOSES_ANSWER:
+        approved.answer_lost = true;
+        return approved;
+    case SANDBOX_LOSES_REQUEST:
+        if (is_first)
+            return (struct verdict){"NOT_DONE", "", "", "", true};
+        return approved;
+    case SANDBOX_DECLINES_FROM_SECOND:
+        if (memory_charge_count(sandbox->memory, request->token) == 0)
+            return approved;
+        return decline(token->decline_code);
+    }
+    return wrong("no such behaviour");
+}
+
+static struct verdict judge_refund(struct sandbox *sandbox, struct arena *arena,
+                                   const struct gateway_request *request, bool is_first)
+{
+    const struct memory_request *charge =
+        memory_find_charge(sandbox->memory, request->charge_transaction);
+
+    if (charge == NULL)
+        return wrong("no such charge");
+    if (!text_equal(charge->currency, request->amount.currency))
+        return wrong("the charge was in another currency");
+    if (request->amount.minor_units > charge->amount_minor - charge->refunded_minor)
+        return wrong("more than is left of the charge");
+    if (charge->token != NULL && charge->token->behaviour == SANDBOX_REFUND_FAILS)
+        return decline(charge->token->decline_code);
+    if (charge->token != NULL && charge->token->behaviour == SANDBOX_REFUND_PENDS && is_first)
+        return (struct verdict){"NOT_DONE", "", "", "", false};
+    return approve(sandbox, arena, GATEWAY_REFUND);
+}
+
+static struct verdict judge(struct sandbox *sandbox, struct arena *arena,
+                            const struct gateway_request *request, bool is_first)
+{
+    if (request->amount.minor_units <= 0)
+        return wrong("the amount must be positive");
+    return request->operation == GATEWAY_CHARGE ? judge_charge(sandbox, arena, request, is_first)
+                                                : judge_refund(sandbox, arena, request, is_first);
+}
+
+static struct gateway_answer answer_plain(enum gateway_outcome outcome, const char *evidence)
+{
+    return (struct gateway_answer){
+        .outcome = outcome, .transaction = "", .decline_code = "", .evidence = evidence};
+}
+
+/* Copied out of memory, whose lines other threads add to. */
+static struct gateway_answer answer_from(struct arena *arena, const struct memory_request *known,
+                                         const char *evidence)
+{
+    struct gateway_answer answer = {
+        .outcome = known->outcome,
+        .transaction = arena_strdup(arena, known->transaction),
+        .decline_code = arena_strdup(arena, known->decline_code),
+        .evidence = known->error[0] == '\0' ? evidence : arena_strdup(arena, known->error),
+    };
+
+    memcpy(answer.amount.currency, known->currency, sizeof answer.amount.currency);
+    answer.amount.minor_units = known->amount_minor;
+    return answer;
+}
+
+/*
+ * Under the mutex.  Not NULL: the caller has to wait for an answer that never comes, and then to
+ * put is_sending of the request back.
+ */
+static struct memory_request *process(struct sandbox *sandbox, struct arena *arena,
+                                      const struct gateway_request *request,
+                                      struct gateway_answer *answer)
+{
+    static const struct verdict replayed = {"REPLAYED", "", "", "", false};
+    static const struct verdict refused = {"NOT_DONE", "", "", "", false};
+    struct journal_line line = line_from(request, false);
+    struct memory_request *known = memory_find(sandbox->memory, request->idempotency_key);
+
+    if (known != NULL && known->fingerprint != memory_fingerprint(&line)) {
+        record(sandbox, arena, &line, &refused);
+        *answer = answer_plain(GATEWAY_FAILED, "the key was used with other parameters");
+        return NULL;
+    }
+    if (known != NULL && known->is_done) {
+        record(sandbox, arena, &line, &replayed);
+        *answer = answer_from(arena, known, "replayed");
+        return NULL;
+    }
+    if (known != NULL && known->is_sending) {
+        record(sandbox, arena, &line, &refused);
+        *answer = answer_plain(GATEWAY_IN_FLIGHT, "the key is in use");
+        return NULL;
+    }
+    struct verdict verdict = judge(sandbox, arena, request, known == NULL);
+    known = record(sandbox, arena, &line, &verdict);
+    if (known == NULL) {
+        *answer = answer_plain(GATEWAY_UNKNOWN, "the gateway could not write its journal");
+        return NULL;
+    }
+    if (verdict.answer_lost) {
+        *answer = answer_plain(GATEWAY_UNKNOWN, "no answer in time");
+        known->is_sending = true;
+        return known;
+    }
+    *answer = known->is_done ? answer_from(arena, known, "answered")
+                             : answer_plain(GATEWAY_IN_FLIGHT, "accepted, not done yet");
+    return NULL;
+}
+
+static void sandbox_send(const struct gateway *gateway, struct call *call,
+                         const struct gateway_request *request, struct gateway_answer *answer)
+{
+    struct sandbox *sandbox = gateway->state;
+
+    pthread_mutex_lock(&sandbox->mutex);
+    struct memory_request *waiting = process(sandbox, call->arena, request, answer);
+    pthread_mutex_unlock(&sandbox->mutex);
+    if (waiting == NULL)
+        return;
+    fiber_sleep(sandbox->timeout_ms * US_PER_MS);
+    pthread_mutex_lock(&sandbox->mutex);
+    waiting->is_sending = false;
+    pthread_mutex_unlock(&sandbox->mutex);
+}
+
+static void sandbox_query(const struct gateway *gateway, struct call *call,
+                          const struct gateway_request *request, struct gateway_answer *answer)
+{
+    static const struct verdict reported = {"REPORTED", "", "", "", false};
+    struct sandbox *sandbox = gateway->state;
+    struct journal_line line = line_from(request, true);
+
+    pthread_mutex_lock(&sandbox->mutex);
+    const struct memory_request *known = memory_find(sandbox->memory, request->idempotency_key);
+    record(sandbox, call->arena, &line, &reported);
+    if (known != NULL && known->is_done)
+        *answer = answer_from(call->arena, known, "queried");
+    else if (known != NULL && known->is_sending)
+        *answer = answer_plain(GATEWAY_IN_FLIGHT, "queried: still at work");
+    else
+        *answer = answer_plain(GATEWAY_FAILED, "queried: never executed");
+    pthread_mutex_unlock(&sandbox->mutex);
+}
+
+static const struct error *sandbox_describe(const struct gateway *gateway, struct call *call,
+                                            const char *token, struct gateway_card *card)
+{
+    const struct sandbox *sandbox = gateway->state;
+    const struct sandbox_token *row = sandbox_token_find(token);
+    struct field_errors errors = {.call = call};
+    uint8_t id[8];
+    char hex[2 * sizeof id + 1];
+
+    if (row == NULL || strlen(token) > GATEWAY_TOKEN_LENGTH_MAX) {
+        field_error_add(&errors, "payment_method.gateway_token",
+                        "must be a token that the gateway knows");
+        return field_errors_result(&errors);
+    }
+    *card = (struct gateway_card){.exp_month = CARD_EXP_MONTH, .exp_year = CARD_EXP_YEAR};
+    snprintf(card->brand, sizeof card->brand, "%s", row->brand);
+    snprintf(card->last4, sizeof card->last4, "%s", row->last4);
+    if (row->behaviour == SANDBOX_DECLINES_FROM_SECOND) {
+        random_fill(sandbox->random, id, sizeof id);
+        hex_encode(id, sizeof id, hex);
+        snprintf(card->token, sizeof card->token, "%s.%s", row->name, hex);
+    } else {
+        snprintf(card->token, sizeof card->token, "%s", row->name);
+    }
+    return NULL;
+}
+
+struct sandbox *sandbox_open(const char *journal_path, int64_t timeout_ms,
+                             const struct clock *clock, const struct random *random,
+                             char problem[256])
+{
+    struct sandbox *sandbox = calloc(1, sizeof *sandbox);
+
+    if (sandbox == NULL) {
+        snprintf(problem, 256, "out of memory");
+        return NULL;
+    }
+    sandbox->gateway = (struct gateway){
+        .name = "sandbox",
+        .resend_window_us = RESEND_WINDOW_US,
+        .describe = sandbox_describe,
+        .send = sandbox_send,
+        .query = sandbox_query,
+        .state = sandbox,
+    };
+    sandbox->clock = clock;
+    sandbox->random = random;
+    sandbox->timeout_ms = timeout_ms;
+    sandbox->memory = memory_new();
+    pthread_mutex_init(&sandbox->mutex, NULL);
+    if (!journal_open(&sandbox->journal, journal_path, learn, sandbox, problem)) {
+        sandbox_close(sandbox);
+        return NULL;
+    }
+    return sandbox;
+}
+
+void sandbox_close(struct sandbox *sandbox)
+{
+    if (sandbox == NULL)
+        return;
+    journal_close(&sandbox->journal);
+    memory_free(sandbox->memory);
+    pthread_mutex_destroy(&sandbox->mutex);
+    free(sandbox);
+}
+
+const struct gateway *sandbox_gateway(const struct sandbox *sandbox)
+{
+    return &sandbox->gateway;
+}
+
+struct sandbox *sandbox_of(const struct gateway *gateway)
+{
+    return gateway->send == sandbox_send ? gateway->state : NULL;
+}
+
+static bool is_wanted(const struct memory_call *call, const uint64_t *hashes, size_t hash_count)
+{
+    for (size_t i = 0; i < hash_count; i++) {
+        if (hashes[i] == call->reference_hash)
+            return true;
+    }
+    return false;
+}
+
+static const char *public_token(struct arena *arena, const char *token)
+{
+    return arena_strndup(arena, token, sandbox_token_length(token));
+}
+
+struct sandbox_call *sandbox_calls(struct sandbox *sandbox, struct arena *arena, int64_t before,
+                                   const char *const *references, size_t reference_count,
+                                   size_t limit, size_t *count)
+{
+    struct sandbox_call *calls = arena_array(arena, limit, sizeof *calls);
+    uint64_t *hashes = arena_array(arena, reference_count + 1, sizeof *hashes);
+
+    for (size_t i = 0; i < reference_count; i++)
+        hashes[i] = memory_hash(references[i]);
+    *count = 0;
+    pthread_mutex_lock(&sandbox->mutex);
+    const struct memory_call *call = memory_newest(sandbox->memory);
+    pthread_mutex_unlock(&sandbox->mutex);
+    /* What is older than the newest never changes. */
+    for (; call != NULL && *count < limit; call = call->previous) {
+        struct journal_line line;
+        if ((before > 0 && call->number >= before) ||
+            (references != NULL && !is_wanted(call, hashes, reference_count)) ||
+            !journal_read(&sandbox->journal, arena, call->offset, &line))
+            continue;
+        calls[*count] = line.call;
+        calls[*count].token = public_token(arena, line.call.token);
+        (*count)++;
+    }
+    return calls;
+}
