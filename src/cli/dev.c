@@ -1,0 +1,161 @@
+/*
+ * `dues dev`: makes what is missing, starts PostgreSQL and the server, says how to call it, and
+ * takes everything down again in order.  See dev.h for what lies in the directory.
+ */
+#include "cli/dev.h"
+
+#include <fcntl.h>
+#include <getopt.h>
+#include <libgen.h>
+#include <limits.h>
+#include <signal.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/text.h"
+#include "cli/cli.h"
+#include "cli/connection.h"
+
+#define ARENA_SIZE_MAX (16u << 20)
+/* duesd lets running calls finish for shutdown_grace_ms, 20 s. */
+#define SERVER_PATIENCE_MS   25000
+#define POSTGRES_PATIENCE_MS 30000
+
+/* Our own libpq variables would lead the children to some other database. */
+static void forget_other_databases(void)
+{
+    static const char *const names[] = {"PGHOST", "PGHOSTADDR", "PGPORT",     "PGDATABASE",
+                                        "PGUSER", "PGPASSWORD", "PGPASSFILE", "PGSERVICE",
+                                        "PGDATA", "PGOPTIONS",  "PGSSLMODE",  "PGSERVICEFILE"};
+    for (size_t i = 0; i < ARRAY_LENGTH(names); i++)
+        unsetenv(names[i]);
+}
+
+static const char *find_programs(struct dev *dev)
+{
+    char path[PATH_MAX];
+    ssize_t size = readlink("/proc/self/exe", path, sizeof(path) - 1);
+    if (size < 0)
+        return "could not find this program's own file";
+    path[size] = '\0';
+    dev->self = arena_strdup(dev->arena, path);
+    dev->duesd = arena_printf(dev->arena, "%s/duesd", dirname(path));
+    if (access(dev->duesd, X_OK) != 0)
+        return arena_printf(dev->arena, "the server is missing: there is no %s", dev->duesd);
+    return NULL;
+}
+
+static const char *make_database(struct dev *dev)
+{
+    const char *problem = NULL;
+    if (dev->is_new) {
+        fprintf(stderr, "dues: making a database in %s\n", dev->directory);
+        problem = dev_postgres_make(dev);
+    }
+    if (problem == NULL)
+        problem = dev_postgres_start(dev);
+    if (problem == NULL && dev->is_new)
+        problem = dev_postgres_roles(dev);
+    if (problem == NULL && dev->is_new)
+        problem = dev_state_complete(dev);
+    return problem;
+}
+
+static const char *start(struct dev *dev)
+{
+    static const struct {
+        const char *(*run)(struct dev *dev);
+    } steps[] = {
+        {find_programs},         {dev_state_open}, {dev_address_check},    {dev_postgres_find},
+        {dev_certificates_make}, {make_database},  {dev_server_configure}, {dev_server_start},
+    };
+    const char *problem = NULL;
+    for (size_t i = 0; problem == NULL && i < ARRAY_LENGTH(steps); i++)
+        problem = steps[i].run(dev);
+    return problem;
+}
+
+static void greet(const struct dev *dev)
+{
+    const char *certs = dev_path(dev, STATE_CERTIFICATES);
+    printf("\n"
+           "dues is ready at %s (state in %s; Ctrl-C stops it)\n"
+           "\n"
+           "grpcurl -cacert %s/ca.pem -cert %s/app-demo.pem -key %s/app-demo.key"
+           " %s list\n"
+           "grpcurl -cacert %s/ca.pem -cert %s/app-demo.pem -key %s/app-demo.key"
+           " %s dues.membership.v1.MembershipService/ListPlans\n"
+           "grpcurl -cacert %s/ca.pem -cert %s/service-billing.pem -key %s/service-billing.key"
+           " -d '{\"customer\": {\"displayName\": \"Ada\"}}'"
+           " %s dues.membership.v1.MembershipService/CreateCustomer\n"
+           "\n",
+           dev->address, dev->directory, certs, certs, certs, dev->address, certs, certs, certs,
+           dev->address, certs, certs, certs, dev->address);
+    fflush(stdout);
+}
+
+static const char *stay(struct dev *dev)
+{
+    while (!dev->stopping && !dev->server.ended && !dev->postgres.ended)
+        dev_pump(dev, -1);
+    if (dev->stopping)
+        return NULL;
+    return dev->server.ended
+               ? arena_printf(dev->arena, "duesd ended with %s", dev_end(dev, &dev->server))
+               : arena_printf(dev->arena, "PostgreSQL ended with %s (see %s/postgres.log)",
+                              dev_end(dev, &dev->postgres), dev->directory);
+}
+
+static void stop(struct dev *dev)
+{
+    unlink(dev_path(dev, STATE_READY));
+    dev_stop(dev, &dev->server, SIGTERM, SERVER_PATIENCE_MS);
+    dev_stop(dev, &dev->postgres, SIGINT, POSTGRES_PATIENCE_MS);
+    if (dev->socket_directory == NULL)
+        return;
+    rmdir(dev->socket_directory);
+    unlink(dev_path(dev, "socket-directory"));
+}
+
+static int run(struct dev *dev)
+{
+    forget_other_databases();
+    dev_signals_block();
+    umask(022);
+    const char *problem = start(dev);
+    if (problem == NULL) {
+        greet(dev);
+        problem = stay(dev);
+    }
+    stop(dev);
+    if (problem == NULL || dev->stopping)
+        return EXIT_SUCCESS;
+    return complain("%s", problem);
+}
+
+int command_dev(int argc, char **argv)
+{
+    static const struct option longs[] = {
+        {"state-dir", required_argument, NULL, 'd'},
+        {"listen", required_argument, NULL, 'l'},
+        {NULL, 0, NULL, 0},
+    };
+    struct dev dev = {.arena = arena_new(ARENA_SIZE_MAX), .listen = DEV_LISTEN_DEFAULT};
+    int option;
+    dev.directory = state_dir_default(dev.arena);
+    while ((option = getopt_long(argc, argv, "", longs, NULL)) != -1) {
+        if (option == 'd') {
+            dev.directory = optarg;
+        } else if (option == 'l') {
+            dev.listen = optarg;
+        } else {
+            arena_free(dev.arena);
+            return EXIT_USAGE;
+        }
+    }
+    int exit_status = optind == argc && dev.directory[0] != '\0'
+                          ? run(&dev)
+                          : complain_usage("dev takes --state-dir and --listen only");
+    arena_free(dev.arena);
+    return exit_status;
+}

@@ -1,0 +1,158 @@
+/*
+ * Children of `dues dev`.  Signals are blocked and taken one by one in dev_pump, so nothing here
+ * runs inside a signal handler.  Each child leads its own process group: a Ctrl-C reaches us alone,
+ * and we stop them in order.
+ */
+#include "cli/dev.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/time.h"
+
+#define EXIT_NOT_STARTED 127
+
+static void watched_signals(sigset_t *signals)
+{
+    sigemptyset(signals);
+    sigaddset(signals, SIGINT);
+    sigaddset(signals, SIGTERM);
+    sigaddset(signals, SIGHUP);
+    sigaddset(signals, SIGCHLD);
+}
+
+void dev_signals_block(void)
+{
+    sigset_t signals;
+    watched_signals(&signals);
+    sigprocmask(SIG_BLOCK, &signals, NULL);
+    signal(SIGPIPE, SIG_IGN);
+    /* Ignored by whoever started us, it would take the children's ends away. */
+    signal(SIGCHLD, SIG_DFL);
+}
+
+static void drop_privileges(const struct dev *dev)
+{
+    if (geteuid() != 0)
+        return;
+    if (setgroups(1, &dev->postgres_group) != 0 || setgid(dev->postgres_group) != 0 ||
+        setuid(dev->postgres_user) != 0)
+        _exit(EXIT_NOT_STARTED);
+}
+
+/* In the child.  Does not return. */
+static _Noreturn void become(const struct dev *dev, const struct child *child, pid_t parent)
+{
+    sigset_t none;
+    sigemptyset(&none);
+    signal(SIGPIPE, SIG_DFL);
+    setpgid(0, 0);
+    if (child->unprivileged)
+        drop_privileges(dev);
+    /* After the change of user, which would forget it. */
+    prctl(PR_SET_PDEATHSIG, child->death_signal);
+    if (getppid() != parent)
+        _exit(EXIT_NOT_STARTED);
+    int input = child->input >= 0 ? child->input : open("/dev/null", O_RDONLY | O_CLOEXEC);
+    dup2(input, STDIN_FILENO);
+    if (child->output >= 0) {
+        dup2(child->output, STDOUT_FILENO);
+        dup2(child->output, STDERR_FILENO);
+    }
+    if (child->unprivileged && chdir(dev->directory) != 0)
+        _exit(EXIT_NOT_STARTED);
+    sigprocmask(SIG_SETMASK, &none, NULL);
+    execv(child->argv[0], (char *const *)(uintptr_t)child->argv);
+    dprintf(STDERR_FILENO, "dues: could not run %s: %s\n", child->argv[0], strerror(errno));
+    _exit(EXIT_NOT_STARTED);
+}
+
+const char *dev_spawn(struct dev *dev, const struct child *child, struct process *process)
+{
+    pid_t parent = getpid();
+    fflush(NULL);
+    pid_t pid = fork();
+    if (pid < 0)
+        return arena_printf(dev->arena, "could not start %s: %s", child->argv[0], strerror(errno));
+    if (pid == 0)
+        become(dev, child, parent);
+    *process = (struct process){.pid = pid};
+    return NULL;
+}
+
+static void note_end(struct process *process, pid_t pid, int status)
+{
+    if (process->pid != pid)
+        return;
+    process->ended = true;
+    process->status = status;
+}
+
+static void reap(struct dev *dev)
+{
+    int status;
+    pid_t pid;
+    while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
+        note_end(&dev->postgres, pid, status);
+        note_end(&dev->server, pid, status);
+        note_end(&dev->helper, pid, status);
+    }
+}
+
+void dev_pump(struct dev *dev, int timeout_ms)
+{
+    sigset_t signals;
+    watched_signals(&signals);
+    struct timespec timeout = {.tv_sec = timeout_ms / 1000,
+                               .tv_nsec = (long)(timeout_ms % 1000) * 1000000L};
+    int signal_number =
+        timeout_ms < 0 ? sigwaitinfo(&signals, NULL) : sigtimedwait(&signals, NULL, &timeout);
+    if (signal_number == SIGINT || signal_number == SIGTERM)
+        dev->stopping = true;
+    if (signal_number == SIGHUP && dev->server.pid != 0 && !dev->server.ended)
+        kill(dev->server.pid, SIGHUP);
+    reap(dev);
+}
+
+const char *dev_end(const struct dev *dev, const struct process *process)
+{
+    return WIFSIGNALED(process->status)
+               ? arena_printf(dev->arena, "signal %d", WTERMSIG(process->status))
+               : arena_printf(dev->arena, "status %d", WEXITSTATUS(process->status));
+}
+
+const char *dev_run(struct dev *dev, const struct child *child, const char *what)
+{
+    const char *problem = dev_spawn(dev, child, &dev->helper);
+    if (problem != NULL)
+        return problem;
+    while (!dev->helper.ended && !dev->stopping)
+        dev_pump(dev, -1);
+    dev_stop(dev, &dev->helper, SIGTERM, 5000);
+    if (dev->stopping)
+        return "interrupted";
+    if (dev->helper.status == 0)
+        return NULL;
+    return arena_printf(dev->arena, "%s failed with %s", what, dev_end(dev, &dev->helper));
+}
+
+void dev_stop(struct dev *dev, struct process *process, int signal_number, int patience_ms)
+{
+    const struct clock *clock = clock_system();
+    int64_t until_us = clock_monotonic_us(clock) + patience_ms * US_PER_MS;
+    if (process->pid == 0 || process->ended)
+        return;
+    kill(process->pid, signal_number);
+    while (!process->ended && clock_monotonic_us(clock) < until_us)
+        dev_pump(dev, 100);
+    if (!process->ended)
+        kill(process->pid, SIGKILL);
+    while (!process->ended)
+        dev_pump(dev, 100);
+}
