@@ -212,6 +212,7 @@ static void make_template(struct db_cluster *cluster, PGconn *pg)
     char owner[256];
     char rename[256];
 
+    execute(pg, "SET client_min_messages = warning");
     execute(pg, "DROP DATABASE IF EXISTS dues_template_making WITH (FORCE)");
     execute(pg, "CREATE DATABASE dues_template_making OWNER dues_owner");
     snprintf(owner, sizeof(owner), "host=%s user=dues_owner dbname=dues_template_making",
