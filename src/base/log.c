@@ -76,26 +76,40 @@ static void put(struct log *log, const char *bytes, size_t size)
     log->length += size;
 }
 
-/* `text` in quotes, escaped, at most `length_max` bytes between the quotes. */
+/* Is `text` longer than `length_max` bytes when it is escaped? */
+static bool is_too_long(const char *text, size_t size, size_t length_max)
+{
+    char escaped[JSON_ESCAPE_SIZE];
+    size_t length = 0;
+
+    for (size_t i = 0; i < size && length <= length_max;) {
+        i += json_escape(text + i, size - i, escaped);
+        length += strlen(escaped);
+    }
+    return length > length_max;
+}
+
+/* `text` in quotes, escaped, at most `length_max` bytes between the quotes; a cut is marked. */
 static void put_quoted(struct log *log, const char *text, size_t length_max)
 {
     char escaped[JSON_ESCAPE_SIZE];
     size_t size = strlen(text);
-    size_t written = 0;
-    size_t mark = strlen(CUT_MARK);
+    size_t left = length_max;
+    bool cut = is_too_long(text, size, length_max);
 
+    if (cut)
+        left -= strlen(CUT_MARK);
     put(log, "\"", 1);
     for (size_t i = 0; i < size;) {
         i += json_escape(text + i, size - i, escaped);
         size_t length = strlen(escaped);
-        /* Unless this is the last, the mark must still fit behind it. */
-        if (written + length + (i < size ? mark : 0) > length_max) {
-            put(log, CUT_MARK, mark);
+        if (length > left)
             break;
-        }
         put(log, escaped, length);
-        written += length;
+        left -= length;
     }
+    if (cut)
+        put(log, CUT_MARK, strlen(CUT_MARK));
     put(log, "\"", 1);
 }
 

@@ -32,7 +32,13 @@ void log_close(struct log *log);
 void log_write(struct log *log, enum log_level level, const char *event,
                const struct log_field *fields, size_t field_count);
 
-#define LOG_TEXT(name, value)   ((struct log_field){.key = (name), .text = (value) ? (value) : ""})
+/* NULL is written as "". */
+static inline struct log_field log_field_text(const char *key, const char *text)
+{
+    return (struct log_field){.key = key, .text = text != NULL ? text : ""};
+}
+
+#define LOG_TEXT(name, value)   log_field_text((name), (value))
 #define LOG_NUMBER(name, value) ((struct log_field){.key = (name), .number = (value)})
 #define LOG_FIELDS(...)                                                                            \
     (const struct log_field[]){__VA_ARGS__},                                                       \
