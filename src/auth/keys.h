@@ -28,9 +28,7 @@ void auth_keys_close(struct auth_keys *keys);
 
 const struct token_key *auth_keys_signing(const struct auth_keys *keys);
 
-/* By exact `kid`; NULL when there is none. */
-const struct token_key *auth_keys_find(const struct auth_keys *keys, const char *kid);
-
+/* All that verify; one array, newest first. */
 size_t auth_keys_count(const struct auth_keys *keys);
 const struct token_key *auth_keys_at(const struct auth_keys *keys, size_t index);
 

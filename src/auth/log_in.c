@@ -1,0 +1,76 @@
+/*
+ * LogIn opens a session for who knows the password.
+ *
+ * An unknown address, a wrong password and another user's device take the same steps to the same
+ * answer.  The replay is looked for after the password was checked: a request_id alone opens
+ * nothing.
+ */
+
+#include "auth/auth_internal.h"
+#include "crypto/password.h"
+
+static const struct error *validate(struct call *call, const LogInRequest *req)
+{
+    struct field_errors errors = {.call = call};
+    size_t password_size = strlen(req->password);
+
+    check_email(&errors, "email", req->email);
+    if (password_size == 0 || password_size > PASSWORD_SIZE_MAX)
+        field_error_add(&errors, "password", "must have 1 to %d bytes", PASSWORD_SIZE_MAX);
+    return field_errors_result(&errors);
+}
+
+static const struct error *check_credentials(struct call *call, const LogInRequest *req,
+                                             struct user *user)
+{
+    struct uuid id;
+    bool confirmed;
+    bool matches;
+    bool own_device = true;
+
+    TRY(email_find(call, email_to_key(call->arena, req->email), &id, &confirmed));
+    TRY(user_find(call, id, user));
+    if (call->caller.kind == CALLER_DEVICE)
+        TRY(device_is_of(call, id, &own_device));
+    TRY(password_verify(call, user->password_hash, req->password, &matches));
+    if (!matches || !own_device)
+        return refuse(call, STATUS_UNAUTHENTICATED, "CREDENTIALS_INVALID",
+                      "e-mail address and password do not match a user");
+    return NULL;
+}
+
+static struct bytes write_answer(struct call *call, const struct new_session *session,
+                                 SessionMessage *res)
+{
+    session_to_proto(call, session, res);
+    size_t size = dues__auth__v1__session__get_packed_size(res);
+    uint8_t *packed = arena_alloc(call->arena, size);
+    dues__auth__v1__session__pack(res, packed);
+    return answer_seal(call, session->customer, size, packed);
+}
+
+const struct error *log_in(struct call *call, const void *request, void *reply)
+{
+    const LogInRequest *req = request;
+    struct user user;
+
+    TRY(validate(call, req));
+    answer_key_request_hash(call);
+    TRY(check_credentials(call, req, &user));
+    call->customer = uuid_text(call->arena, user.id);
+    TRY(stranger_request_claim(call));
+    bool found;
+    TRY(answer_find(call, user.id, &found));
+    if (found)
+        return NULL;
+
+    struct customer customer;
+    TRY(customer_load(call, user.id, &customer));
+    const char *new_hash = NULL;
+    if (password_is_outdated(user.password_hash))
+        TRY(password_hash(call, req->password, &new_hash));
+
+    struct new_session session = session_begin(call, user.id, customer.now_us);
+    struct bytes answer = write_answer(call, &session, reply);
+    return session_record(call, &session, user.password_hash, new_hash, answer);
+}
