@@ -37,8 +37,8 @@ struct rpc_server;
 void rpc_environment_clear(void);
 
 /*
- * Checks the tables against their descriptors, reads the certificates, listens and serves.  NULL and
- * one line in `problem` when something is wrong: a row without scope, a key that is not the
+ * Checks the tables against their descriptors, reads the certificates, listens and serves.  NULL
+ * and one line in `problem` when something is wrong: a row without scope, a key that is not the
  * certificate's, a busy port.  What the options point to outlives the server.
  */
 struct rpc_server *rpc_server_open(const struct rpc_server_options *options,

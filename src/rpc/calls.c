@@ -1,0 +1,266 @@
+/*
+ * The life of a call, from being asked for to being forgotten.
+ *
+ * Memory is shared between the fiber, gRPC (which holds two tags of us) and the list of the living;
+ * the fiber may end on any thread, so the last of the three references frees.
+ */
+
+#include <grpc/byte_buffer.h>
+
+#include "base/bug.h"
+#include "base/random.h"
+#include "base/settings.h"
+#include "base/text.h"
+#include "rpc/internal.h"
+
+#define TRACE_SIZE 16
+
+static struct arena *arena_borrow(struct rpc_server *server)
+{
+    struct arena *arena = NULL;
+
+    pthread_mutex_lock(&server->mutex);
+    if (server->arena_count > 0)
+        arena = server->arenas[--server->arena_count];
+    pthread_mutex_unlock(&server->mutex);
+    return arena != NULL ? arena : arena_new(CALL_ARENA_SIZE_MAX);
+}
+
+static void arena_give_back(struct rpc_server *server, struct arena *arena)
+{
+    if (arena == NULL)
+        return;
+    arena_reset(arena);
+    pthread_mutex_lock(&server->mutex);
+    if (server->arena_count < ARENAS_KEPT_MAX) {
+        server->arenas[server->arena_count++] = arena;
+        arena = NULL;
+    }
+    pthread_mutex_unlock(&server->mutex);
+    arena_free(arena);
+}
+
+void rpc_call_unref(struct rpc_call *call)
+{
+    if (atomic_fetch_sub_explicit(&call->references, 1, memory_order_acq_rel) != 1)
+        return;
+    arena_give_back(call->server, call->call.arena);
+    grpc_metadata_array_destroy(&call->metadata);
+    if (call->route == NULL)
+        grpc_call_details_destroy(&call->details);
+    if (call->payload != NULL)
+        grpc_byte_buffer_destroy(call->payload);
+    if (call->handle != NULL)
+        grpc_call_unref(call->handle);
+    free(call);
+}
+
+/* Returns how many live now. */
+static size_t living_add(struct rpc_call *call)
+{
+    struct rpc_server *server = call->server;
+
+    pthread_mutex_lock(&server->mutex);
+    call->next = server->living;
+    if (call->next != NULL)
+        call->next->previous = call;
+    server->living = call;
+    size_t count = ++server->living_count;
+    pthread_mutex_unlock(&server->mutex);
+    return count;
+}
+
+void rpc_call_finish(struct rpc_call *call)
+{
+    struct rpc_server *server = call->server;
+
+    pthread_mutex_lock(&server->mutex);
+    if (call->previous != NULL)
+        call->previous->next = call->next;
+    else
+        server->living = call->next;
+    if (call->next != NULL)
+        call->next->previous = call->previous;
+    server->living_count--;
+    if (server->living_count == 0)
+        pthread_cond_broadcast(&server->quiet);
+    pthread_mutex_unlock(&server->mutex);
+    rpc_call_unref(call);
+}
+
+static int64_t clamp_ms(int64_t value, int64_t least, int64_t most)
+{
+    if (value > most)
+        value = most;
+    return value < least ? least : value;
+}
+
+/* The client's wish, within bounds; without one what the method usually gets. */
+static int64_t deadline_ms(const struct rpc_call *call)
+{
+    const struct settings *settings = call->server->house->settings;
+    gpr_timespec wish = call->route == NULL ? call->details.deadline : call->deadline;
+    int64_t usual = settings->deadline_default_ms;
+    int64_t most = settings->deadline_max_ms;
+
+    if (call->route != NULL && call->route->method->time_limit_ms > 0)
+        usual = most = call->route->method->time_limit_ms;
+    if (gpr_time_cmp(wish, gpr_inf_future(wish.clock_type)) == 0)
+        return clamp_ms(usual, DEADLINE_MS_MIN, most);
+    gpr_timespec left = gpr_time_sub(gpr_convert_clock_type(wish, GPR_CLOCK_MONOTONIC),
+                                     gpr_now(GPR_CLOCK_MONOTONIC));
+    return clamp_ms(gpr_time_to_millis(left), DEADLINE_MS_MIN, most);
+}
+
+static const char *make_trace(struct call *call)
+{
+    uint8_t bytes[TRACE_SIZE];
+    char *text = arena_alloc(call->arena, 2 * TRACE_SIZE + 1);
+
+    random_fill(call->house->random, bytes, sizeof bytes);
+    hex_encode(bytes, sizeof bytes, text);
+    return text;
+}
+
+/* Another path is the client's text: printable, and not longer than a log line wants. */
+static const char *unknown_path(struct rpc_call *call)
+{
+    grpc_slice method = call->details.method;
+    size_t size = GRPC_SLICE_LENGTH(method);
+    char *text = arena_strndup(call->call.arena, (const char *)GRPC_SLICE_START_PTR(method),
+                               size < 128 ? size : 128);
+
+    for (char *at = text; *at != '\0'; at++) {
+        if (*at < 0x20 || *at > 0x7e)
+            *at = '?';
+    }
+    return text;
+}
+
+static void describe(struct rpc_call *rpc)
+{
+    struct call *call = &rpc->call;
+    const struct house *house = rpc->server->house;
+
+    call->arena = arena_borrow(rpc->server);
+    call->house = house;
+    call->now_us = clock_wall_us(house->clock);
+    rpc->accept_us = clock_monotonic_us(house->clock);
+    call->deadline_us = rpc->accept_us + deadline_ms(rpc) * US_PER_MS;
+    call->trace = make_trace(call);
+    call->request_id = "";
+    call->method = rpc->route == NULL ? unknown_path(rpc) : rpc->route->path;
+}
+
+/* The batch with RECV_CLOSE has come back: the client has the answer, or has left. */
+static void on_closed(struct rpc_call *call, bool success)
+{
+    if (!success || call->cancelled != 0)
+        atomic_store_explicit(&call->client_gone, true, memory_order_release);
+    if (call->parked_for_tick) {
+        call->parked_for_tick = false;
+        fiber_resume(call->parked);
+    }
+    rpc_call_unref(call);
+}
+
+static void on_answered(struct rpc_call *call, bool success)
+{
+    (void)success; /* a client that left does not get the answer; with its request_id it can */
+    rpc_call_unref(call);
+}
+
+/* Learns of cancellation.  The handler is not told: what it began is finished and recorded. */
+static void watch_close(struct rpc_call *call)
+{
+    const grpc_op op = {
+        .op = GRPC_OP_RECV_CLOSE_ON_SERVER,
+        .data.recv_close_on_server.cancelled = &call->cancelled,
+    };
+
+    if (grpc_call_start_batch(call->handle, &op, 1, &call->closed, NULL) != GRPC_CALL_OK)
+        bug("rpc: a new call refuses its first batch");
+}
+
+/* Work is shed here, after the re-arming: gRPC would queue without bound what is not asked for. */
+static void start(struct rpc_call *call, size_t living_count)
+{
+    const struct rpc_server *server = call->server;
+    bool stream = call->route != NULL && call->route->stream != NULL;
+    size_t most = (size_t)server->house->settings->calls_max;
+
+    if (call->route == NULL)
+        rpc_refuse_unknown(call);
+    else if (living_count > most || (stream && server->stream_count >= STREAMS_MAX) ||
+             !fiber_start(server->house->fibers, stream ? rpc_serve_stream : rpc_serve_unary, call))
+        rpc_refuse_overload(call);
+}
+
+/* gRPC gives us a call, or tells that there will be none: the server shuts down. */
+static void on_accepted(struct rpc_call *call, bool success)
+{
+    if (!success) {
+        rpc_call_unref(call);
+        return;
+    }
+    rpc_call_arm(call->server, call->route);
+    /* The one reference of an armed call becomes the fiber's. */
+    atomic_store_explicit(&call->references, 3, memory_order_relaxed);
+    describe(call);
+    watch_close(call);
+    start(call, living_add(call));
+}
+
+static grpc_call_error request_call(struct rpc_call *call)
+{
+    struct rpc_server *server = call->server;
+
+    if (call->route == NULL)
+        return grpc_server_request_call(server->grpc, &call->handle, &call->details,
+                                        &call->metadata, server->queue, server->queue,
+                                        &call->accepted);
+    return grpc_server_request_registered_call(server->grpc, call->route->registered, &call->handle,
+                                               &call->deadline, &call->metadata,
+                                               call->route->stream == NULL ? &call->payload : NULL,
+                                               server->queue, server->queue, &call->accepted);
+}
+
+void rpc_call_arm(struct rpc_server *server, const struct rpc_route *route)
+{
+    struct rpc_call *call = calloc(1, sizeof *call);
+
+    if (call == NULL)
+        bug("rpc: out of memory");
+    call->server = server;
+    call->route = route;
+    atomic_init(&call->references, 1);
+    call->accepted = (struct rpc_event){on_accepted, call};
+    call->answered = (struct rpc_event){on_answered, call};
+    call->closed = (struct rpc_event){on_closed, call};
+    grpc_metadata_array_init(&call->metadata);
+    if (route == NULL)
+        grpc_call_details_init(&call->details);
+    if (request_call(call) != GRPC_CALL_OK)
+        rpc_call_unref(call);
+}
+
+void rpc_calls_expire(struct rpc_server *server)
+{
+    int64_t now_us = clock_monotonic_us(server->house->clock);
+
+    /* Under the mutex no call of the list can end, so none goes away below our hands. */
+    pthread_mutex_lock(&server->mutex);
+    for (struct rpc_call *call = server->living; call != NULL; call = call->next) {
+        if (now_us < call->call.deadline_us || (call->route != NULL && call->route->stream != NULL))
+            continue;
+        if (!rpc_answer_take(call))
+            continue;
+        /* The call's own arena is in the handler's hands. */
+        AUTO(arena_auto_free) struct arena *arena = arena_new(64 * 1024);
+        rpc_answer_error(call,
+                         error_make(arena, STATUS_DEADLINE_EXCEEDED, "DEADLINE_EXCEEDED",
+                                    "deadline passed before the answer was ready"),
+                         arena);
+    }
+    pthread_mutex_unlock(&server->mutex);
+}

@@ -1,0 +1,307 @@
+/*
+ * Certificates that change while the server runs.
+ *
+ * gRPC's file watcher swaps certificates under a lock (the config fetcher of its ssl credentials
+ * does not), but it believes whatever it finds: a key without its certificate, half a file.  So it
+ * watches not the configured files but two files in memory, which we replace only when the
+ * configured ones have been read whole and fit together.  Key and certificate chain are in one of
+ * them, and dup3(2) replaces a file in one step: the watcher cannot see halves.
+ */
+
+#include "rpc/credentials.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <grpc/grpc_security.h>
+#include <pthread.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/bug.h"
+#include "base/log.h"
+#include "base/settings.h"
+#include "crypto/secrets.h"
+#include "crypto/tls_identity.h"
+
+#define FILE_SIZE_MAX   (256 * 1024)
+#define REFRESH_SECONDS 1
+
+enum source { SOURCE_KEY, SOURCE_CERTIFICATE, SOURCE_CLIENT_CA, SOURCE_COUNT };
+
+/* Tells a changed file from an unchanged one. */
+struct stamp {
+    struct timespec modified[SOURCE_COUNT];
+    ino_t inode[SOURCE_COUNT];
+    off_t size[SOURCE_COUNT];
+};
+
+struct rpc_credentials {
+    const struct house *house;
+    const char *paths[SOURCE_COUNT];
+    grpc_tls_certificate_provider *provider;
+    grpc_server_credentials *grpc;
+
+    pthread_mutex_t mutex;
+    pthread_cond_t stop_wanted;
+    bool stopping;
+    bool thread_runs;
+    pthread_t thread;
+    int identity_file; /* key and chain; the number stays, what it stands for is replaced */
+    int anchors_file;
+    time_t generation; /* modification time given to the files in memory: later is newer */
+    struct stamp loaded;
+    struct stamp refused; /* so that a bad set is logged once */
+};
+
+static void close_file(const int *descriptor)
+{
+    if (*descriptor >= 0)
+        close(*descriptor);
+}
+
+/* The whole file as text in `text`, which has FILE_SIZE_MAX + 1 bytes. */
+static bool read_file(const char *path, char *text, char problem[RPC_PROBLEM_SIZE])
+{
+    AUTO(close_file) int descriptor = open(path, O_RDONLY | O_CLOEXEC);
+    size_t size = 0;
+    ssize_t got = 0;
+
+    while (descriptor >= 0 && size < FILE_SIZE_MAX &&
+           (got = read(descriptor, text + size, FILE_SIZE_MAX - size)) > 0)
+        size += (size_t)got;
+    if (descriptor < 0 || got < 0) {
+        snprintf(problem, RPC_PROBLEM_SIZE, "could not read %s: %s", path, strerror(errno));
+        return false;
+    }
+    if (size == FILE_SIZE_MAX) {
+        snprintf(problem, RPC_PROBLEM_SIZE, "%s is larger than %d bytes", path, FILE_SIZE_MAX);
+        return false;
+    }
+    text[size] = '\0';
+    return true;
+}
+
+static bool write_all(int descriptor, const char *text)
+{
+    for (size_t left = strlen(text); left > 0;) {
+        ssize_t written = write(descriptor, text, left);
+        if (written < 0)
+            return false;
+        text += written;
+        left -= (size_t)written;
+    }
+    return true;
+}
+
+/* Puts a new file in memory behind the number `*place`, or takes a number for it at first. */
+static bool replace(int *place, time_t generation, const char *first, const char *second)
+{
+    const struct timespec times[2] = {{.tv_sec = generation}, {.tv_sec = generation}};
+    AUTO(close_file) int fresh = memfd_create("dues-tls", MFD_CLOEXEC);
+
+    if (fresh < 0 || !write_all(fresh, first) || !write_all(fresh, "\n") ||
+        !write_all(fresh, second) || futimens(fresh, times) != 0)
+        return false;
+    if (*place >= 0)
+        return dup3(fresh, *place, O_CLOEXEC) >= 0;
+    *place = fresh;
+    fresh = -1;
+    return true;
+}
+
+static struct stamp stamp_of(const struct rpc_credentials *credentials)
+{
+    struct stamp stamp;
+
+    memset(&stamp, 0, sizeof stamp);
+    for (size_t i = 0; i < SOURCE_COUNT; i++) {
+        struct stat status;
+        if (stat(credentials->paths[i], &status) != 0)
+            continue;
+        stamp.modified[i] = status.st_mtim;
+        stamp.inode[i] = status.st_ino;
+        stamp.size[i] = status.st_size;
+    }
+    return stamp;
+}
+
+/* Only after all has been read and checked is anything replaced.  The mutex is held. */
+static bool load_into(struct rpc_credentials *credentials, char *texts[SOURCE_COUNT],
+                      char problem[RPC_PROBLEM_SIZE])
+{
+    struct stamp stamp = stamp_of(credentials);
+
+    for (size_t i = 0; i < SOURCE_COUNT; i++) {
+        if (!read_file(credentials->paths[i], texts[i], problem))
+            return false;
+    }
+    if (!tls_identity_check(texts[SOURCE_CERTIFICATE], texts[SOURCE_KEY], problem,
+                            RPC_PROBLEM_SIZE) ||
+        !tls_anchors_check(texts[SOURCE_CLIENT_CA], problem, RPC_PROBLEM_SIZE))
+        return false;
+    credentials->generation++;
+    if (!replace(&credentials->identity_file, credentials->generation, texts[SOURCE_KEY],
+                 texts[SOURCE_CERTIFICATE]) ||
+        !replace(&credentials->anchors_file, credentials->generation, texts[SOURCE_CLIENT_CA],
+                 "")) {
+        snprintf(problem, RPC_PROBLEM_SIZE, "could not keep certificates in memory: %s",
+                 strerror(errno));
+        return false;
+    }
+    credentials->loaded = stamp;
+    return true;
+}
+
+static bool load(struct rpc_credentials *credentials, char problem[RPC_PROBLEM_SIZE])
+{
+    char *texts[SOURCE_COUNT];
+    char *memory = calloc(SOURCE_COUNT, FILE_SIZE_MAX + 1);
+
+    if (memory == NULL)
+        bug("rpc: out of memory");
+    for (size_t i = 0; i < SOURCE_COUNT; i++)
+        texts[i] = memory + i * (FILE_SIZE_MAX + 1);
+    bool worked = load_into(credentials, texts, problem);
+    secret_wipe(memory, SOURCE_COUNT * (FILE_SIZE_MAX + 1));
+    free(memory);
+    return worked;
+}
+
+static bool same(const struct stamp *a, const struct stamp *b)
+{
+    return memcmp(a, b, sizeof *a) == 0;
+}
+
+/* The mutex is held. */
+static void look(struct rpc_credentials *credentials)
+{
+    struct log *log = credentials->house->log;
+    struct stamp stamp = stamp_of(credentials);
+    char problem[RPC_PROBLEM_SIZE];
+
+    if (same(&stamp, &credentials->loaded))
+        return;
+    if (load(credentials, problem)) {
+        log_write(log, LOG_INFO, "certificates",
+                  LOG_FIELDS(LOG_TEXT("message", "changed files are served now")));
+        return;
+    }
+    /* Often one file was written and the other not yet: look again in a second. */
+    if (!same(&stamp, &credentials->refused))
+        log_write(log, LOG_WARNING, "certificates",
+                  LOG_FIELDS(LOG_TEXT("message", "changed files do not fit, the old ones stay"),
+                             LOG_TEXT("cause", problem)));
+    credentials->refused = stamp;
+}
+
+static void *watch_files(void *argument)
+{
+    struct rpc_credentials *credentials = argument;
+
+    pthread_mutex_lock(&credentials->mutex);
+    while (!credentials->stopping) {
+        struct timespec until;
+        clock_gettime(CLOCK_MONOTONIC, &until);
+        until.tv_sec += REFRESH_SECONDS;
+        if (pthread_cond_timedwait(&credentials->stop_wanted, &credentials->mutex, &until) ==
+            ETIMEDOUT)
+            look(credentials);
+    }
+    pthread_mutex_unlock(&credentials->mutex);
+    return NULL;
+}
+
+/* gRPC reads the files by these names: a process always sees its own descriptors there. */
+static bool make_grpc(struct rpc_credentials *credentials, char problem[RPC_PROBLEM_SIZE])
+{
+    char identity[64];
+    char anchors[64];
+
+    snprintf(identity, sizeof identity, "/proc/self/fd/%d", credentials->identity_file);
+    snprintf(anchors, sizeof anchors, "/proc/self/fd/%d", credentials->anchors_file);
+    if (access(identity, R_OK) != 0) {
+        snprintf(problem, RPC_PROBLEM_SIZE, "could not read %s: is /proc mounted?", identity);
+        return false;
+    }
+    credentials->provider = grpc_tls_certificate_provider_file_watcher_create(
+        identity, identity, anchors, REFRESH_SECONDS);
+    grpc_tls_credentials_options *options = grpc_tls_credentials_options_create();
+    grpc_tls_credentials_options_set_certificate_provider(options, credentials->provider);
+    grpc_tls_credentials_options_watch_root_certs(options);
+    grpc_tls_credentials_options_watch_identity_key_cert_pairs(options);
+    grpc_tls_credentials_options_set_cert_request_type(
+        options, GRPC_SSL_REQUEST_AND_REQUIRE_CLIENT_CERTIFICATE_AND_VERIFY);
+    credentials->grpc = grpc_tls_server_credentials_create(options);
+    return true;
+}
+
+static void start_thread(struct rpc_credentials *credentials)
+{
+    pthread_condattr_t attributes;
+
+    pthread_condattr_init(&attributes);
+    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    pthread_cond_init(&credentials->stop_wanted, &attributes);
+    pthread_condattr_destroy(&attributes);
+    if (pthread_create(&credentials->thread, NULL, watch_files, credentials) != 0)
+        bug("rpc: could not start a thread");
+    credentials->thread_runs = true;
+}
+
+struct rpc_credentials *rpc_credentials_open(const struct house *house,
+                                             char problem[RPC_PROBLEM_SIZE])
+{
+    struct rpc_credentials *credentials = calloc(1, sizeof *credentials);
+
+    if (credentials == NULL)
+        bug("rpc: out of memory");
+    credentials->house = house;
+    credentials->paths[SOURCE_KEY] = house->settings->tls_key;
+    credentials->paths[SOURCE_CERTIFICATE] = house->settings->tls_certificate;
+    credentials->paths[SOURCE_CLIENT_CA] = house->settings->tls_client_ca;
+    credentials->identity_file = -1;
+    credentials->anchors_file = -1;
+    pthread_mutex_init(&credentials->mutex, NULL);
+    if (!load(credentials, problem) || !make_grpc(credentials, problem)) {
+        rpc_credentials_close(credentials);
+        return NULL;
+    }
+    start_thread(credentials);
+    return credentials;
+}
+
+void rpc_credentials_close(struct rpc_credentials *credentials)
+{
+    if (credentials == NULL)
+        return;
+    if (credentials->thread_runs) {
+        pthread_mutex_lock(&credentials->mutex);
+        credentials->stopping = true;
+        pthread_cond_signal(&credentials->stop_wanted);
+        pthread_mutex_unlock(&credentials->mutex);
+        pthread_join(credentials->thread, NULL);
+        pthread_cond_destroy(&credentials->stop_wanted);
+    }
+    if (credentials->grpc != NULL)
+        grpc_server_credentials_release(credentials->grpc);
+    if (credentials->provider != NULL)
+        grpc_tls_certificate_provider_release(credentials->provider);
+    close_file(&credentials->identity_file);
+    close_file(&credentials->anchors_file);
+    pthread_mutex_destroy(&credentials->mutex);
+    free(credentials);
+}
+
+grpc_server_credentials *rpc_credentials_grpc(const struct rpc_credentials *credentials)
+{
+    return credentials->grpc;
+}
+
+bool rpc_credentials_reload(struct rpc_credentials *credentials, char problem[RPC_PROBLEM_SIZE])
+{
+    pthread_mutex_lock(&credentials->mutex);
+    bool worked = load(credentials, problem);
+    pthread_mutex_unlock(&credentials->mutex);
+    return worked;
+}

@@ -1,0 +1,25 @@
+/*
+ * The server's certificate and the authority of its clients, read from the configured PEM files and
+ * read again when they change.
+ */
+#pragma once
+
+#include <grpc/grpc.h>
+#include <stdbool.h>
+
+#include "base/house.h"
+#include "rpc/server.h"
+
+struct rpc_credentials;
+
+/* NULL and one line in `problem` when a file cannot be read or they do not fit together. */
+struct rpc_credentials *rpc_credentials_open(const struct house *house,
+                                             char problem[RPC_PROBLEM_SIZE]);
+/* After the server that uses them was destroyed.  NULL is allowed. */
+void rpc_credentials_close(struct rpc_credentials *credentials);
+
+/* Stays the credentials'. */
+grpc_server_credentials *rpc_credentials_grpc(const struct rpc_credentials *credentials);
+
+/* False and one line in `problem` when the new files do not fit: the old ones stay. */
+bool rpc_credentials_reload(struct rpc_credentials *credentials, char problem[RPC_PROBLEM_SIZE]);

@@ -1,0 +1,200 @@
+/*
+ * What the files of rpc/ share.  Nothing outside this room includes it.
+ *
+ *   poller thread              fiber of the call                 any thread
+ *   accepted ─► re-arm
+ *              begin ────────► identify, authorise, decode,
+ *                              handler … parks …  ◄───────────── resumed by a lane, a timer
+ *              expire? ──┐     … ends
+ *                        └──── one of the two answers ─────────► grpc_call_start_batch
+ *   answered, closed ◄─────────────────────────────────────────
+ *
+ * A call lives until its fiber has ended and its two batches have come back: three references.
+ */
+#pragma once
+
+#include <grpc/grpc.h>
+#include <grpc/support/time.h>
+#include <protobuf-c/protobuf-c.h>
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "base/fiber.h"
+#include "base/house.h"
+#include "base/time.h"
+#include "rpc/descriptor_index.h"
+#include "rpc/server.h"
+
+/* What one call may hold, decoded request and reply included. */
+#define CALL_ARENA_SIZE_MAX (4 * 1024 * 1024)
+/* Arenas kept for the next calls. */
+#define ARENAS_KEPT_MAX 64
+/* What a request may grow to by decoding; the wire allows 64 KiB. */
+#define DECODE_SIZE_MAX (1024 * 1024)
+#define REPLY_SIZE_MAX  (1024 * 1024)
+/* A client's deadline below this is taken as this: the handler needs a moment to record. */
+#define DEADLINE_MS_MIN 50
+/* Requests kept outstanding for each method; they are re-armed before anything else is done. */
+#define ARMED_PER_METHOD 8
+#define ARMED_UNKNOWN    16
+/* Streams (health watches, reflection) open at the same time. */
+#define STREAMS_MAX  128
+#define ROUTES_MAX   256
+#define SERVICES_MAX 32
+
+struct rpc_call;
+struct rpc_credentials;
+
+/* A tag of the completion queue. */
+struct rpc_event {
+    void (*happened)(struct rpc_call *call, bool success);
+    struct rpc_call *call;
+};
+
+/* One method that is served: a row of a table, or a stream of our own. */
+struct rpc_route {
+    char *path; /* "/dues.payment.v1.PaymentService/CreatePayment" */
+    const struct rpc_method *method;
+    const ProtobufCMessageDescriptor *input;
+    const ProtobufCMessageDescriptor *output;
+    const ProtobufCFieldDescriptor *request_id;           /* NULL: has none */
+    const struct error *(*stream)(struct rpc_call *call); /* NULL: unary */
+    void *registered;                                     /* gRPC's handle */
+};
+
+struct rpc_call {
+    struct call call; /* first, so that a handler of rpc/ finds its way back */
+    struct rpc_server *server;
+    const struct rpc_route *route; /* NULL: a path that is not served */
+    atomic_int references;
+    atomic_bool answer_taken; /* the handler or the deadline: whoever sets it sends */
+    atomic_bool client_gone;
+
+    grpc_call *handle;
+    grpc_metadata_array metadata;
+    grpc_call_details details; /* of paths that are not served */
+    gpr_timespec deadline;
+    grpc_byte_buffer *payload;
+    int cancelled;
+    int64_t accept_us; /* monotonic */
+
+    struct rpc_event accepted;
+    struct rpc_event answered;
+    struct rpc_event closed;
+
+    /* Streams only; touched by the poller thread alone, on which their fibers run. */
+    struct rpc_event batch_done;
+    struct fiber *parked;
+    bool parked_for_tick;
+    bool batch_worked;
+    bool headers_sent;
+
+    struct rpc_call *previous; /* in server->living */
+    struct rpc_call *next;
+};
+
+struct rpc_server {
+    struct rpc_server_options options;
+    const struct house *house;
+    grpc_server *grpc;
+    grpc_completion_queue *queue;
+    struct rpc_credentials *credentials;
+    struct descriptor_index *descriptors; /* NULL: reflection is off */
+    int port;
+    pthread_t poller;
+    bool poller_runs;
+
+    struct rpc_route *routes[ROUTES_MAX];
+    size_t route_count;
+    const char *services[SERVICES_MAX]; /* full names, as health and reflection tell them */
+    size_t service_count;
+
+    atomic_bool draining;
+    int stream_count; /* poller thread only */
+
+    pthread_mutex_t mutex; /* of everything below */
+    pthread_cond_t quiet;  /* living is empty and the shutdown is done, maybe */
+    struct rpc_call *living;
+    size_t living_count;
+    bool shutdown_begun;
+    bool shutdown_done;
+    struct arena *arenas[ARENAS_KEPT_MAX];
+    size_t arena_count;
+};
+
+/* tables.c */
+bool rpc_routes_add_service(struct rpc_server *server, const struct rpc_service *service,
+                            char problem[RPC_PROBLEM_SIZE]);
+bool rpc_routes_add(struct rpc_server *server, const ProtobufCServiceDescriptor *service,
+                    const struct rpc_method *method,
+                    const struct error *(*stream)(struct rpc_call *call),
+                    char problem[RPC_PROBLEM_SIZE]);
+void rpc_routes_free(struct rpc_server *server);
+
+/* poller.c */
+void *rpc_poller_run(void *server);
+/* Events that belong to no call. */
+extern struct rpc_event rpc_shutdown_event;
+
+/* calls.c */
+void rpc_call_arm(struct rpc_server *server, const struct rpc_route *route);
+void rpc_call_unref(struct rpc_call *call);
+/* Leaves server->living and drops the fiber's reference: the last thing a fiber does. */
+void rpc_call_finish(struct rpc_call *call);
+/* Answers those whose deadline has passed; their handlers go on. */
+void rpc_calls_expire(struct rpc_server *server);
+
+/* dispatch.c: the fibers of a call */
+void rpc_serve_unary(void *call);
+void rpc_serve_stream(void *call);
+void rpc_refuse_unknown(struct rpc_call *call);
+void rpc_refuse_overload(struct rpc_call *call);
+
+/* identity.c */
+const struct error *rpc_identify(struct rpc_call *call) MUST_CHECK;
+/* "spiffe://<domain>/<kind>/<name>"; `*name` points into `uri`. */
+bool spiffe_parse(const char *uri, const char *trust_domain, enum caller_kind *kind,
+                  const char **name);
+/* SHA-256 of the DER bytes in the first PEM block. */
+bool certificate_hash(struct arena *arena, const char *pem, size_t size,
+                      uint8_t hash[CERTIFICATE_HASH_SIZE]);
+
+/* authorise.c */
+const struct error *rpc_authorise(struct rpc_call *call) MUST_CHECK;
+bool scope_contains(const char *scopes, const char *wanted);
+const char *caller_kind_name(enum caller_kind kind);
+
+/* decode.c */
+const struct error *rpc_decode(struct rpc_call *call, ProtobufCMessage **request) MUST_CHECK;
+/* Checked and decoded in the arena.  `payload` may be NULL and stays the caller's. */
+const struct error *rpc_decode_payload(struct call *call, const ProtobufCMessageDescriptor *type,
+                                       grpc_byte_buffer *payload, bool refuse_unknown,
+                                       ProtobufCMessage **message) MUST_CHECK;
+
+/* answer.c */
+/* False: the deadline has answered already. */
+bool rpc_answer_take(struct rpc_call *call);
+void rpc_answer_reply(struct rpc_call *call, grpc_byte_buffer *reply);
+/* NULL is OK: the end of a stream. */
+void rpc_answer_error(struct rpc_call *call, const struct error *error, struct arena *arena);
+/* NULL when the packed reply would be too large. */
+grpc_byte_buffer *rpc_reply_pack(const struct call *call, const ProtobufCMessage *reply);
+grpc_byte_buffer *rpc_buffer_pack(const ProtobufCMessage *message);
+
+/* stream.c: only in fibers on the poller thread */
+bool rpc_stream_send(struct rpc_call *call, const ProtobufCMessage *message);
+/* `*message` is NULL when the client has no more, or is gone. */
+const struct error *rpc_stream_receive(struct rpc_call *call, struct call *into,
+                                       ProtobufCMessage **message) MUST_CHECK;
+/* Parks until the next tick of the poller or until the client is gone. */
+void rpc_stream_wait(struct rpc_call *call);
+void rpc_streams_tick(struct rpc_server *server);
+
+/* health.c and reflection.c */
+bool rpc_health_add(struct rpc_server *server, char problem[RPC_PROBLEM_SIZE]);
+bool rpc_reflection_add(struct rpc_server *server, char problem[RPC_PROBLEM_SIZE]);
+
+/* call_log.c */
+void rpc_call_log(struct rpc_call *call, const struct error *error);
+/* NULL: gRPC's own log goes nowhere again. */
+void rpc_grpc_log_to(struct log *log);

@@ -1,0 +1,227 @@
+/*
+ * Opening, draining and closing of the server.
+ *
+ * The order of the end is gRPC's: shutdown asked for, its event received, server destroyed, queue
+ * shut down and drained to the last event, poller joined, queue destroyed.  Destroying a queue that
+ * still holds events aborts the process.
+ */
+
+#include "rpc/server.h"
+
+#include <errno.h>
+
+#include "base/bug.h"
+#include "base/log.h"
+#include "base/settings.h"
+#include "rpc/credentials.h"
+#include "rpc/internal.h"
+#include "rpc/server_arguments.h"
+
+/* After the grace: how long to wait for handlers whose clients were cut off. */
+#define LAST_CALLS_MS 10000
+
+void rpc_environment_clear(void)
+{
+    static const char *const names[] = {
+        "GRPC_TRACE",
+        "GRPC_VERBOSITY",
+        "GRPC_STACKTRACE_MINLOGLEVEL",
+        "GRPC_EXPERIMENTS",
+        "GRPC_POLL_STRATEGY",
+        "GRPC_SSL_CIPHER_SUITES",
+        "GRPC_DEFAULT_SSL_ROOTS_FILE_PATH",
+        "GRPC_NOT_USE_SYSTEM_SSL_ROOTS",
+        "GRPC_SYSTEM_SSL_ROOTS_DIR",
+        "GRPC_DNS_RESOLVER",
+        "GRPC_ABORT_ON_LEAKS",
+        "grpc_proxy",
+        "http_proxy",
+        "https_proxy",
+        "no_grpc_proxy",
+        "no_proxy",
+        "SSLKEYLOGFILE",
+    };
+
+    for (size_t i = 0; i < ARRAY_LENGTH(names); i++)
+        unsetenv(names[i]);
+    /* Its fork handlers would take locks in the child. */
+    setenv("GRPC_ENABLE_FORK_SUPPORT", "0", 1);
+}
+
+static bool add_routes(struct rpc_server *server, char problem[RPC_PROBLEM_SIZE])
+{
+    for (size_t i = 0; i < server->options.service_count; i++) {
+        if (!rpc_routes_add_service(server, server->options.services[i], problem))
+            return false;
+    }
+    return rpc_health_add(server, problem) && rpc_reflection_add(server, problem);
+}
+
+static bool listen_on(struct rpc_server *server, char problem[RPC_PROBLEM_SIZE])
+{
+    const char *address = server->house->settings->listen;
+
+    server->credentials = rpc_credentials_open(server->house, problem);
+    if (server->credentials == NULL)
+        return false;
+    server->queue = grpc_completion_queue_create_for_next(NULL);
+    server->grpc = server_create();
+    grpc_server_register_completion_queue(server->grpc, server->queue, NULL);
+    for (size_t i = 0; i < server->route_count; i++) {
+        struct rpc_route *route = server->routes[i];
+        route->registered = grpc_server_register_method(
+            server->grpc, route->path, NULL,
+            route->stream == NULL ? GRPC_SRM_PAYLOAD_READ_INITIAL_BYTE_BUFFER
+                                  : GRPC_SRM_PAYLOAD_NONE,
+            0);
+        if (route->registered == NULL)
+            bug("rpc: %s is registered twice", route->path);
+    }
+    server->port = grpc_server_add_http2_port(server->grpc, address,
+                                              rpc_credentials_grpc(server->credentials));
+    if (server->port != 0)
+        return true;
+    snprintf(problem, RPC_PROBLEM_SIZE,
+             "could not listen on %s: the port is taken, or the address is not ours", address);
+    return false;
+}
+
+static void arm_all(struct rpc_server *server)
+{
+    for (size_t i = 0; i < server->route_count; i++) {
+        for (int n = 0; n < ARMED_PER_METHOD; n++)
+            rpc_call_arm(server, server->routes[i]);
+    }
+    /* Without these, gRPC would never answer a call to a path that is not served. */
+    for (int n = 0; n < ARMED_UNKNOWN; n++)
+        rpc_call_arm(server, NULL);
+}
+
+static void init_locks(struct rpc_server *server)
+{
+    pthread_condattr_t attributes;
+
+    pthread_condattr_init(&attributes);
+    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    pthread_cond_init(&server->quiet, &attributes);
+    pthread_condattr_destroy(&attributes);
+    pthread_mutex_init(&server->mutex, NULL);
+}
+
+struct rpc_server *rpc_server_open(const struct rpc_server_options *options,
+                                   char problem[RPC_PROBLEM_SIZE])
+{
+    struct rpc_server *server = calloc(1, sizeof *server);
+
+    if (server == NULL)
+        bug("rpc: out of memory");
+    server->options = *options;
+    server->house = options->house;
+    init_locks(server);
+    rpc_grpc_log_to(server->house->log);
+    grpc_init();
+    if (!add_routes(server, problem) || !listen_on(server, problem)) {
+        rpc_server_close(server);
+        return NULL;
+    }
+    grpc_server_start(server->grpc);
+    arm_all(server);
+    if (pthread_create(&server->poller, NULL, rpc_poller_run, server) != 0)
+        bug("rpc: could not start the poller");
+    server->poller_runs = true;
+    return server;
+}
+
+int rpc_server_port(const struct rpc_server *server)
+{
+    return server->port;
+}
+
+bool rpc_server_reload_certificates(struct rpc_server *server, char problem[RPC_PROBLEM_SIZE])
+{
+    return rpc_credentials_reload(server->credentials, problem);
+}
+
+/* The mutex is held.  True when nothing is left to wait for. */
+static bool wait_quiet(struct rpc_server *server, int64_t wait_ms)
+{
+    struct timespec until;
+
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_sec += wait_ms / 1000;
+    until.tv_nsec += (long)(wait_ms % 1000) * 1000000;
+    if (until.tv_nsec >= 1000000000) {
+        until.tv_nsec -= 1000000000;
+        until.tv_sec++;
+    }
+    while (!server->shutdown_done || server->living_count > 0) {
+        if (pthread_cond_timedwait(&server->quiet, &server->mutex, &until) == ETIMEDOUT)
+            break;
+    }
+    return server->shutdown_done && server->living_count == 0;
+}
+
+bool rpc_server_drain(struct rpc_server *server, int64_t grace_ms)
+{
+    atomic_store_explicit(&server->draining, true, memory_order_release);
+    pthread_mutex_lock(&server->mutex);
+    bool begun = server->shutdown_begun;
+    server->shutdown_begun = true;
+    pthread_mutex_unlock(&server->mutex);
+    if (!begun)
+        grpc_server_shutdown_and_notify(server->grpc, server->queue, &rpc_shutdown_event);
+
+    pthread_mutex_lock(&server->mutex);
+    bool quiet = wait_quiet(server, grace_ms);
+    if (!quiet) {
+        pthread_mutex_unlock(&server->mutex);
+        grpc_server_cancel_all_calls(server->grpc);
+        pthread_mutex_lock(&server->mutex);
+        quiet = wait_quiet(server, LAST_CALLS_MS);
+    }
+    size_t left = server->living_count;
+    pthread_mutex_unlock(&server->mutex);
+    if (!quiet)
+        log_write(server->house->log, LOG_ERROR, "drain",
+                  LOG_FIELDS(LOG_NUMBER("calls_left", (int64_t)left)));
+    return quiet;
+}
+
+static void stop_poller(struct rpc_server *server)
+{
+    grpc_completion_queue_shutdown(server->queue);
+    if (server->poller_runs)
+        pthread_join(server->poller, NULL);
+    else
+        while (grpc_completion_queue_next(server->queue, gpr_inf_future(GPR_CLOCK_MONOTONIC), NULL)
+                   .type != GRPC_QUEUE_SHUTDOWN)
+            continue;
+    grpc_completion_queue_destroy(server->queue);
+}
+
+void rpc_server_close(struct rpc_server *server)
+{
+    if (server == NULL)
+        return;
+    /* A handler that never ends may still use all of this: the process ends without us. */
+    if (server->poller_runs && !rpc_server_drain(server, 0))
+        return;
+    if (server->grpc != NULL) {
+        if (!server->poller_runs) { /* never started: gRPC wants the shutdown all the same */
+            grpc_server_shutdown_and_notify(server->grpc, server->queue, &rpc_shutdown_event);
+            grpc_completion_queue_next(server->queue, gpr_inf_future(GPR_CLOCK_MONOTONIC), NULL);
+        }
+        grpc_server_destroy(server->grpc);
+        stop_poller(server);
+    }
+    rpc_credentials_close(server->credentials);
+    rpc_routes_free(server);
+    descriptor_index_close(server->descriptors);
+    for (size_t i = 0; i < server->arena_count; i++)
+        arena_free(server->arenas[i]);
+    grpc_shutdown_blocking();
+    rpc_grpc_log_to(NULL);
+    pthread_cond_destroy(&server->quiet);
+    pthread_mutex_destroy(&server->mutex);
+    free(server);
+}

@@ -1,0 +1,110 @@
+/*
+ * Streams, for the two that the server has of its own: a fiber that parks on a batch and reads like
+ * a loop.
+ *
+ * These fibers start on the poller thread and only the poller resumes them, so they need no lock:
+ * a batch may be started before the fiber parks, because its event waits for this very thread.
+ */
+
+#include <grpc/byte_buffer.h>
+
+#include "rpc/internal.h"
+#include "rpc/status.h"
+
+static void stay(struct fiber *self, void *argument)
+{
+    (void)self;
+    (void)argument;
+}
+
+static void on_batch(struct rpc_call *call, bool success)
+{
+    call->batch_worked = success;
+    fiber_resume(call->parked);
+}
+
+static bool run_batch(struct rpc_call *call, const grpc_op *ops, size_t count)
+{
+    call->batch_done = (struct rpc_event){on_batch, call};
+    call->parked = fiber_current();
+    if (grpc_call_start_batch(call->handle, ops, count, &call->batch_done, NULL) != GRPC_CALL_OK)
+        return false;
+    fiber_park(stay, NULL);
+    return call->batch_worked;
+}
+
+bool rpc_stream_send(struct rpc_call *call, const ProtobufCMessage *message)
+{
+    grpc_metadata headers = rpc_trace_header(call->call.trace);
+    grpc_byte_buffer *buffer = rpc_buffer_pack(message);
+    const grpc_op ops[] = {
+        {.op = GRPC_OP_SEND_MESSAGE, .data.send_message.send_message = buffer},
+        {.op = GRPC_OP_SEND_INITIAL_METADATA,
+         .data.send_initial_metadata = {.count = 1, .metadata = &headers}},
+    };
+
+    bool worked = run_batch(call, ops, call->headers_sent ? 1 : 2);
+    call->headers_sent = true;
+    grpc_byte_buffer_destroy(buffer);
+    grpc_slice_unref(headers.value);
+    return worked;
+}
+
+static void release_buffer(grpc_byte_buffer **buffer)
+{
+    if (*buffer != NULL)
+        grpc_byte_buffer_destroy(*buffer);
+}
+
+const struct error *rpc_stream_receive(struct rpc_call *call, struct call *into,
+                                       ProtobufCMessage **message)
+{
+    AUTO(release_buffer) grpc_byte_buffer *payload = NULL;
+    const grpc_op op = {.op = GRPC_OP_RECV_MESSAGE, .data.recv_message.recv_message = &payload};
+
+    *message = NULL;
+    if (!run_batch(call, &op, 1) || payload == NULL)
+        return NULL;
+    return rpc_decode_payload(into, call->route->input, payload, false, message);
+}
+
+void rpc_stream_wait(struct rpc_call *call)
+{
+    if (atomic_load_explicit(&call->client_gone, memory_order_acquire))
+        return;
+    call->parked = fiber_current();
+    call->parked_for_tick = true;
+    fiber_park(stay, NULL);
+}
+
+/*
+ * Wakes those who wait.  When the server drains, those who read are cancelled: their clients may
+ * stay silent for ever.
+ */
+void rpc_streams_tick(struct rpc_server *server)
+{
+    struct rpc_call *streams[STREAMS_MAX];
+    size_t count = 0;
+    bool draining = atomic_load_explicit(&server->draining, memory_order_acquire);
+
+    if (server->stream_count == 0)
+        return;
+    pthread_mutex_lock(&server->mutex);
+    for (struct rpc_call *call = server->living; call != NULL && count < STREAMS_MAX;
+         call = call->next) {
+        if (call->route != NULL && call->route->stream != NULL)
+            streams[count++] = call;
+    }
+    pthread_mutex_unlock(&server->mutex);
+
+    /* Each ends on this thread only, so none but the resumed one can be gone. */
+    for (size_t i = 0; i < count; i++) {
+        if (streams[i]->parked_for_tick) {
+            streams[i]->parked_for_tick = false;
+            fiber_resume(streams[i]->parked);
+        } else if (draining) {
+            grpc_call_cancel_with_status(streams[i]->handle, GRPC_STATUS_UNAVAILABLE,
+                                         "server is shutting down", NULL);
+        }
+    }
+}
