@@ -105,7 +105,7 @@ static void me_is_a_whole_segment_of_the_right_collection(void **state)
         "users/me",
         "customers/me/",
         "customers//me",
-        "customers/me/payments/" THING,
+        ("customers/me/payments/" THING),
         "customers/ME",
     };
     struct fixture *f = *state;
