@@ -1,0 +1,357 @@
+/*
+ * Connections that are lost, above all in COMMIT: the op may have happened, and is run again.  The
+ * counted function is idempotent by its natural key like every write of the house, so the counter
+ * tells whether anything was lost or done twice.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+
+#include <pthread.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include "pg/libpq.h"
+#include "pg/pg.h"
+#include "support/db_fixture.h"
+
+#define CREATE_TALLY                                                                               \
+    "CREATE TABLE dues.tally (customer_id uuid PRIMARY KEY, value bigint NOT NULL);"               \
+    "CREATE TABLE dues.tallied (customer_id uuid, key bigint, PRIMARY KEY (customer_id, key));"    \
+    "CREATE FUNCTION dues.tally(p_customer uuid, p_key bigint) RETURNS text"                       \
+    " LANGUAGE plpgsql SECURITY DEFINER SET search_path = dues, pg_temp AS $$"                     \
+    " BEGIN"                                                                                       \
+    "   INSERT INTO tallied VALUES (p_customer, p_key) ON CONFLICT DO NOTHING;"                    \
+    "   IF NOT FOUND THEN RETURN 'replay'; END IF;"                                                \
+    "   INSERT INTO tally AS t VALUES (p_customer, 1)"                                             \
+    "   ON CONFLICT (customer_id) DO UPDATE SET value = t.value + 1;"                              \
+    "   RETURN 'new';"                                                                             \
+    " END $$;"                                                                                     \
+    "GRANT EXECUTE ON FUNCTION dues.tally(uuid, bigint) TO dues_service"
+
+static const struct pg_statement tally = {
+    .name = "tally",
+    .sql = "SELECT tally($1, $2) AS outcome",
+};
+
+/* One fiber's work: tallies one after the other, `count` of them or until it was cut `blows` times.
+ */
+struct work {
+    struct uuid customer;
+    int64_t count;
+    const _Atomic int64_t *blows; /* NULL: `count` is meant */
+    int64_t blows_wanted;
+    int64_t time_us; /* until the deadline */
+    int64_t done;
+    int64_t replays;
+};
+
+static bool is_done(const struct work *work)
+{
+    return work->blows != NULL ? *work->blows >= work->blows_wanted : work->done >= work->count;
+}
+
+static const struct error *run_work(struct call *call, void *arg)
+{
+    struct work *work = arg;
+    struct pg_rows rows;
+
+    call->deadline_us = clock_monotonic_us(call->house->clock) + work->time_us;
+    while (!is_done(work)) {
+        TRY(pg_write(call, work->customer, &tally,
+                     PG_PARAMS(pg_uuid(work->customer), pg_int64(work->done)), &rows));
+        work->done++;
+        work->replays += strcmp(pg_get_text(&rows, 0, "outcome"), "replay") == 0;
+    }
+    return NULL;
+}
+
+/* A superuser's connection of the moment: kill -9 of any backend ends all of them. */
+static char *ask(struct db_fixture *f, const char *sql)
+{
+    PGconn *pg = PQconnectdb(f->superuser);
+    PGresult *result = PQexec(pg, sql);
+    char *answer = NULL;
+
+    if (PQresultStatus(result) == PGRES_TUPLES_OK && PQntuples(result) > 0)
+        answer = strdup(PQgetvalue(result, 0, 0));
+    PQclear(result);
+    PQfinish(pg);
+    return answer;
+}
+
+static int64_t ask_number(struct db_fixture *f, const char *sql)
+{
+    char *answer = ask(f, sql);
+    int64_t number = answer != NULL ? strtoll(answer, NULL, 10) : -1;
+
+    free(answer);
+    return number;
+}
+
+static int64_t tallied(struct db_fixture *f, struct uuid customer)
+{
+    return ask_number(f, db_printf(f, "SELECT value FROM tally WHERE customer_id = '%s'",
+                                   db_uuid_text(f, customer)));
+}
+
+static void wait_for(struct db_fixture *f, const char *sql)
+{
+    for (int tries = 0; tries < 500; tries++) {
+        if (ask_number(f, sql) > 0)
+            return;
+        usleep(20 * 1000);
+    }
+    fprintf(stderr, "never came true: %s\n", sql);
+    exit(2);
+}
+
+#define OUR_BACKENDS                                                                               \
+    " FROM pg_stat_activity WHERE datname = current_database() AND usename = 'dues_service'"
+
+#define A_WRITER                                                                                   \
+    "SELECT pid" OUR_BACKENDS " AND application_name LIKE 'pg-write-%' ORDER BY random() LIMIT 1"
+
+#define TERMINATE_A_WRITER                                                                         \
+    "SELECT pg_terminate_backend(pid)" OUR_BACKENDS                                                \
+    " AND application_name LIKE 'pg-write-%' AND random() < 0.5"
+
+static void comes_back_after_its_connections_were_terminated(void **state)
+{
+    struct db_fixture *f = *state;
+    struct work work = {.customer = db_uuid(f), .count = 1, .time_us = 10 * US_PER_SECOND};
+
+    wait_for(f, "SELECT count(*) / 3" OUR_BACKENDS);
+    free(ask(f, "SELECT pg_terminate_backend(pid)" OUR_BACKENDS));
+    for (int tries = 0; pg_is_ready(f->house.pg) && tries < 500; tries++)
+        usleep(1000);
+    const struct error *error = db_run(f, run_work, &work);
+
+    assert_null(error);
+    assert_int_equal(tallied(f, work.customer), 1);
+    for (int tries = 0; !pg_is_ready(f->house.pg) && tries < 500; tries++)
+        usleep(10 * 1000);
+    assert_true(pg_is_ready(f->house.pg));
+}
+
+/* Cuts the connection when COMMIT is durable but waits for a standby that does not exist. */
+struct cutter {
+    struct db_fixture *f;
+    bool kill_hard;
+};
+
+static void *cut_in_commit(void *arg)
+{
+    const struct cutter *cutter = arg;
+    struct db_fixture *f = cutter->f;
+
+    wait_for(f, "SELECT count(*)" OUR_BACKENDS " AND wait_event = 'SyncRep'");
+    if (cutter->kill_hard)
+        kill((pid_t)ask_number(f, "SELECT pid" OUR_BACKENDS " AND wait_event = 'SyncRep'"),
+             SIGKILL);
+    else
+        free(ask(f, "SELECT pg_terminate_backend(pid)" OUR_BACKENDS " AND wait_event = 'SyncRep'"));
+    return NULL;
+}
+
+static void configure(struct db_fixture *f, const char *sql)
+{
+    for (int tries = 0; tries < 500; tries++) {
+        PGconn *pg = PQconnectdb(f->superuser);
+        PQclear(PQexec(pg, "SET synchronous_commit = local"));
+        PGresult *result = PQexec(pg, sql);
+        bool done = PQresultStatus(result) == PGRES_COMMAND_OK;
+        PQclear(result);
+        PQclear(PQexec(pg, "SELECT pg_reload_conf()"));
+        PQfinish(pg);
+        if (done)
+            return;
+        usleep(20 * 1000);
+    }
+}
+
+static void cut_and_check(struct db_fixture *f, bool kill_hard)
+{
+    struct work work = {.customer = db_uuid(f), .count = 1, .time_us = 30 * US_PER_SECOND};
+    struct cutter cutter = {.f = f, .kill_hard = kill_hard};
+    pthread_t thread;
+
+    configure(f, "ALTER SYSTEM SET synchronous_standby_names = 'nobody'");
+    wait_for(f, "SELECT count(*) FROM pg_settings"
+                " WHERE name = 'synchronous_standby_names' AND setting = 'nobody'");
+    usleep(100 * 1000); /* the lanes' backends read it a moment later */
+    assert_int_equal(pthread_create(&thread, NULL, cut_in_commit, &cutter), 0);
+    const struct error *error = db_run(f, run_work, &work);
+    pthread_join(thread, NULL);
+    configure(f, "ALTER SYSTEM RESET synchronous_standby_names");
+
+    assert_null(error);
+    assert_int_equal(work.replays, 1);
+    assert_int_equal(tallied(f, work.customer), 1);
+}
+
+static void replays_when_it_was_terminated_in_commit(void **state)
+{
+    cut_and_check(*state, false);
+}
+
+static void replays_when_it_was_killed_in_commit(void **state)
+{
+    cut_and_check(*state, true);
+}
+
+/* Disturbs the writers until it is told to stop. */
+struct saboteur {
+    struct db_fixture *f;
+    bool kill_hard;
+    _Atomic bool must_stop;
+    _Atomic int64_t blows;
+};
+
+static void *sabotage(void *arg)
+{
+    struct saboteur *saboteur = arg;
+
+    while (!saboteur->must_stop) {
+        usleep((useconds_t)random_below(random_system(), saboteur->kill_hard ? 400000 : 20000));
+        if (saboteur->kill_hard) {
+            pid_t pid = (pid_t)ask_number(saboteur->f, A_WRITER);
+            saboteur->blows += pid > 1 && kill(pid, SIGKILL) == 0;
+        } else {
+            saboteur->blows += ask_number(saboteur->f, TERMINATE_A_WRITER) != 0;
+            free(ask(saboteur->f, TERMINATE_A_WRITER));
+        }
+    }
+    return NULL;
+}
+
+#define WORKERS 24
+
+static void sabotage_and_check(struct db_fixture *f, bool kill_hard, int64_t blows)
+{
+    struct work works[WORKERS];
+    const struct error *errors[WORKERS];
+    struct saboteur saboteur = {.f = f, .kill_hard = kill_hard};
+    int64_t done = 0;
+    pthread_t thread;
+
+    for (size_t i = 0; i < WORKERS; i++)
+        works[i] = (struct work){.customer = db_uuid(f),
+                                 .blows = &saboteur.blows,
+                                 .blows_wanted = blows,
+                                 .time_us = 120 * US_PER_SECOND};
+    assert_int_equal(pthread_create(&thread, NULL, sabotage, &saboteur), 0);
+    db_run_all(f, run_work, works, sizeof(works[0]), WORKERS, errors);
+    saboteur.must_stop = true;
+    pthread_join(thread, NULL);
+
+    wait_for(f, "SELECT 1");
+    for (size_t i = 0; i < WORKERS; i++) {
+        assert_null(errors[i]);
+        assert_int_equal(tallied(f, works[i].customer), works[i].done);
+        done += works[i].done;
+    }
+    print_message("%d writes while connections were cut %d times\n", (int)done,
+                  (int)saboteur.blows);
+}
+
+static void counts_exactly_while_connections_are_terminated(void **state)
+{
+    sabotage_and_check(*state, false, 100);
+}
+
+static void counts_exactly_while_backends_are_killed(void **state)
+{
+    sabotage_and_check(*state, true, 12);
+}
+
+/* The first is in flight in a server that stands still; the second, queued behind it, gives up. */
+static const struct error *give_up_in_time(struct call *call, void *arg)
+{
+    struct work *work = arg;
+    int64_t start_us = clock_monotonic_us(call->house->clock);
+    const struct error *error = NULL;
+
+    if (work->time_us < US_PER_SECOND)
+        fiber_sleep(100 * US_PER_MS);
+    error = run_work(call, work);
+    work->time_us = clock_monotonic_us(call->house->clock) - start_us;
+    return error;
+}
+
+static void *go_on_later(void *arg)
+{
+    usleep(1500 * 1000);
+    kill(*(pid_t *)arg, SIGCONT);
+    return NULL;
+}
+
+static void answers_queued_calls_at_their_deadline_while_the_server_stands_still(void **state)
+{
+    struct db_fixture *f = *state;
+    struct work works[] = {
+        {.customer = db_uuid(f), .count = 1, .time_us = 20 * US_PER_SECOND},
+        {.customer = db_uuid(f), .count = 1, .time_us = 300 * US_PER_MS},
+    };
+    const struct error *errors[2];
+    pthread_t thread;
+
+    db_reopen_lanes(f, &(struct db_options){.write_lanes = 1});
+    wait_for(f, "SELECT count(*)" OUR_BACKENDS " AND application_name LIKE 'pg-write-%'");
+    pid_t pid = (pid_t)ask_number(f, A_WRITER);
+    kill(pid, SIGSTOP);
+    assert_int_equal(pthread_create(&thread, NULL, go_on_later, &pid), 0);
+    db_run_all(f, give_up_in_time, works, sizeof(works[0]), 2, errors);
+    pthread_join(thread, NULL);
+    db_reopen_lanes(f, &(struct db_options){0});
+
+    assert_null(errors[0]);
+    assert_int_equal(tallied(f, works[0].customer), 1);
+    assert_int_equal(errors[1]->status, STATUS_UNAVAILABLE);
+    assert_string_equal(errors[1]->reason, "DATABASE_UNAVAILABLE");
+    assert_true(errors[1]->retry_after_ms > 0);
+    assert_in_range(works[1].time_us, 300 * US_PER_MS, 1200 * US_PER_MS);
+}
+
+static void answers_at_the_deadline_while_the_database_is_away(void **state)
+{
+    struct db_fixture *f = *state;
+    struct work work = {.customer = db_uuid(f), .count = 1, .time_us = 400 * US_PER_MS};
+    char there[DB_CONNECTION_SIZE];
+
+    memcpy(there, f->service, sizeof(there));
+    snprintf(f->service, sizeof(f->service), "host=/nonexistent user=dues_service dbname=dues");
+    db_reopen_lanes(f, &(struct db_options){0});
+    const struct error *error = db_run(f, give_up_in_time, &work);
+    bool was_ready = pg_is_ready(f->house.pg);
+    memcpy(f->service, there, sizeof(there));
+    db_reopen_lanes(f, &(struct db_options){0});
+
+    assert_int_equal(error->status, STATUS_UNAVAILABLE);
+    assert_string_equal(error->reason, "DATABASE_UNAVAILABLE");
+    assert_in_range(work.time_us, 400 * US_PER_MS, 1200 * US_PER_MS);
+    assert_false(was_ready);
+}
+
+static int setup(void **state)
+{
+    *state = db_fixture_new(&(struct db_options){.is_private = true});
+    db_execute(*state, CREATE_TALLY);
+    return 0;
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(comes_back_after_its_connections_were_terminated),
+        cmocka_unit_test(replays_when_it_was_terminated_in_commit),
+        cmocka_unit_test(replays_when_it_was_killed_in_commit),
+        cmocka_unit_test(counts_exactly_while_connections_are_terminated),
+        cmocka_unit_test(counts_exactly_while_backends_are_killed),
+        cmocka_unit_test(answers_queued_calls_at_their_deadline_while_the_server_stands_still),
+        cmocka_unit_test(answers_at_the_deadline_while_the_database_is_away),
+    };
+    return cmocka_run_group_tests_name("lost connections", tests, setup, db_teardown);
+}
