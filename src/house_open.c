@@ -1,0 +1,190 @@
+/*
+ * Opens the rooms from the ground up and closes them in reverse.  The tables below are the one
+ * place that lists every service, every kind of obligation and every purpose of a payment.
+ */
+
+#include "house_open.h"
+
+#include "auth/auth.h"
+#include "auth/keys.h"
+#include "auth/session_cache.h"
+#include "auth/token.h"
+#include "base/fiber.h"
+#include "crypto/offload.h"
+#include "crypto/secrets.h"
+#include "gateway/gateway.h"
+#include "gateway/sandbox/sandbox.h"
+#include "jobs/jobs.h"
+#include "membership/membership.h"
+#include "payment/charge.h"
+#include "payment/payment.h"
+#include "pg/lanes.h"
+#include "pg/migrate.h"
+#include "rpc/server.h"
+#include "sandbox/sandbox.h"
+
+static const struct rpc_service *const services[] = {
+    &auth_service,
+    &payment_service,
+    &membership_service,
+    &sandbox_service,
+};
+
+static const struct job_kind *const job_kinds[] = {
+    &payment_resolve_job,  &refund_resolve_job, &membership_renew_job,
+    &membership_retry_job, &membership_end_job, &membership_expire_job,
+};
+
+static const struct payment_purpose *const purposes[] = {
+    &payment_purpose_direct,
+    &payment_purpose_invoice,
+    NULL,
+};
+
+struct opened_house {
+    struct house house;
+    struct secrets *secrets;
+    struct gateways gateways;
+    struct sandbox *sandbox;
+    struct rpc_server *server;
+};
+
+static bool database_ready(const struct house *house)
+{
+    return pg_is_ready(house->pg);
+}
+
+static bool open_ground(struct opened_house *opened, char problem[HOUSE_PROBLEM_SIZE])
+{
+    struct house *house = &opened->house;
+    const struct settings *settings = house->settings;
+    const struct pg_options options = {
+        .connection = settings->database,
+        .write_lanes = settings->write_lanes,
+        .read_lanes = settings->read_lanes,
+        .queue_max = settings->lane_queue_max,
+        .clock = house->clock,
+        .random = house->random,
+        .log = house->log,
+    };
+
+    opened->secrets = secrets_open(settings->master_key_file, problem);
+    if (opened->secrets == NULL)
+        return false;
+    house->secrets = opened->secrets;
+    if (pg_check_version(settings->database, problem) != 0)
+        return false;
+    /* Every call and every obligation has a fiber; streams and the engine need a few more. */
+    house->fibers = fiber_pool_open((size_t)settings->calls_max + (size_t)settings->jobs_max + 64);
+    house->pg = pg_open(&options);
+    return true;
+}
+
+static bool open_rooms(struct opened_house *opened, char problem[HOUSE_PROBLEM_SIZE])
+{
+    struct house *house = &opened->house;
+    const struct settings *settings = house->settings;
+
+    house->offload = offload_open(settings->hash_threads, settings->hash_queue_max);
+    house->sessions = session_cache_open(house->clock);
+    house->keys = auth_keys_open(house, problem);
+    if (house->keys == NULL)
+        return false;
+    if (settings->sandbox) {
+        opened->sandbox = sandbox_open(settings->sandbox_journal, settings->gateway_timeout_ms,
+                                       house->clock, house->random, problem);
+        if (opened->sandbox == NULL)
+            return false;
+        opened->gateways.list[opened->gateways.count++] = sandbox_gateway(opened->sandbox);
+    }
+    house->gateways = &opened->gateways;
+    house->purposes = purposes;
+    house->jobs = jobs_open(house, job_kinds, ARRAY_LENGTH(job_kinds));
+    return true;
+}
+
+static bool open_server(struct opened_house *opened, char problem[HOUSE_PROBLEM_SIZE])
+{
+    const struct rpc_server_options options = {
+        .house = &opened->house,
+        .services = services,
+        .service_count = ARRAY_LENGTH(services),
+        .verify_token = token_verify,
+        .is_ready = database_ready,
+    };
+
+    opened->server = rpc_server_open(&options, problem);
+    return opened->server != NULL;
+}
+
+struct opened_house *house_open(const struct settings *settings, const struct clock *clock,
+                                const struct random *random, struct log *log,
+                                char problem[HOUSE_PROBLEM_SIZE])
+{
+    struct opened_house *opened = calloc(1, sizeof(*opened));
+
+    if (opened == NULL)
+        abort();
+    opened->house = (struct house){
+        .settings = settings,
+        .clock = clock,
+        .random = random,
+        .log = log,
+    };
+    if (open_ground(opened, problem) && open_rooms(opened, problem) &&
+        open_server(opened, problem)) {
+        jobs_start(opened->house.jobs);
+        return opened;
+    }
+    house_close(opened);
+    return NULL;
+}
+
+const struct house *house_of(const struct opened_house *opened)
+{
+    return &opened->house;
+}
+
+int house_port(const struct opened_house *opened)
+{
+    return rpc_server_port(opened->server);
+}
+
+void house_reload_certificates(struct opened_house *opened)
+{
+    char problem[RPC_PROBLEM_SIZE];
+
+    if (!rpc_server_reload_certificates(opened->server, problem))
+        log_write(opened->house.log, LOG_ERROR, "certificates.refused",
+                  LOG_FIELDS(LOG_TEXT("problem", problem)));
+}
+
+/* What a half-opened house lacks is NULL here. */
+void house_close(struct opened_house *opened)
+{
+    struct house *house = &opened->house;
+    int64_t grace_ms = house->settings->shutdown_grace_ms;
+
+    if (opened->server != NULL)
+        rpc_server_drain(opened->server, grace_ms);
+    if (house->jobs != NULL)
+        jobs_stop(house->jobs, grace_ms);
+    rpc_server_close(opened->server);
+    if (house->jobs != NULL)
+        jobs_close(house->jobs);
+    if (opened->sandbox != NULL)
+        sandbox_close(opened->sandbox);
+    if (house->keys != NULL)
+        auth_keys_close(house->keys);
+    if (house->sessions != NULL)
+        session_cache_close(house->sessions);
+    if (house->offload != NULL)
+        offload_close(house->offload);
+    if (house->pg != NULL)
+        pg_close(house->pg);
+    if (house->fibers != NULL)
+        fiber_pool_close(house->fibers);
+    if (opened->secrets != NULL)
+        secrets_close(opened->secrets);
+    free(opened);
+}

@@ -1,0 +1,37 @@
+/*
+ * Applies a catalogue: plain statements in one transaction, as the owner role.
+ */
+#include "pg/catalogue.h"
+
+#include <string.h>
+
+#include "base/attributes.h"
+#include "pg/libpq.h"
+
+static void release_connection(PGconn **pg)
+{
+    PQfinish(*pg);
+}
+
+static void release_result(PGresult **result)
+{
+    PQclear(*result);
+}
+
+int pg_put_catalogue(const char *owner_connection, const char *sql, FILE *out, FILE *problems)
+{
+    AUTO(release_connection) PGconn *pg = PQconnectdb(owner_connection);
+
+    if (PQstatus(pg) != CONNECTION_OK) {
+        fprintf(problems, "could not connect as the owner: %s", PQerrorMessage(pg));
+        return 1;
+    }
+    /* Several statements in one simple query are one transaction. */
+    AUTO(release_result) PGresult *result = PQexec(pg, sql);
+    if (PQresultStatus(result) != PGRES_COMMAND_OK && PQresultStatus(result) != PGRES_TUPLES_OK) {
+        fprintf(problems, "could not apply the catalogue: %s", PQresultErrorMessage(result));
+        return 1;
+    }
+    fprintf(out, "applied the sandbox catalogue\n");
+    return 0;
+}
