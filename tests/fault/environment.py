@@ -1,0 +1,178 @@
+"""A whole dues on this machine whose processes may be killed: PostgreSQL with fsync on, and duesd.
+
+`dues dev` makes the state once (certificates, database, configuration) and is then gone; what runs afterwards are
+our own children, killed by process id only.
+"""
+
+import os
+import pwd
+import re
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+
+PATIENCE = 60
+
+
+class Broken(Exception):
+    """Something that should have started did not, or ended by itself."""
+
+
+def until(condition, what, patience=PATIENCE, step=0.01):
+    """Waits for it and says how long it took."""
+    begun = time.monotonic()
+    while not condition():
+        if time.monotonic() - begun > patience:
+            raise Broken(f"{what} did not happen within {patience} s")
+        time.sleep(step)
+    return time.monotonic() - begun
+
+
+def children_of(pid):
+    """Process ids of the direct children, from /proc."""
+    children = []
+    for entry in os.listdir("/proc"):
+        if not entry.isdigit():
+            continue
+        try:
+            with open(f"/proc/{entry}/stat", encoding="ascii", errors="replace") as file:
+                # The name in parentheses may hold anything; after it come the state and the parent.
+                if int(file.read().rpartition(")")[2].split()[1]) == pid:
+                    children.append(int(entry))
+        except (OSError, ValueError):
+            continue
+    return children
+
+
+def is_alive(pid):
+    """A zombie is dead."""
+    try:
+        with open(f"/proc/{pid}/stat", encoding="ascii", errors="replace") as file:
+            return file.read().rpartition(")")[2].split()[0] not in "ZX"
+    except OSError:
+        return False
+
+
+def kill(pid, number):
+    try:
+        os.kill(pid, number)
+    except ProcessLookupError:
+        pass
+
+
+class Environment:
+    def __init__(self, build, directory, settings):
+        """`settings` overrides keys of duesd.conf."""
+        self.build = os.path.abspath(build)
+        self.directory = directory
+        self.settings = settings
+        self.certificates = os.path.join(directory, "certs")
+        self.journal = os.path.join(directory, "gateway.journal")
+        self.configuration = os.path.join(directory, "fault.conf")
+        self.socket = tempfile.mkdtemp(prefix="dues-fault-")
+        self.log = open(os.path.join(directory, "duesd.log"), "ab")  # pylint: disable=consider-using-with
+        self.postgres = None
+        self.duesd = None
+        self.user = None
+        if os.geteuid() == 0:
+            self.user = "postgres"
+            account = pwd.getpwnam(self.user)
+            os.chown(self.socket, account.pw_uid, account.pw_gid)
+
+    def make(self):
+        """The state as `dues dev` leaves it."""
+        ready = os.path.join(self.directory, "ready")
+        with subprocess.Popen([os.path.join(self.build, "dues"), "dev", "--state-dir", self.directory, "--listen",
+                               "127.0.0.1:0"], stdout=self.log, stderr=self.log) as dev:
+            try:
+                until(lambda: os.path.exists(ready) or dev.poll() is not None, "dues dev")
+            finally:
+                dev.terminate()
+        if dev.returncode != 0:
+            raise Broken(f"dues dev ended with {dev.returncode}, see {self.log.name}")
+        with open(os.path.join(self.directory, "duesd.conf"), encoding="utf-8") as file:
+            lines = file.read().splitlines()
+        keys = {line.split("=")[0].strip(): line for line in lines if "=" in line and not line.startswith("#")}
+        keys.update({key: f"{key} = {value}" for key, value in self.settings.items()})
+        text = "\n".join(keys.values()) + "\n"
+        text = re.sub(r"host='[^']*'", f"host='{self.socket}'", text)
+        with open(self.configuration, "w", encoding="utf-8") as file:
+            file.write(text)
+        self.address = keys["listen"].split("=")[1].strip()
+        self.database = f"host={self.socket} port=5432 dbname=dues user=postgres"
+
+    def binaries(self):
+        with open(os.path.join(self.directory, "postgres", "PG_VERSION"), encoding="ascii") as file:
+            return f"/usr/lib/postgresql/{file.read().strip()}/bin"
+
+    def query(self, sql):
+        result = subprocess.run(["psql", "-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-d", self.database, "-c", sql],
+                                capture_output=True, text=True, check=False)
+        return result.stdout.strip() if result.returncode == 0 else None
+
+    def start_postgres(self):
+        with open(os.path.join(self.directory, "postgres.log"), "ab") as log:
+            self.postgres = subprocess.Popen(
+                [os.path.join(self.binaries(), "postgres"), "-D", os.path.join(self.directory, "postgres"),
+                 "-c", "listen_addresses=", "-c", f"unix_socket_directories={self.socket}", "-c", "port=5432",
+                 "-c", "fsync=on", "-c", "synchronous_commit=on", "-c", "full_page_writes=on", "-c", "jit=off"],
+                stdin=subprocess.DEVNULL, stdout=log, stderr=log, user=self.user, cwd="/", start_new_session=True)
+        return until(lambda: self.is_running("postgres") and self.query("SELECT 1") == "1", "PostgreSQL")
+
+    def spawn_duesd(self):
+        self.duesd = subprocess.Popen([os.path.join(self.build, "duesd"), "serve", "--config", self.configuration],
+                                      stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log,
+                                      start_new_session=True)
+
+    def start_duesd(self):
+        self.spawn_duesd()
+        self.wait_until_serving()
+
+    def wait_until_serving(self):
+        wait = subprocess.run([os.path.join(self.build, "dues"), "wait", "--state-dir", self.directory, "--target",
+                               self.address, "--server-name", "localhost"], stdout=self.log, stderr=self.log,
+                              timeout=PATIENCE, check=False)
+        self.is_running("duesd")
+        if wait.returncode != 0:
+            raise Broken("duesd does not serve")
+
+    def is_running(self, name):
+        """Nobody but us may end it: an end of its own is a fault that nobody injected."""
+        process = getattr(self, name)
+        if process is not None and process.poll() is not None:
+            raise Broken(f"{name} ended by itself with {process.returncode}, see {self.directory}")
+        return process is not None
+
+    def kill_duesd(self):
+        self.is_running("duesd")
+        kill(self.duesd.pid, signal.SIGKILL)
+        self.duesd.wait()
+        self.duesd = None
+
+    def kill_postgres(self):
+        """The postmaster first, so that it cannot clean up, then every backend."""
+        self.is_running("postgres")
+        children = children_of(self.postgres.pid)
+        kill(self.postgres.pid, signal.SIGKILL)
+        self.postgres.wait()
+        for child in children:
+            kill(child, signal.SIGKILL)
+        until(lambda: not any(is_alive(child) for child in children), "the end of PostgreSQL's processes")
+        self.postgres = None
+
+    def stop(self):
+        """In good order: duesd must end with 0."""
+        status = 0
+        if self.duesd is not None:
+            self.duesd.terminate()
+            status = self.duesd.wait(PATIENCE)
+            self.duesd = None
+        if self.postgres is not None:
+            kill(self.postgres.pid, signal.SIGINT)
+            self.postgres.wait(PATIENCE)
+            self.postgres = None
+        shutil.rmtree(self.socket, ignore_errors=True)
+        self.log.close()
+        return status
