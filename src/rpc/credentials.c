@@ -38,6 +38,7 @@ struct stamp {
 
 struct rpc_credentials {
     const struct house *house;
+    const char *device_ca_pem;
     const char *paths[SOURCE_COUNT];
     grpc_tls_certificate_provider *provider;
     grpc_server_credentials *grpc;
@@ -144,7 +145,7 @@ static bool load_into(struct rpc_credentials *credentials, char *texts[SOURCE_CO
     if (!replace(&credentials->identity_file, credentials->generation, texts[SOURCE_KEY],
                  texts[SOURCE_CERTIFICATE]) ||
         !replace(&credentials->anchors_file, credentials->generation, texts[SOURCE_CLIENT_CA],
-                 "")) {
+                 credentials->device_ca_pem)) {
         snprintf(problem, RPC_PROBLEM_SIZE, "could not keep certificates in memory: %s",
                  strerror(errno));
         return false;
@@ -249,7 +250,7 @@ static void start_thread(struct rpc_credentials *credentials)
     credentials->thread_runs = true;
 }
 
-struct rpc_credentials *rpc_credentials_open(const struct house *house,
+struct rpc_credentials *rpc_credentials_open(const struct house *house, const char *device_ca_pem,
                                              char problem[RPC_PROBLEM_SIZE])
 {
     struct rpc_credentials *credentials = calloc(1, sizeof *credentials);
@@ -257,6 +258,7 @@ struct rpc_credentials *rpc_credentials_open(const struct house *house,
     if (credentials == NULL)
         bug("rpc: out of memory");
     credentials->house = house;
+    credentials->device_ca_pem = device_ca_pem != NULL ? device_ca_pem : "";
     credentials->paths[SOURCE_KEY] = house->settings->tls_key;
     credentials->paths[SOURCE_CERTIFICATE] = house->settings->tls_certificate;
     credentials->paths[SOURCE_CLIENT_CA] = house->settings->tls_client_ca;

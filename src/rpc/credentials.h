@@ -12,8 +12,9 @@
 
 struct rpc_credentials;
 
-/* NULL and one line in `problem` when a file cannot be read or they do not fit together. */
-struct rpc_credentials *rpc_credentials_open(const struct house *house,
+/* `device_ca_pem` (NULL: none) is trusted beside the file.  NULL and one line in `problem` when a
+ * file cannot be read or they do not fit together. */
+struct rpc_credentials *rpc_credentials_open(const struct house *house, const char *device_ca_pem,
                                              char problem[RPC_PROBLEM_SIZE]);
 /* After the server that uses them was destroyed.  NULL is allowed. */
 void rpc_credentials_close(struct rpc_credentials *credentials);

@@ -61,7 +61,8 @@ static bool listen_on(struct rpc_server *server, char problem[RPC_PROBLEM_SIZE])
 {
     const char *address = server->house->settings->listen;
 
-    server->credentials = rpc_credentials_open(server->house, problem);
+    server->credentials =
+        rpc_credentials_open(server->house, server->options.device_ca_pem, problem);
     if (server->credentials == NULL)
         return false;
     server->queue = grpc_completion_queue_create_for_next(NULL);

@@ -26,6 +26,7 @@ struct rpc_server_options {
     size_t service_count;
     rpc_verify_token *verify_token;
     bool (*is_ready)(const struct house *house); /* cheap: what the health service reports */
+    const char *device_ca_pem; /* trusted beside settings.tls_client_ca; NULL: none */
 };
 
 struct rpc_server;
