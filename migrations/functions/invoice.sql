@@ -16,6 +16,9 @@ BEGIN
     INSERT INTO invoice_line (customer_id, invoice_id, line_number, description, amount_minor, period_start, period_end)
     VALUES (p_customer, p_invoice.invoice_id, 1, p_invoice.description, p_invoice.total_minor, p_invoice.period_start,
         p_invoice.period_end);
+    PERFORM ledger_post(p_customer, p_invoice.invoice_id, 'invoice',
+        ARRAY[ROW('customer_receivable', p_invoice.currency, p_invoice.total_minor)::ledger_line,
+              ROW('revenue', p_invoice.currency, -p_invoice.total_minor)::ledger_line], p_now);
 END $$;
 
 -- A payment for it is on the way; once a try, by the key of invoice_payment.
@@ -30,17 +33,33 @@ BEGIN
 END $$;
 
 -- The period moves when the payment came after the grace: the member pays for time it can use.
-CREATE OR REPLACE FUNCTION invoice_settle(p_customer uuid, p_invoice uuid, p_state text, p_period_start timestamptz,
-                                          p_period_end timestamptz, p_now timestamptz) RETURNS void
+CREATE OR REPLACE FUNCTION invoice_paid(p_customer uuid, p_invoice uuid, p_period_start timestamptz,
+                                        p_period_end timestamptz, p_now timestamptz) RETURNS void
 LANGUAGE plpgsql SET search_path = dues, pg_temp AS $$
 BEGIN
     UPDATE invoice i
-       SET state = p_state, period_start = p_period_start, period_end = p_period_end,
-           paid_time = CASE WHEN p_state = 'PAID' THEN p_now END
-     WHERE i.customer_id = p_customer AND i.invoice_id = p_invoice AND i.state <> 'PAID';
+       SET state = 'PAID', period_start = p_period_start, period_end = p_period_end, paid_time = p_now
+     WHERE i.customer_id = p_customer AND i.invoice_id = p_invoice AND i.state = 'OPEN';
     UPDATE invoice_line l SET period_start = p_period_start, period_end = p_period_end
      WHERE l.customer_id = p_customer AND l.invoice_id = p_invoice AND l.period_start <> p_period_start;
-    IF p_state = 'PAID' THEN
-        PERFORM event_append(p_customer, 'invoice.paid', p_invoice, NULL, p_now);
+    PERFORM event_append(p_customer, 'invoice.paid', p_invoice, NULL, p_now);
+END $$;
+
+-- The open invoice of a membership that ended: VOID gives the revenue back, UNCOLLECTIBLE writes the debt off.
+CREATE OR REPLACE FUNCTION invoice_close(p_customer uuid, p_membership uuid, p_state text, p_now timestamptz) RETURNS void
+LANGUAGE plpgsql SET search_path = dues, pg_temp AS $$
+DECLARE
+    v_invoice invoice%ROWTYPE;
+BEGIN
+    UPDATE invoice i SET state = p_state
+     WHERE i.customer_id = p_customer AND i.membership_id = p_membership AND i.state = 'OPEN'
+    RETURNING i.* INTO v_invoice;
+    IF NOT FOUND THEN
+        RETURN;
     END IF;
+    PERFORM ledger_post(p_customer, v_invoice.invoice_id, CASE p_state WHEN 'VOID' THEN 'invoice_void' ELSE 'write_off' END,
+        ARRAY[ROW(CASE p_state WHEN 'VOID' THEN 'revenue' ELSE 'bad_debt' END, v_invoice.currency,
+                  v_invoice.total_minor)::ledger_line,
+              ROW('customer_receivable', v_invoice.currency, -v_invoice.total_minor)::ledger_line], p_now);
+    PERFORM event_append(p_customer, 'invoice.' || lower(p_state), v_invoice.invoice_id, NULL, p_now);
 END $$;

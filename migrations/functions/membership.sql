@@ -116,8 +116,7 @@ BEGIN
        SET state = v_state, version = m.version + 1, end_time = p_now, next_charge_time = NULL, update_time = p_now,
            access_end_time = CASE WHEN v_state = 'CANCELED' THEN p_now END
      WHERE m.customer_id = p_customer AND m.membership_id = v_old.membership_id;
-    UPDATE invoice i SET state = 'VOID'
-     WHERE i.customer_id = p_customer AND i.membership_id = v_old.membership_id AND i.state = 'OPEN';
+    PERFORM invoice_close(p_customer, v_old.membership_id, 'VOID', p_now);
     PERFORM membership_owe(p_customer, v_old.membership_id, NULL::membership_owed, p_now);
     PERFORM event_append(p_customer, 'membership.' || lower(v_state), v_old.membership_id,
                          jsonb_build_object('state', v_state), p_now);
@@ -186,8 +185,7 @@ END $$;
 GRANT EXECUTE ON FUNCTION membership_start(uuid, request_key, membership_intent, membership_change, membership_owed, bytea,
     timestamptz) TO dues_service;
 
--- A renewal or a retry of one: the invoice (written at the first try, the same one afterwards), its payment on
--- the way, the obligation done; from here on the payment's own obligation carries it.
+-- A renewal or a retry of one: the invoice (due_time NULL: it was written at an earlier try), its payment on the way, the obligation done; from here on the payment's own obligation carries it.
 -- Outcomes: 'new', 'lost' (the lease), 'stale' (the membership changed), 'charged' (this try was made before).
 CREATE OR REPLACE FUNCTION membership_charge(p_customer uuid, p_hold obligation_hold, p_change membership_change,
     p_invoice invoice_intent, p_retry integer, p_charge charge_intent, p_owed membership_owed, p_now timestamptz,
@@ -214,7 +212,7 @@ BEGIN
         outcome := 'stale';
         RETURN;
     END IF;
-    IF p_retry = 0 THEN
+    IF p_invoice.due_time IS NOT NULL THEN
         PERFORM invoice_write(p_customer, p_change.membership_id, p_invoice, p_now);
     END IF;
     PERFORM invoice_pay(p_customer, p_invoice.invoice_id, p_retry, p_charge, p_now);
@@ -247,18 +245,18 @@ BEGIN
         RETURN;
     END IF;
     SELECT s.outcome INTO v_payment_outcome FROM payment_settle(p_customer, p_settlement, p_now) s;
-    IF v_payment_outcome = 'stale' THEN
-        outcome := 'lost';
+    IF v_payment_outcome <> 'settled' THEN
+        outcome := CASE v_payment_outcome WHEN 'stale' THEN 'lost' ELSE 'pending' END;
         RETURN;
     END IF;
     IF p_answer IS NOT NULL THEN
         PERFORM request_answer(p_customer, p_change.membership_id, p_method, p_answer);
     END IF;
-    IF p_invoice_state IS NULL THEN
-        outcome := 'pending';
-        RETURN;
+    IF p_invoice_state = 'PAID' THEN
+        PERFORM invoice_paid(p_customer, p_invoice, p_period_start, p_period_end, p_now);
+    ELSIF p_invoice_state <> 'OPEN' THEN
+        PERFORM invoice_close(p_customer, p_change.membership_id, p_invoice_state, p_now);
     END IF;
-    PERFORM invoice_settle(p_customer, p_invoice, p_invoice_state, p_period_start, p_period_end, p_now);
     IF v_row.state NOT IN ('CANCELED', 'EXPIRED') THEN
         PERFORM membership_apply(p_customer, p_change, p_owed, p_now);
     END IF;
@@ -268,10 +266,10 @@ GRANT EXECUTE ON FUNCTION membership_settle(uuid, settlement, uuid, text, timest
     membership_owed, text, bytea, timestamptz) TO dues_service;
 
 -- A change that moves no money: cancelled, ended, expired, a retry that was not sent.  `p_open_invoice`: what
--- becomes of the invoice that is still open; NULL: nothing.
+-- becomes of the invoice that is still open; NULL: nothing.  `p_invoice`: one to write; due_time NULL: none.
 -- Outcomes: those of request_record, 'lost' (the lease), 'stale'.
 CREATE OR REPLACE FUNCTION membership_move(p_customer uuid, p_key request_key, p_hold obligation_hold,
-    p_change membership_change, p_open_invoice text, p_owed membership_owed, p_answer bytea, p_now timestamptz,
+    p_change membership_change, p_invoice invoice_intent, p_open_invoice text, p_owed membership_owed, p_answer bytea, p_now timestamptz,
     OUT outcome text, OUT answer bytea, OUT object_id uuid)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = dues, pg_temp AS $$
 BEGIN
@@ -301,10 +299,12 @@ BEGIN
         RETURN;
     END IF;
     PERFORM membership_apply(p_customer, p_change, p_owed, p_now);
+    IF p_invoice.due_time IS NOT NULL THEN
+        PERFORM invoice_write(p_customer, p_change.membership_id, p_invoice, p_now);
+    END IF;
     IF p_open_invoice IS NOT NULL THEN
-        UPDATE invoice i SET state = p_open_invoice
-         WHERE i.customer_id = p_customer AND i.membership_id = p_change.membership_id AND i.state = 'OPEN';
+        PERFORM invoice_close(p_customer, p_change.membership_id, p_open_invoice, p_now);
     END IF;
 END $$;
-GRANT EXECUTE ON FUNCTION membership_move(uuid, request_key, obligation_hold, membership_change, text, membership_owed, bytea,
-    timestamptz) TO dues_service;
+GRANT EXECUTE ON FUNCTION membership_move(uuid, request_key, obligation_hold, membership_change, invoice_intent, text,
+    membership_owed, bytea, timestamptz) TO dues_service;

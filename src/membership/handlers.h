@@ -1,0 +1,44 @@
+/*
+ * The handlers of the room, one file each, and the short names of their messages.
+ */
+#pragma once
+
+#include "base/check.h"
+#include "base/owner.h"
+#include "membership/membership_proto.h"
+
+typedef Dues__Membership__V1__CreateCustomerRequest CreateCustomerRequest;
+typedef Dues__Membership__V1__GetCustomerRequest GetCustomerRequest;
+typedef Dues__Membership__V1__Customer Customer;
+typedef Dues__Membership__V1__ListTiersRequest ListTiersRequest;
+typedef Dues__Membership__V1__ListTiersResponse ListTiersResponse;
+typedef Dues__Membership__V1__GetTierRequest GetTierRequest;
+typedef Dues__Membership__V1__Tier Tier;
+typedef Dues__Membership__V1__ListPlansRequest ListPlansRequest;
+typedef Dues__Membership__V1__ListPlansResponse ListPlansResponse;
+typedef Dues__Membership__V1__GetPlanRequest GetPlanRequest;
+typedef Dues__Membership__V1__Plan Plan;
+typedef Dues__Membership__V1__CreateMembershipRequest CreateMembershipRequest;
+typedef Dues__Membership__V1__GetMembershipRequest GetMembershipRequest;
+typedef Dues__Membership__V1__Membership Membership;
+typedef Dues__Membership__V1__ListMembershipsRequest ListMembershipsRequest;
+typedef Dues__Membership__V1__ListMembershipsResponse ListMembershipsResponse;
+typedef Dues__Membership__V1__CancelMembershipRequest CancelMembershipRequest;
+typedef Dues__Membership__V1__CheckEntitlementRequest CheckEntitlementRequest;
+typedef Dues__Membership__V1__CheckEntitlementResponse CheckEntitlementResponse;
+typedef Dues__Membership__V1__ListInvoicesRequest ListInvoicesRequest;
+typedef Dues__Membership__V1__ListInvoicesResponse ListInvoicesResponse;
+typedef Dues__Membership__V1__Invoice Invoice;
+
+rpc_handler create_customer;
+rpc_handler get_customer;
+rpc_handler list_tiers;
+rpc_handler get_tier;
+rpc_handler list_plans;
+rpc_handler get_plan;
+rpc_handler create_membership;
+rpc_handler get_membership;
+rpc_handler list_memberships;
+rpc_handler cancel_membership;
+rpc_handler check_entitlement;
+rpc_handler list_invoices;

@@ -1,0 +1,146 @@
+/*
+ * Reading memberships.  The steps that write them are in membership_steps.c.
+ */
+#include "membership/membership_store.h"
+
+#include "membership/statements.h"
+
+#define COLUMNS                                                                                    \
+    "customer_id, membership_id, version, state, plan_id, tier_id, currency, price_minor,"         \
+    " period_months, payment_method_id, anchor_time, period_index, period_start, period_end,"      \
+    " trial_end_time, access_end_time, next_charge_time, cancel_at_period_end, cancel_time,"       \
+    " end_time, retry_number, pending_payment_id, latest_invoice_id, decline_code, decline_time,"  \
+    " create_time, update_time"
+
+static void membership_from_row(const struct pg_rows *rows, size_t row, struct membership *m)
+{
+    *m = (struct membership){
+        .customer = pg_get_uuid(rows, row, "customer_id"),
+        .id = pg_get_uuid(rows, row, "membership_id"),
+        .version = pg_get_int64(rows, row, "version"),
+        .state = membership_state_from_name(pg_get_text(rows, row, "state")),
+        .plan = pg_get_text(rows, row, "plan_id"),
+        .tier = pg_get_text(rows, row, "tier_id"),
+        .price =
+            money_make(pg_get_text(rows, row, "currency"), pg_get_int64(rows, row, "price_minor")),
+        .period_months = (int32_t)pg_get_int64(rows, row, "period_months"),
+        .payment_method = pg_get_uuid(rows, row, "payment_method_id"),
+        .anchor_us = pg_get_time(rows, row, "anchor_time"),
+        .period_index = (int32_t)pg_get_int64(rows, row, "period_index"),
+        .period_start_us = pg_get_time(rows, row, "period_start"),
+        .period_end_us = pg_get_time(rows, row, "period_end"),
+        .trial_end_us = pg_get_time(rows, row, "trial_end_time"),
+        .access_end_us = pg_get_time(rows, row, "access_end_time"),
+        .next_charge_us = pg_get_time(rows, row, "next_charge_time"),
+        .cancel_at_period_end = pg_get_bool(rows, row, "cancel_at_period_end"),
+        .cancel_us = pg_get_time(rows, row, "cancel_time"),
+        .end_us = pg_get_time(rows, row, "end_time"),
+        .retry_number = (int32_t)pg_get_int64(rows, row, "retry_number"),
+        .pending_payment = pg_get_uuid(rows, row, "pending_payment_id"),
+        .latest_invoice = pg_get_uuid(rows, row, "latest_invoice_id"),
+        .decline_code = pg_get_text(rows, row, "decline_code"),
+        .decline_us = pg_get_time(rows, row, "decline_time"),
+        .create_us = pg_get_time(rows, row, "create_time"),
+        .update_us = pg_get_time(rows, row, "update_time"),
+    };
+}
+
+const struct pg_statement membership_load_statement = {
+    .name = "membership_load",
+    .sql = "SELECT " COLUMNS " FROM membership WHERE customer_id = $1 AND membership_id = $2",
+};
+
+const struct error *membership_load(struct call *call, struct uuid customer, struct uuid id,
+                                    struct membership *membership)
+{
+    struct pg_rows rows;
+
+    TRY(pg_read(call, customer, &membership_load_statement,
+                PG_PARAMS(pg_uuid(customer), pg_uuid(id)), &rows));
+    if (rows.count == 0) {
+        const struct uuid ids[] = {customer, id};
+        const char *name = name_make(call->arena, "customers/{}/memberships/{}", ids);
+        struct error *error =
+            refuse(call, STATUS_NOT_FOUND, "MEMBERSHIP_NOT_FOUND", "'%s' was not found", name);
+        return error_with(call->arena, error, "name", "%s", name);
+    }
+    membership_from_row(&rows, 0, membership);
+    return NULL;
+}
+
+const struct pg_statement membership_list_statement = {
+    .name = "membership_list",
+    .sql = "SELECT " COLUMNS "  FROM membership"
+           " WHERE customer_id = $1 AND ($2::uuid IS NULL OR membership_id < $2)"
+           " ORDER BY membership_id DESC LIMIT $3",
+};
+
+const struct error *membership_list(struct call *call, struct uuid customer, struct uuid before,
+                                    int64_t limit, struct membership **memberships, size_t *count)
+{
+    struct pg_rows rows;
+
+    TRY(pg_read(call, customer, &membership_list_statement,
+                PG_PARAMS(pg_uuid(customer), pg_uuid_or_null(before), pg_int64(limit)), &rows));
+    struct membership *list = arena_array(call->arena, rows.count, sizeof(*list));
+    for (size_t i = 0; i < rows.count; i++)
+        membership_from_row(&rows, i, &list[i]);
+    *memberships = list;
+    *count = rows.count;
+    return NULL;
+}
+
+const struct pg_statement entitlement_facts_statement = {
+    .name = "entitlement_facts",
+    .sql = "SELECT * FROM entitlement_facts($1, $2, $3)",
+};
+
+const struct error *entitlement_facts_load(struct call *call, struct uuid customer,
+                                           const char *entitlement, struct entitlement_facts *facts)
+{
+    struct pg_rows rows;
+
+    TRY(pg_read(call, customer, &entitlement_facts_statement,
+                PG_PARAMS(pg_uuid(customer), pg_text(entitlement), pg_time(call->now_us)), &rows));
+    if (rows.count == 0) {
+        const char *name = name_make(call->arena, "customers/{}", &customer);
+        struct error *error =
+            refuse(call, STATUS_NOT_FOUND, "CUSTOMER_NOT_FOUND", "'%s' was not found", name);
+        return error_with(call->arena, error, "name", "%s", name);
+    }
+    *facts = (struct entitlement_facts){
+        .now_us = pg_get_time(&rows, 0, "customer_now"),
+        .open_tier = pg_get_text(&rows, 0, "open_tier_id"),
+        .has_membership = !pg_is_null(&rows, 0, "membership_id"),
+        .granted = pg_get_bool(&rows, 0, "granted"),
+        .membership = pg_get_uuid(&rows, 0, "membership_id"),
+        .tier = pg_get_text(&rows, 0, "tier_id"),
+        .period_end_us = pg_get_time(&rows, 0, "period_end"),
+        .access_end_us = pg_get_time(&rows, 0, "access_end_time"),
+        .cancel_at_period_end = pg_get_bool(&rows, 0, "cancel_at_period_end"),
+    };
+    if (facts->has_membership)
+        facts->state = membership_state_from_name(pg_get_text(&rows, 0, "state"));
+    return NULL;
+}
+
+const struct pg_statement payment_method_newer_statement = {
+    .name = "membership_payment_method_newer",
+    .sql = "SELECT payment_method_id FROM payment_method"
+           " WHERE customer_id = $1 AND state = 'ACTIVE' AND payment_method_id <> $2"
+           "   AND create_time >= $3"
+           " ORDER BY payment_method_id DESC LIMIT 1",
+};
+
+const struct error *payment_method_newer(struct call *call, const struct membership *membership,
+                                         struct uuid *method)
+{
+    struct pg_rows rows;
+
+    TRY(pg_read(call, membership->customer, &payment_method_newer_statement,
+                PG_PARAMS(pg_uuid(membership->customer), pg_uuid(membership->payment_method),
+                          pg_time(membership->decline_us)),
+                &rows));
+    *method = rows.count == 0 ? UUID_NIL : pg_get_uuid(&rows, 0, "payment_method_id");
+    return NULL;
+}

@@ -1,0 +1,109 @@
+/*
+ * What follows from the payment of an invoice: paid, and the membership begins, is renewed or
+ * recovers; declined, and it waits for the next retry.  Entered by whoever sent the charge and,
+ * after a crash or an unknown outcome, by the payment's resolver.
+ */
+#include "membership/settle.h"
+
+#include "membership/membership_proto.h"
+#include "payment/payment.h"
+
+/* Changes that may come between reading and writing: cancellations, and nothing more than that. */
+#define SETTLE_TRIES_MAX 5
+
+static bool is_definitive(enum gateway_outcome outcome)
+{
+    switch (outcome) {
+    case GATEWAY_SUCCEEDED:
+    case GATEWAY_DECLINED:
+    case GATEWAY_REQUIRES_ACTION:
+    case GATEWAY_FAILED:
+        return true;
+    case GATEWAY_NOT_SENT:
+    case GATEWAY_IN_FLIGHT:
+    case GATEWAY_UNKNOWN:
+        return false;
+    }
+    return false;
+}
+
+static struct decision decide(struct call *call, const struct membership *membership,
+                              const struct invoice *invoice, const struct gateway_answer *answer,
+                              int64_t now_us)
+{
+    const struct settings *settings = call->house->settings;
+
+    if (answer->outcome == GATEWAY_SUCCEEDED)
+        return membership_paid(membership, invoice, settings, now_us);
+    struct decision decision =
+        membership_declined(membership, answer->decline_code, settings, now_us);
+    decision.period = (struct period){invoice->period_start_us, invoice->period_end_us};
+    return decision;
+}
+
+/* The answer of the CreateMembership that waits for this payment; renewals have no request. */
+static struct bytes first_answer(struct call *call, const struct membership *before,
+                                 const struct decision *decision, int64_t now_us)
+{
+    if (before->state != MEMBERSHIP_INCOMPLETE)
+        return (struct bytes){NULL, 0};
+    struct membership after = decision->after;
+    after.update_us = now_us;
+    return membership_pack(call->arena, &after);
+}
+
+static const struct error *settle_once(struct call *call, const struct charge *charge,
+                                       const struct gateway_answer *answer,
+                                       enum step_outcome *outcome, struct membership *after)
+{
+    struct customer customer;
+    struct membership membership;
+    struct invoice invoice;
+
+    TRY(customer_load(call, charge->customer, &customer));
+    TRY(invoice_load(call, charge->customer, charge->invoice, &invoice));
+    TRY(membership_load(call, charge->customer, invoice.membership, &membership));
+    *after = membership;
+    bool is_ours = uuid_equal(membership.pending_payment, charge->payment);
+    if (!is_ours || !is_definitive(answer->outcome))
+        return membership_step_settle(call, charge, answer, &membership, NULL, INVOICE_OPEN,
+                                      (struct bytes){NULL, 0}, customer.now_us, outcome);
+
+    struct decision decision = decide(call, &membership, &invoice, answer, customer.now_us);
+    enum invoice_state state = answer->outcome == GATEWAY_SUCCEEDED ? INVOICE_PAID
+                               : decision.open_invoice_ends         ? decision.open_invoice
+                                                                    : INVOICE_OPEN;
+    struct bytes reply = first_answer(call, &membership, &decision, customer.now_us);
+    TRY(membership_step_settle(call, charge, answer, &membership, &decision, state, reply,
+                               customer.now_us, outcome));
+    if (*outcome == STEP_DONE) {
+        *after = decision.after;
+        after->update_us = customer.now_us;
+    }
+    return NULL;
+}
+
+const struct error *invoice_settle(struct call *call, const struct charge *charge,
+                                   const struct gateway_answer *answer, struct membership *after)
+{
+    enum step_outcome outcome = STEP_STALE;
+
+    for (int i = 0; i < SETTLE_TRIES_MAX && outcome == STEP_STALE; i++)
+        TRY(settle_once(call, charge, answer, &outcome, after));
+    if (outcome == STEP_STALE)
+        return error_retry(refuse(call, STATUS_ABORTED, "CONCURRENT_CHANGE",
+                                  "membership changed while its payment was recorded"),
+                           1000);
+    return NULL;
+}
+
+static const struct error *settle(struct call *call, const struct charge *charge,
+                                  const struct gateway_answer *answer, struct payment *payment)
+{
+    struct membership after;
+
+    TRY(invoice_settle(call, charge, answer, &after));
+    return payment_load(call, charge->customer, charge->payment, payment);
+}
+
+const struct payment_purpose payment_purpose_invoice = {.name = "invoice", .settle = settle};
