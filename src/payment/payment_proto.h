@@ -18,6 +18,9 @@ Dues__Payment__V1__Decline *decline_to_proto(struct arena *arena, const char *co
 void refund_to_proto(struct arena *arena, const struct refund *refund,
                      Dues__Payment__V1__Refund *proto);
 
+/* "REQUESTED_BY_CUSTOMER"; "" when none was given. */
+const char *refund_reason_name(Dues__Payment__V1__Refund__Reason reason);
+
 void payment_method_to_proto(struct arena *arena, const struct payment_method *method,
                              Dues__Payment__V1__PaymentMethod *proto);
 

@@ -46,11 +46,10 @@ const struct error *refund_load(struct call *call, struct uuid customer, struct 
 const struct error *refund_list(struct call *call, struct uuid customer, struct uuid payment,
                                 struct uuid before, int64_t limit, struct refund **refunds,
                                 size_t *count) MUST_CHECK;
-/* By its id alone, for a repeated request. */
-const struct error *refund_load_by_id(struct call *call, struct uuid customer, struct uuid id,
-                                      struct refund *refund) MUST_CHECK;
-
-/* The gateway and the transaction to give back from. */
+/*
+ * Ids, the gateway, its key and the transaction to give back from.  `refund->create_time_us` is the
+ * customer's present.  FAILED_PRECONDITION PAYMENT_NOT_REFUNDABLE when nothing was charged.
+ */
 const struct error *refund_prepare(struct call *call, const struct refund *refund,
                                    struct refund_attempt *attempt) MUST_CHECK;
 

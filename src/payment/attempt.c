@@ -1,0 +1,136 @@
+/*
+ * Asking a gateway, whatever for.  Here are the two rules that make it safe: nothing leaves unless
+ * enough of the lease is left to hear the answer, and an answer that does not fit what was asked is
+ * not believed.
+ */
+
+#include "payment/payment_internal.h"
+
+#include "base/fiber.h"
+#include "base/settings.h"
+#include "base/text.h"
+#include "base/time.h"
+#include "crypto/secrets.h"
+#include "pg/replay.h"
+
+/* What is added to the gateway's timeout, and how much of it may be gone before the request leaves.
+ */
+#define LEASE_MARGIN_MS 10000
+#define LEASE_GONE_MS   6000
+
+/* 128 bits as hex: 32 characters, what every gateway takes. */
+#define GATEWAY_KEY_BYTES 16
+
+#define AWAIT_FIRST_US   (20 * US_PER_MS)
+#define AWAIT_LONGEST_US (200 * US_PER_MS)
+#define AWAIT_IN_ALL_US  (3 * US_PER_SECOND)
+#define RETRY_RUNNING_MS 500
+
+const char *attempt_gateway_key(struct call *call, struct uuid attempt,
+                                enum gateway_operation operation)
+{
+    uint8_t input[sizeof attempt.bytes + 1];
+    uint8_t tag[SHA256_SIZE];
+    char hex[2 * GATEWAY_KEY_BYTES + 1];
+
+    memcpy(input, attempt.bytes, sizeof attempt.bytes);
+    input[sizeof attempt.bytes] = operation == GATEWAY_CHARGE ? 'C' : 'R';
+    secret_hmac(call->house->secrets, SECRET_GATEWAY_KEY, input, sizeof input, tag);
+    hex_encode(tag, GATEWAY_KEY_BYTES, hex);
+    return arena_strdup(call->arena, hex);
+}
+
+int64_t attempt_lease_ms(const struct call *call)
+{
+    return call->house->settings->gateway_timeout_ms + LEASE_MARGIN_MS;
+}
+
+static struct gateway_answer not_sent(const char *evidence)
+{
+    return (struct gateway_answer){
+        .outcome = GATEWAY_NOT_SENT, .transaction = "", .decline_code = "", .evidence = evidence};
+}
+
+/* An answer that does not match goes to people, with its transaction and the amount when that can
+ * be posted. */
+static void distrust(struct call *call, const struct gateway_request *request,
+                     struct gateway_answer *answer)
+{
+    char asked[MONEY_TEXT_SIZE];
+
+    money_format(request->amount, asked);
+    answer->evidence = arena_printf(call->arena, "asked for %s, the gateway says %.3s %lld", asked,
+                                    answer->amount.currency, (long long)answer->amount.minor_units);
+    answer->outcome = GATEWAY_UNKNOWN;
+    answer->decline_code = "";
+    if (!money_same_currency(answer->amount, request->amount))
+        answer->amount.minor_units = 0;
+}
+
+static void check_answer(struct call *call, const struct gateway_request *request,
+                         struct gateway_answer *answer)
+{
+    bool same = money_same_currency(answer->amount, request->amount) &&
+                answer->amount.minor_units == request->amount.minor_units;
+
+    if (answer->outcome == GATEWAY_SUCCEEDED && answer->transaction[0] == '\0') {
+        answer->outcome = GATEWAY_UNKNOWN;
+        answer->evidence = "success without a transaction";
+    } else if (answer->outcome == GATEWAY_SUCCEEDED && !same) {
+        distrust(call, request, answer);
+    } else if (answer->outcome == GATEWAY_UNKNOWN) {
+        answer->transaction = "";
+    }
+}
+
+void attempt_ask(struct call *call, const struct attempt_ask *ask, struct gateway_answer *answer)
+{
+    const struct gateway *gateway = gateway_find(call->house->gateways, ask->gateway);
+    int64_t gone_us = clock_monotonic_us(call->house->clock) - ask->armed_us;
+
+    if (gateway == NULL) {
+        *answer = not_sent("the gateway is not configured");
+        return;
+    }
+    if (gone_us > LEASE_GONE_MS * US_PER_MS) {
+        *answer = not_sent("too little of the lease was left");
+        return;
+    }
+    if (ask->query_only)
+        gateway->query(gateway, call, &ask->request, answer);
+    else
+        gateway->send(gateway, call, &ask->request, answer);
+    check_answer(call, &ask->request, answer);
+
+    /* Recorded also when nobody waits any more. */
+    int64_t until_us = clock_monotonic_us(call->house->clock) + CHARGE_RECORD_US;
+    if (call->deadline_us < until_us)
+        call->deadline_us = until_us;
+}
+
+static const struct error *in_progress(struct call *call)
+{
+    return error_retry(refuse(call, STATUS_ABORTED, "REQUEST_IN_PROGRESS",
+                              "the first request with this request_id is still running"),
+                       RETRY_RUNNING_MS);
+}
+
+const struct error *attempt_await(struct call *call, struct uuid customer, struct uuid payment,
+                                  struct uuid refund, bool *answered)
+{
+    int64_t wait_us = AWAIT_FIRST_US;
+
+    for (int64_t waited_us = 0;; waited_us += wait_us) {
+        bool driven;
+        /* In this order: who stops driving has recorded before. */
+        TRY(attempt_is_driven(call, customer, payment, refund, &driven));
+        TRY(replay_find(call, customer, answered, NULL));
+        if (*answered || !driven)
+            return NULL;
+        if (waited_us >= AWAIT_IN_ALL_US || call_time_left_us(call) < 2 * AWAIT_LONGEST_US)
+            return in_progress(call);
+        fiber_sleep(wait_us);
+        if (wait_us < AWAIT_LONGEST_US)
+            wait_us *= 2;
+    }
+}

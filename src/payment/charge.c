@@ -1,0 +1,60 @@
+/*
+ * A charge, from the payment method to the gateway.  Nothing here is recorded: the step function of
+ * whoever charges does that, before charge_send and after it.
+ */
+
+#include "payment/payment_internal.h"
+
+#include "base/time.h"
+#include "payment/payment_method.h"
+
+const struct error *charge_prepare(struct call *call, const struct customer *customer,
+                                   struct uuid payment_method, struct charge *charge)
+{
+    struct payment_method method;
+
+    TRY(payment_method_load(call, customer->id, payment_method, &method));
+    if (!method.is_usable || gateway_find(call->house->gateways, method.gateway) == NULL)
+        return refuse(call, STATUS_FAILED_PRECONDITION, "PAYMENT_METHOD_UNUSABLE",
+                      "the payment method can no longer be charged");
+    TRY(payment_method_open(call, method.id, method.token_sealed, &charge->token));
+
+    charge->customer = customer->id;
+    charge->payment = uuid_make(call->house->random, call->now_us);
+    charge->attempt = uuid_make(call->house->random, call->now_us);
+    charge->payment_method = method.id;
+    charge->gateway = method.gateway;
+    charge->gateway_key = attempt_gateway_key(call, charge->attempt, GATEWAY_CHARGE);
+    charge->lease_ms = attempt_lease_ms(call);
+    charge->epoch = 1;
+    charge->now_us = customer->now_us;
+    charge->create_time_us = customer->now_us;
+    charge->armed_us = clock_monotonic_us(call->house->clock);
+    if (charge->description == NULL)
+        charge->description = "";
+    return NULL;
+}
+
+struct gateway_request charge_request(struct call *call, const struct charge *charge)
+{
+    return (struct gateway_request){
+        .operation = GATEWAY_CHARGE,
+        .idempotency_key = charge->gateway_key,
+        .reference = uuid_text(call->arena, charge->attempt),
+        .amount = charge->amount,
+        .token = charge->token,
+        .charge_transaction = "",
+        .off_session = charge->off_session,
+    };
+}
+
+void charge_send(struct call *call, const struct charge *charge, struct gateway_answer *answer)
+{
+    struct attempt_ask ask = {
+        .gateway = charge->gateway,
+        .request = charge_request(call, charge),
+        .armed_us = charge->armed_us,
+    };
+
+    attempt_ask(call, &ask, answer);
+}

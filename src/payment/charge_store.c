@@ -1,0 +1,145 @@
+/*
+ * The recorded steps of a payment of its own, and reading a charge back for the resolver.
+ */
+
+#include "payment/payment_internal.h"
+
+#include "base/text.h"
+#include "payment/payment_method.h"
+#include "payment/payment_proto.h"
+#include "pg/replay.h"
+
+const struct pg_statement charge_record_statement = {
+    .name = "payment_create",
+    .sql = "SELECT outcome, answer, object_id"
+           "  FROM payment_create($1, ROW($2, $3, $4, $5)::request_key,"
+           "       ROW($6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)::charge_intent, $17)",
+};
+
+const struct error *charge_record(struct call *call, const struct charge *charge,
+                                  enum charge_recorded *recorded, struct uuid *object)
+{
+    struct pg_rows rows;
+    bool found;
+
+    TRY(pg_write(call, charge->customer, &charge_record_statement,
+                 PG_PARAMS(pg_uuid(charge->customer), REPLAY_PARAMS(call), CHARGE_PARAMS(charge),
+                           pg_time(charge->now_us)),
+                 &rows));
+    *object = pg_get_uuid(&rows, 0, "object_id");
+    if (text_equal(pg_get_text(&rows, 0, "outcome"), "running")) {
+        *recorded = CHARGE_RUNNING;
+        return NULL;
+    }
+    TRY(replay_outcome(call, &rows, &found));
+    *recorded = found ? CHARGE_REPLAYED : CHARGE_RECORDED;
+    return NULL;
+}
+
+/* The payment as it will stand once `answer` is recorded; false: not a definitive answer. */
+static bool payment_foresee(const struct charge *charge, const struct gateway_answer *answer,
+                            struct payment *payment)
+{
+    *payment = (struct payment){
+        .customer = charge->customer,
+        .id = charge->payment,
+        .payment_method = charge->payment_method,
+        .invoice = charge->invoice,
+        .amount = charge->amount,
+        .description = charge->description,
+        .decline_code = answer->decline_code[0] == '\0' ? "generic_decline" : answer->decline_code,
+        .create_time_us = charge->create_time_us,
+        .update_time_us = charge->now_us,
+    };
+    switch (answer->outcome) {
+    case GATEWAY_SUCCEEDED:
+        payment->state = PAYMENT_SUCCEEDED;
+        payment->captured_minor = charge->amount.minor_units;
+        payment->decline_code = "";
+        return true;
+    case GATEWAY_REQUIRES_ACTION:
+        payment->state = PAYMENT_REQUIRES_ACTION;
+        return true;
+    case GATEWAY_DECLINED:
+    case GATEWAY_FAILED:
+        payment->state = PAYMENT_FAILED;
+        return true;
+    case GATEWAY_NOT_SENT:
+    case GATEWAY_IN_FLIGHT:
+    case GATEWAY_UNKNOWN:
+        break;
+    }
+    return false;
+}
+
+const struct pg_statement charge_settle_statement = {
+    .name = "payment_finish",
+    .sql = "SELECT outcome, payment_id, payment_method_id, invoice_id, currency, amount,"
+           "       description, state, decline_code, amount_captured, amount_refunded,"
+           "       amount_refund_pending, create_time, update_time"
+           "  FROM payment_finish($1, ROW($2, $3, $4, $5, $6, $7, $8, $9)::settlement, $10, $11,"
+           "       $12)",
+};
+
+static const struct error *settle_direct(struct call *call, const struct charge *charge,
+                                         const struct gateway_answer *answer,
+                                         struct payment *payment)
+{
+    struct bytes packed = {NULL, 0};
+    struct payment foreseen;
+    struct pg_rows rows;
+
+    if (payment_foresee(charge, answer, &foreseen)) {
+        Dues__Payment__V1__Payment proto = DUES__PAYMENT__V1__PAYMENT__INIT;
+        payment_to_proto(call->arena, &foreseen, &proto);
+        packed = proto_pack(call->arena, &proto.base);
+    }
+    TRY(pg_write(call, charge->customer, &charge_settle_statement,
+                 PG_PARAMS(pg_uuid(charge->customer), SETTLEMENT_PARAMS(charge, answer),
+                           pg_text(CREATE_PAYMENT_METHOD), pg_bytes(packed.data, packed.size),
+                           pg_time(charge->now_us)),
+                 &rows));
+    payment_from_row(call, charge->customer, &rows, 0, payment);
+    return NULL;
+}
+
+const struct payment_purpose payment_purpose_direct = {"direct", settle_direct};
+
+const struct pg_statement charge_restore_statement = {
+    .name = "charge_restore",
+    .sql = "SELECT p.payment_method_id, p.invoice_id, p.description, p.create_time, m.token_sealed"
+           "  FROM payment p JOIN payment_method m"
+           "    ON m.customer_id = p.customer_id AND m.payment_method_id = p.payment_method_id"
+           " WHERE p.customer_id = $1 AND p.payment_id = $2 AND m.customer_id = $1",
+};
+
+const struct error *charge_restore(struct call *call, const struct customer *customer,
+                                   const struct attempt *attempt, struct charge *charge)
+{
+    struct pg_rows rows;
+    struct bytes sealed;
+
+    TRY(pg_read(call, customer->id, &charge_restore_statement,
+                PG_PARAMS(pg_uuid(customer->id), pg_uuid(attempt->payment)), &rows));
+    if (rows.count == 0)
+        return not_found(call, "PAYMENT_NOT_FOUND", PAYMENT_PATTERN,
+                         (struct uuid[]){customer->id, attempt->payment});
+    *charge = (struct charge){
+        .customer = customer->id,
+        .payment = attempt->payment,
+        .attempt = attempt->id,
+        .payment_method = pg_get_uuid(&rows, 0, "payment_method_id"),
+        .invoice = pg_get_uuid(&rows, 0, "invoice_id"),
+        .amount = attempt->amount,
+        .description = pg_get_text(&rows, 0, "description"),
+        .gateway = attempt->gateway,
+        .gateway_key = attempt->gateway_key,
+        .off_session = attempt->off_session,
+        .lease_ms = attempt_lease_ms(call),
+        .epoch = attempt->epoch,
+        .now_us = customer->now_us,
+        .create_time_us = pg_get_time(&rows, 0, "create_time"),
+    };
+    sealed.data = pg_get_bytes(&rows, 0, "token_sealed", &sealed.size);
+    return payment_method_open(call, charge->payment_method, sealed, &charge->token);
+}

@@ -1,0 +1,120 @@
+/*
+ * CreatePayment charges a payment method.
+ *
+ * Intent and "a request may have left" are one commit, because the same fiber goes on to send; from
+ * then on the obligation "payment.resolve" finishes what this fiber cannot.  What is not known is
+ * answered as PROCESSING, never as FAILED; the definitive answer is recorded with the result and is
+ * the same for ever after.
+ */
+
+#include "payment/payment_internal.h"
+
+#include "payment/payment_proto.h"
+#include "pg/replay.h"
+
+typedef Dues__Payment__V1__CreatePaymentRequest Request;
+typedef Dues__Payment__V1__Payment Reply;
+
+#define DESCRIPTION_LENGTH_MAX 255
+
+struct intent {
+    struct uuid customer;
+    struct uuid method_names[2]; /* whose, which */
+    struct money amount;
+};
+
+static const struct error *validate(struct call *call, const Request *req, struct intent *intent)
+{
+    struct field_errors errors = {.call = call};
+    const Reply *payment = req->payment;
+
+    check_owned_name(&errors, "parent", req->parent, "customers/{}", &intent->customer, 1);
+    if (payment == NULL) {
+        field_error_add(&errors, "payment", "must be given");
+        return field_errors_result(&errors);
+    }
+    check_money(&errors, "payment.amount", payment->amount != NULL,
+                payment->amount == NULL ? "" : payment->amount->currency_code,
+                payment->amount == NULL ? 0 : payment->amount->minor_units, &intent->amount);
+    check_owned_name(&errors, "payment.payment_method", payment->payment_method,
+                     PAYMENT_METHOD_PATTERN, intent->method_names, 2);
+    check_text(&errors, "payment.description", payment->description, 0, DESCRIPTION_LENGTH_MAX);
+    TRY(field_errors_result(&errors));
+
+    if (payment->capture_mode == DUES__PAYMENT__V1__PAYMENT__CAPTURE_MODE__CAPTURE_MODE_MANUAL)
+        return refuse(call, STATUS_INVALID_ARGUMENT, "CAPTURE_MODE_UNSUPPORTED",
+                      "capture mode MANUAL is not offered, use AUTOMATIC");
+    return NULL;
+}
+
+/* The first request with this id is not answered yet: its answer, or the payment as it stands. */
+static const struct error *answer_as_it_stands(struct call *call, struct uuid customer,
+                                               struct uuid payment_id, Reply *reply)
+{
+    struct payment payment;
+    bool answered;
+
+    TRY(attempt_await(call, customer, payment_id, UUID_NIL, &answered));
+    if (answered)
+        return NULL;
+    TRY(payment_load(call, customer, payment_id, &payment));
+    payment_to_proto(call->arena, &payment, reply);
+    return NULL;
+}
+
+static const struct error *prepare(struct call *call, const Request *req,
+                                   const struct intent *intent, struct charge *charge)
+{
+    struct customer customer;
+
+    TRY(customer_load(call, intent->customer, &customer));
+    if (!uuid_equal(intent->method_names[0], intent->customer))
+        return not_found(call, "PAYMENT_METHOD_NOT_FOUND", PAYMENT_METHOD_PATTERN,
+                         intent->method_names);
+    *charge = (struct charge){
+        .amount = intent->amount,
+        .description = req->payment->description,
+        .invoice = UUID_NIL,
+    };
+    return charge_prepare(call, &customer, intent->method_names[1], charge);
+}
+
+static const struct error *pay(struct call *call, const struct charge *charge, Reply *reply)
+{
+    struct gateway_answer answer;
+    struct payment payment;
+
+    charge_send(call, charge, &answer);
+    TRY(payment_purpose_direct.settle(call, charge, &answer, &payment));
+    payment_to_proto(call->arena, &payment, reply);
+    return NULL;
+}
+
+const struct error *create_payment(struct call *call, const void *request, void *reply)
+{
+    const Request *req = request;
+    enum charge_recorded recorded;
+    struct intent intent;
+    struct charge charge;
+    struct uuid first;
+    bool replayed;
+
+    TRY(validate(call, req, &intent));
+    TRY(owner_check(call, intent.customer, "CUSTOMER_NOT_FOUND", req->parent));
+    TRY(replay_find(call, intent.customer, &replayed, &first));
+    if (replayed)
+        return NULL;
+    if (!uuid_is_nil(first))
+        return answer_as_it_stands(call, intent.customer, first, reply);
+    TRY(prepare(call, req, &intent, &charge));
+    TRY(charge_record(call, &charge, &recorded, &first));
+    switch (recorded) {
+    case CHARGE_RECORDED:
+        return pay(call, &charge, reply);
+    case CHARGE_RUNNING:
+        return answer_as_it_stands(call, intent.customer, first, reply);
+    case CHARGE_REPLAYED:
+        break;
+    }
+    return NULL;
+}

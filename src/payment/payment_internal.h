@@ -1,0 +1,141 @@
+/*
+ * What the files of this room share and nobody above needs.
+ */
+#pragma once
+
+#include "base/check.h"
+#include "base/owner.h"
+#include "payment/charge.h"
+#include "payment/payment.h"
+#include "payment/refund.h"
+
+#define CREATE_PAYMENT_METHOD "/dues.payment.v1.PaymentService/CreatePayment"
+#define CREATE_REFUND_METHOD  "/dues.payment.v1.PaymentService/CreateRefund"
+
+#define PAYMENT_METHOD_PATTERN "customers/{}/paymentMethods/{}"
+#define PAYMENT_PATTERN        "customers/{}/payments/{}"
+#define REFUND_PATTERN         "customers/{}/payments/{}/refunds/{}"
+#define INVOICE_PATTERN        "customers/{}/invoices/{}"
+
+rpc_handler create_payment_method, get_payment_method, list_payment_methods;
+rpc_handler create_payment, get_payment, list_payments;
+rpc_handler create_refund, get_refund, list_refunds;
+
+/* NOT_FOUND with `reason` and the name in clear. */
+struct error *not_found(struct call *call, const char *reason, const char *pattern,
+                        const struct uuid *ids);
+
+/* Page by id, newest first: `*before` is UUID_NIL for the first page. */
+const struct error *page_read(struct call *call, const char *arguments, const char *token,
+                              struct uuid *before) MUST_CHECK;
+char *page_next(struct call *call, const char *arguments, struct uuid last);
+
+/* payment_store.c */
+
+/* Which payments a list asks for; see payment_filter.c. */
+struct payment_filter {
+    const char *states;        /* "SUCCEEDED,FAILED"; NULL: all */
+    int64_t created_from_us;   /* inclusive; 0: no bound */
+    int64_t created_until_us;  /* exclusive; 0: no bound */
+    const char *created_never; /* RFC 3339 times, comma-separated; NULL: none */
+};
+
+const struct error *payment_list(struct call *call, struct uuid customer,
+                                 const struct payment_filter *filter, struct uuid before,
+                                 int64_t limit, struct payment **payments, size_t *count)
+    MUST_CHECK;
+
+/* Fails with INVALID_ARGUMENT / FILTER_INVALID. */
+const struct error *payment_filter_parse(struct call *call, const char *text,
+                                         struct payment_filter *filter) MUST_CHECK;
+
+/* attempt_store.c */
+
+struct attempt {
+    struct uuid id;
+    struct uuid payment;
+    struct uuid refund; /* UUID_NIL: a charge */
+    enum attempt_state state;
+    const char *gateway;
+    const char *gateway_key;
+    struct money amount;
+    bool off_session;
+    const char *charge_transaction;
+    int64_t epoch;
+    int64_t age_us;        /* since the first send, by the database's clock */
+    int64_t lease_left_us; /* 0: nobody drives it */
+};
+
+/* `*found` false: no such attempt. */
+const struct error *attempt_find(struct call *call, struct uuid customer, struct uuid id,
+                                 struct attempt *attempt, bool *found) MUST_CHECK;
+
+/* Is a fiber of some server at work on the newest attempt?  `refund` UUID_NIL: the charge. */
+const struct error *attempt_is_driven(struct call *call, struct uuid customer, struct uuid payment,
+                                      struct uuid refund, bool *driven) MUST_CHECK;
+
+/* Step T2 again, under a new epoch; `*claimed` false: somebody else holds it. */
+const struct error *attempt_claim(struct call *call, struct uuid customer, struct attempt *attempt,
+                                  int64_t lease_ms, bool *claimed) MUST_CHECK;
+
+/* Step T6.  `*gave_up` false: it has moved meanwhile. */
+const struct error *attempt_give_up(struct call *call, struct uuid customer,
+                                    const struct attempt *attempt, int64_t now_us, bool *gave_up)
+    MUST_CHECK;
+
+/* attempt.c */
+
+/* Pure function of the attempt and what it does; never holds anything personal. */
+const char *attempt_gateway_key(struct call *call, struct uuid attempt,
+                                enum gateway_operation operation);
+
+/* How long a sender holds an attempt: longer than the gateway's timeout. */
+int64_t attempt_lease_ms(const struct call *call);
+
+/* A request to the gateway under a lease of attempt_lease_ms that began after `armed_us`. */
+struct attempt_ask {
+    const char *gateway;
+    struct gateway_request request;
+    int64_t armed_us;
+    bool query_only; /* the gateway's window for sending again has passed */
+};
+
+/* Sends or queries; see charge_send for what it promises. */
+void attempt_ask(struct call *call, const struct attempt_ask *ask, struct gateway_answer *answer);
+
+/*
+ * A repeated request whose first run is not answered yet: waits a little while somebody drives it.
+ * Afterwards call->recorded holds the definitive answer (`*answered`), or nobody drives it and the
+ * object is to be shown as it stands; ABORTED REQUEST_IN_PROGRESS when it is still under way.
+ */
+const struct error *attempt_await(struct call *call, struct uuid customer, struct uuid payment,
+                                  struct uuid refund, bool *answered) MUST_CHECK;
+
+/* charge_store.c */
+
+enum charge_recorded { CHARGE_RECORDED, CHARGE_REPLAYED, CHARGE_RUNNING };
+
+/* Steps T1 and T2 of CreatePayment.  CHARGE_RUNNING: `*object` is the payment of the first request.
+ */
+const struct error *charge_record(struct call *call, const struct charge *charge,
+                                  enum charge_recorded *recorded, struct uuid *object) MUST_CHECK;
+
+/* Builds the charge again from what is recorded, for the resolver. */
+const struct error *charge_restore(struct call *call, const struct customer *customer,
+                                   const struct attempt *attempt, struct charge *charge) MUST_CHECK;
+
+struct gateway_request charge_request(struct call *call, const struct charge *charge);
+struct gateway_request refund_request(struct call *call, const struct refund *refund,
+                                      const struct refund_attempt *attempt);
+
+/* What each *_store.c prepares, for payment_statements. */
+extern const struct pg_statement payment_load_statement, payment_list_statement;
+extern const struct pg_statement attempt_find_statement, attempt_driven_statement;
+extern const struct pg_statement attempt_claim_statement, attempt_give_up_statement;
+extern const struct pg_statement charge_record_statement, charge_settle_statement,
+    charge_restore_statement;
+extern const struct pg_statement refund_load_statement, refund_list_statement;
+extern const struct pg_statement refund_prepare_statement, refund_record_statement,
+    refund_settle_statement;
+extern const struct pg_statement payment_method_load_statement, payment_method_list_statement,
+    payment_method_record_statement;

@@ -1,0 +1,204 @@
+/*
+ * From our structs to the messages of the contract.  The same struct always packs to the same
+ * bytes: recorded answers depend on it.
+ */
+
+#include "payment/payment_proto.h"
+
+#include "base/time.h"
+#include "payment/decline.h"
+#include "payment/payment_internal.h"
+
+static Google__Protobuf__Timestamp *timestamp_make(struct arena *arena, int64_t time_us)
+{
+    Google__Protobuf__Timestamp *timestamp = arena_alloc(arena, sizeof *timestamp);
+    int64_t fraction_us = time_us % US_PER_SECOND;
+
+    google__protobuf__timestamp__init(timestamp);
+    if (fraction_us < 0)
+        fraction_us += US_PER_SECOND;
+    timestamp->seconds = (time_us - fraction_us) / US_PER_SECOND;
+    timestamp->nanos = (int32_t)(fraction_us * 1000);
+    return timestamp;
+}
+
+static Dues__Type__V1__Money *money_to_proto(struct arena *arena, struct money money)
+{
+    Dues__Type__V1__Money *proto = arena_alloc(arena, sizeof *proto);
+
+    dues__type__v1__money__init(proto);
+    proto->currency_code = arena_strdup(arena, money.currency);
+    proto->minor_units = money.minor_units;
+    return proto;
+}
+
+static Dues__Type__V1__Money *minor_to_proto(struct arena *arena, const struct payment *payment,
+                                             int64_t minor_units)
+{
+    return money_to_proto(arena, money_make(payment->amount.currency, minor_units));
+}
+
+static Dues__Payment__V1__Decline__DeclineClass class_to_proto(enum decline_class class)
+{
+    switch (class) {
+    case DECLINE_RETRY_NOW:
+        return DUES__PAYMENT__V1__DECLINE__DECLINE_CLASS__DECLINE_CLASS_RETRY_NOW;
+    case DECLINE_RETRY_LATER:
+        return DUES__PAYMENT__V1__DECLINE__DECLINE_CLASS__DECLINE_CLASS_RETRY_LATER;
+    case DECLINE_FIX_DATA:
+        return DUES__PAYMENT__V1__DECLINE__DECLINE_CLASS__DECLINE_CLASS_FIX_DATA;
+    case DECLINE_NEW_METHOD:
+        return DUES__PAYMENT__V1__DECLINE__DECLINE_CLASS__DECLINE_CLASS_NEW_METHOD;
+    case DECLINE_STEP_UP:
+        return DUES__PAYMENT__V1__DECLINE__DECLINE_CLASS__DECLINE_CLASS_STEP_UP;
+    case DECLINE_STOP:
+        return DUES__PAYMENT__V1__DECLINE__DECLINE_CLASS__DECLINE_CLASS_STOP;
+    }
+    return DUES__PAYMENT__V1__DECLINE__DECLINE_CLASS__DECLINE_CLASS_UNSPECIFIED;
+}
+
+static Dues__Payment__V1__Decline__Actor actor_to_proto(enum decline_actor actor)
+{
+    switch (actor) {
+    case DECLINE_BY_CUSTOMER:
+        return DUES__PAYMENT__V1__DECLINE__ACTOR__ACTOR_CUSTOMER;
+    case DECLINE_BY_MERCHANT:
+        return DUES__PAYMENT__V1__DECLINE__ACTOR__ACTOR_MERCHANT;
+    case DECLINE_BY_NOBODY:
+        return DUES__PAYMENT__V1__DECLINE__ACTOR__ACTOR_NOBODY;
+    }
+    return DUES__PAYMENT__V1__DECLINE__ACTOR__ACTOR_UNSPECIFIED;
+}
+
+Dues__Payment__V1__Decline *decline_to_proto(struct arena *arena, const char *code)
+{
+    if (code[0] == '\0')
+        return NULL;
+    const struct decline *decline = decline_find(code);
+    Dues__Payment__V1__Decline *proto = arena_alloc(arena, sizeof *proto);
+    dues__payment__v1__decline__init(proto);
+    proto->code = arena_strdup(arena, decline->code);
+    proto->decline_class = class_to_proto(decline->class);
+    proto->actor = actor_to_proto(decline->actor);
+    proto->customer_message = arena_strdup(arena, decline->customer_message);
+    return proto;
+}
+
+static Dues__Payment__V1__Payment__State state_to_proto(enum payment_state state)
+{
+    switch (state) {
+    case PAYMENT_PROCESSING:
+        return DUES__PAYMENT__V1__PAYMENT__STATE__STATE_PROCESSING;
+    case PAYMENT_REQUIRES_ACTION:
+        return DUES__PAYMENT__V1__PAYMENT__STATE__STATE_REQUIRES_ACTION;
+    case PAYMENT_SUCCEEDED:
+        return DUES__PAYMENT__V1__PAYMENT__STATE__STATE_SUCCEEDED;
+    case PAYMENT_FAILED:
+        return DUES__PAYMENT__V1__PAYMENT__STATE__STATE_FAILED;
+    case PAYMENT_STATE_COUNT:
+        break;
+    }
+    return DUES__PAYMENT__V1__PAYMENT__STATE__STATE_UNSPECIFIED;
+}
+
+void payment_to_proto(struct arena *arena, const struct payment *payment,
+                      Dues__Payment__V1__Payment *proto)
+{
+    const struct uuid customer = payment->customer;
+
+    proto->name = arena_strdup(
+        arena, name_make(arena, PAYMENT_PATTERN, (struct uuid[]){customer, payment->id}));
+    proto->amount = money_to_proto(arena, payment->amount);
+    proto->payment_method =
+        arena_strdup(arena, name_make(arena, PAYMENT_METHOD_PATTERN,
+                                      (struct uuid[]){customer, payment->payment_method}));
+    proto->state = state_to_proto(payment->state);
+    proto->capture_mode = DUES__PAYMENT__V1__PAYMENT__CAPTURE_MODE__CAPTURE_MODE_AUTOMATIC;
+    proto->decline = decline_to_proto(arena, payment->decline_code);
+    proto->amount_captured = minor_to_proto(arena, payment, payment->captured_minor);
+    proto->amount_refunded = minor_to_proto(arena, payment, payment->refunded_minor);
+    proto->description = arena_strdup(arena, payment->description);
+    if (!uuid_is_nil(payment->invoice))
+        proto->invoice = arena_strdup(
+            arena, name_make(arena, INVOICE_PATTERN, (struct uuid[]){customer, payment->invoice}));
+    proto->create_time = timestamp_make(arena, payment->create_time_us);
+    proto->update_time = timestamp_make(arena, payment->update_time_us);
+}
+
+static Dues__Payment__V1__Refund__State refund_state_to_proto(enum refund_state state)
+{
+    switch (state) {
+    case REFUND_PENDING:
+        return DUES__PAYMENT__V1__REFUND__STATE__STATE_PENDING;
+    case REFUND_SUCCEEDED:
+        return DUES__PAYMENT__V1__REFUND__STATE__STATE_SUCCEEDED;
+    case REFUND_FAILED:
+        return DUES__PAYMENT__V1__REFUND__STATE__STATE_FAILED;
+    case REFUND_STATE_COUNT:
+        break;
+    }
+    return DUES__PAYMENT__V1__REFUND__STATE__STATE_UNSPECIFIED;
+}
+
+/* The enum's own names, without their prefix, are what the database keeps. */
+#define REASON_PREFIX "REASON_"
+
+const char *refund_reason_name(Dues__Payment__V1__Refund__Reason reason)
+{
+    const ProtobufCEnumValue *value = protobuf_c_enum_descriptor_get_value(
+        &dues__payment__v1__refund__reason__descriptor, (int)reason);
+
+    if (value == NULL || reason == DUES__PAYMENT__V1__REFUND__REASON__REASON_UNSPECIFIED)
+        return "";
+    return value->name + strlen(REASON_PREFIX);
+}
+
+static Dues__Payment__V1__Refund__Reason reason_to_proto(struct arena *arena, const char *reason)
+{
+    const ProtobufCEnumValue *value = protobuf_c_enum_descriptor_get_value_by_name(
+        &dues__payment__v1__refund__reason__descriptor,
+        arena_printf(arena, REASON_PREFIX "%s", reason));
+
+    if (value == NULL)
+        return DUES__PAYMENT__V1__REFUND__REASON__REASON_UNSPECIFIED;
+    return (Dues__Payment__V1__Refund__Reason)value->value;
+}
+
+void refund_to_proto(struct arena *arena, const struct refund *refund,
+                     Dues__Payment__V1__Refund *proto)
+{
+    proto->name = arena_strdup(
+        arena, name_make(arena, REFUND_PATTERN,
+                         (struct uuid[]){refund->customer, refund->payment, refund->id}));
+    proto->amount = money_to_proto(arena, refund->amount);
+    proto->state = refund_state_to_proto(refund->state);
+    proto->reason = reason_to_proto(arena, refund->reason);
+    proto->create_time = timestamp_make(arena, refund->create_time_us);
+    proto->update_time = timestamp_make(arena, refund->update_time_us);
+    proto->failure_code = arena_strdup(arena, refund->failure_code);
+}
+
+void payment_method_to_proto(struct arena *arena, const struct payment_method *method,
+                             Dues__Payment__V1__PaymentMethod *proto)
+{
+    proto->name = arena_strdup(arena, name_make(arena, PAYMENT_METHOD_PATTERN,
+                                                (struct uuid[]){method->customer, method->id}));
+    proto->gateway = arena_strdup(arena, method->gateway);
+    proto->brand = arena_strdup(arena, method->brand);
+    proto->last4 = arena_strdup(arena, method->last4);
+    proto->exp_month = method->exp_month;
+    proto->exp_year = method->exp_year;
+    proto->is_default = method->is_default;
+    proto->create_time = timestamp_make(arena, method->create_time_us);
+    proto->state = method->is_usable ? DUES__PAYMENT__V1__PAYMENT_METHOD__STATE__STATE_ACTIVE
+                                     : DUES__PAYMENT__V1__PAYMENT_METHOD__STATE__STATE_UNUSABLE;
+}
+
+struct bytes proto_pack(struct arena *arena, const ProtobufCMessage *message)
+{
+    size_t size = protobuf_c_message_get_packed_size(message);
+    uint8_t *bytes = arena_alloc(arena, size + 1);
+
+    protobuf_c_message_pack(message, bytes);
+    return (struct bytes){bytes, size};
+}

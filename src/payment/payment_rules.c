@@ -1,0 +1,141 @@
+/*
+ * Which moves of a payment, an attempt and a refund are legal.  The guards in SQL (attempt_sources,
+ * the WHERE of each UPDATE) repeat these tables against races; tests compare them pair by pair.
+ */
+
+#include "base/text.h"
+#include "payment/payment.h"
+#include "payment/refund.h"
+
+static const char *const payment_states[PAYMENT_STATE_COUNT] = {
+    [PAYMENT_PROCESSING] = "PROCESSING",
+    [PAYMENT_REQUIRES_ACTION] = "REQUIRES_ACTION",
+    [PAYMENT_SUCCEEDED] = "SUCCEEDED",
+    [PAYMENT_FAILED] = "FAILED",
+};
+
+static const char *const attempt_states[ATTEMPT_STATE_COUNT] = {
+    [ATTEMPT_SENDING] = "SENDING",
+    [ATTEMPT_UNKNOWN] = "UNKNOWN",
+    [ATTEMPT_RESOLVING] = "RESOLVING",
+    [ATTEMPT_SUCCEEDED] = "SUCCEEDED",
+    [ATTEMPT_DECLINED] = "DECLINED",
+    [ATTEMPT_FAILED] = "FAILED",
+    [ATTEMPT_REQUIRES_ACTION] = "REQUIRES_ACTION",
+    [ATTEMPT_MANUAL] = "MANUAL",
+};
+
+static const char *const refund_states[REFUND_STATE_COUNT] = {
+    [REFUND_PENDING] = "PENDING",
+    [REFUND_SUCCEEDED] = "SUCCEEDED",
+    [REFUND_FAILED] = "FAILED",
+};
+
+/* One bit a state. */
+#define TO(state) (1U << (state))
+
+static const unsigned payment_moves[PAYMENT_STATE_COUNT] = {
+    [PAYMENT_PROCESSING] = TO(PAYMENT_REQUIRES_ACTION) | TO(PAYMENT_SUCCEEDED) | TO(PAYMENT_FAILED),
+};
+
+#define ATTEMPT_RESULTS                                                                            \
+    (TO(ATTEMPT_SUCCEEDED) | TO(ATTEMPT_DECLINED) | TO(ATTEMPT_FAILED) |                           \
+     TO(ATTEMPT_REQUIRES_ACTION) | TO(ATTEMPT_MANUAL))
+
+/* A result moves on only into the hands of people: late opposite evidence never flips it. */
+static const unsigned attempt_moves[ATTEMPT_STATE_COUNT] = {
+    [ATTEMPT_SENDING] = TO(ATTEMPT_UNKNOWN) | TO(ATTEMPT_RESOLVING) | ATTEMPT_RESULTS,
+    [ATTEMPT_UNKNOWN] = TO(ATTEMPT_RESOLVING) | ATTEMPT_RESULTS,
+    [ATTEMPT_RESOLVING] = TO(ATTEMPT_UNKNOWN) | TO(ATTEMPT_RESOLVING) | ATTEMPT_RESULTS,
+    [ATTEMPT_SUCCEEDED] = TO(ATTEMPT_MANUAL),
+    [ATTEMPT_DECLINED] = TO(ATTEMPT_MANUAL),
+    [ATTEMPT_FAILED] = TO(ATTEMPT_MANUAL),
+    [ATTEMPT_REQUIRES_ACTION] = TO(ATTEMPT_MANUAL),
+};
+
+static const unsigned refund_moves[REFUND_STATE_COUNT] = {
+    [REFUND_PENDING] = TO(REFUND_SUCCEEDED) | TO(REFUND_FAILED),
+};
+
+static bool name_find(const char *const *names, size_t count, const char *name, size_t *index)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (text_equal(names[i], name)) {
+            *index = i;
+            return true;
+        }
+    }
+    return false;
+}
+
+const char *payment_state_name(enum payment_state state)
+{
+    return payment_states[state];
+}
+
+bool payment_state_parse(const char *name, enum payment_state *state)
+{
+    size_t index;
+
+    if (!name_find(payment_states, PAYMENT_STATE_COUNT, name, &index))
+        return false;
+    *state = (enum payment_state)index;
+    return true;
+}
+
+bool payment_may_move(enum payment_state from, enum payment_state to)
+{
+    return (payment_moves[from] & TO(to)) != 0;
+}
+
+const char *attempt_state_name(enum attempt_state state)
+{
+    return attempt_states[state];
+}
+
+bool attempt_state_parse(const char *name, enum attempt_state *state)
+{
+    size_t index;
+
+    if (!name_find(attempt_states, ATTEMPT_STATE_COUNT, name, &index))
+        return false;
+    *state = (enum attempt_state)index;
+    return true;
+}
+
+bool attempt_may_move(enum attempt_state from, enum attempt_state to)
+{
+    return (attempt_moves[from] & TO(to)) != 0;
+}
+
+bool attempt_is_over(enum attempt_state state)
+{
+    return !attempt_may_move(state, ATTEMPT_RESOLVING);
+}
+
+const char *refund_state_name(enum refund_state state)
+{
+    return refund_states[state];
+}
+
+bool refund_state_parse(const char *name, enum refund_state *state)
+{
+    size_t index;
+
+    if (!name_find(refund_states, REFUND_STATE_COUNT, name, &index))
+        return false;
+    *state = (enum refund_state)index;
+    return true;
+}
+
+bool refund_may_move(enum refund_state from, enum refund_state to)
+{
+    return (refund_moves[from] & TO(to)) != 0;
+}
+
+int64_t payment_refundable(const struct payment *payment)
+{
+    if (payment->state != PAYMENT_SUCCEEDED)
+        return 0;
+    return payment->captured_minor - payment->refunded_minor - payment->refund_pending_minor;
+}

@@ -1,0 +1,137 @@
+/*
+ * The resolver: what became of an attempt whose result is not recorded?  It enters the same code
+ * again as the first time, with the same key and request, under a new epoch; after the budget it
+ * hands over to people.
+ */
+
+#include "payment/payment_internal.h"
+
+#include "base/settings.h"
+#include "base/text.h"
+#include "base/time.h"
+#include "jobs/jobs.h"
+
+/* After the lease's end by the database's clock, so that a claim a moment early does not fail. */
+#define LEASE_SLACK_US (100 * US_PER_MS)
+
+/* What a run does, by how far the attempt is. */
+enum resolve_step { RESOLVE_FINISHED, RESOLVE_LATER, RESOLVE_GIVE_UP, RESOLVE_ASK };
+
+static enum resolve_step step_of(const struct call *call, const struct attempt *attempt)
+{
+    int64_t budget_us = call->house->settings->unknown_budget_seconds * US_PER_SECOND;
+
+    if (attempt_is_over(attempt->state))
+        return RESOLVE_FINISHED;
+    if (attempt->lease_left_us > 0)
+        return RESOLVE_LATER;
+    return attempt->age_us > budget_us ? RESOLVE_GIVE_UP : RESOLVE_ASK;
+}
+
+static const struct error *look_later(struct call *call, const struct obligation *obligation,
+                                      int64_t lease_left_us)
+{
+    return jobs_move(call, obligation,
+                     clock_wall_us(call->house->clock) + lease_left_us + LEASE_SLACK_US);
+}
+
+/* Within the gateway's window the same request is sent again; after it only a question is safe. */
+static void ask_again(struct call *call, const struct attempt *attempt,
+                      struct gateway_request request, int64_t armed_us,
+                      struct gateway_answer *answer)
+{
+    const struct gateway *gateway = gateway_find(call->house->gateways, attempt->gateway);
+    struct attempt_ask ask = {
+        .gateway = attempt->gateway,
+        .request = request,
+        .armed_us = armed_us,
+        .query_only = gateway != NULL && attempt->age_us > gateway->resend_window_us,
+    };
+
+    attempt_ask(call, &ask, answer);
+}
+
+static const struct error *resolve_charge(struct call *call, const struct customer *customer,
+                                          const struct attempt *attempt, int64_t armed_us)
+{
+    struct gateway_answer answer;
+    struct payment payment;
+    struct charge charge;
+
+    TRY(charge_restore(call, customer, attempt, &charge));
+    ask_again(call, attempt, charge_request(call, &charge), armed_us, &answer);
+
+    const char *name = uuid_is_nil(charge.invoice) ? "direct" : "invoice";
+    const struct payment_purpose *const *purpose = call->house->purposes;
+    while (*purpose != NULL && !text_equal((*purpose)->name, name))
+        purpose++;
+    if (*purpose == NULL)
+        return error_cause(call->arena, refuse(call, STATUS_INTERNAL, "INTERNAL", "internal error"),
+                           "no purpose \"%s\" in the house", name);
+    return (*purpose)->settle(call, &charge, &answer, &payment);
+}
+
+static const struct error *resolve_refund(struct call *call, const struct customer *customer,
+                                          const struct attempt *attempt, int64_t armed_us)
+{
+    struct gateway_answer answer;
+    struct refund refund;
+    const struct refund_attempt refund_attempt = {
+        .id = attempt->id,
+        .gateway = attempt->gateway,
+        .gateway_key = attempt->gateway_key,
+        .charge_transaction = attempt->charge_transaction,
+        .epoch = attempt->epoch,
+        .now_us = customer->now_us,
+        .armed_us = armed_us,
+    };
+
+    TRY(refund_load(call, customer->id, attempt->payment, attempt->refund, &refund));
+    ask_again(call, attempt, refund_request(call, &refund, &refund_attempt), armed_us, &answer);
+    return refund_settle(call, &refund_attempt, &answer, &refund);
+}
+
+static const struct error *drive(struct call *call, const struct obligation *obligation,
+                                 struct attempt *attempt)
+{
+    int64_t armed_us = clock_monotonic_us(call->house->clock);
+    int64_t lease_ms = attempt_lease_ms(call);
+    struct customer customer;
+    bool claimed;
+
+    TRY(customer_load(call, obligation->customer, &customer));
+    TRY(attempt_claim(call, customer.id, attempt, lease_ms, &claimed));
+    if (!claimed)
+        return look_later(call, obligation, lease_ms * US_PER_MS);
+    if (uuid_is_nil(attempt->refund))
+        return resolve_charge(call, &customer, attempt, armed_us);
+    return resolve_refund(call, &customer, attempt, armed_us);
+}
+
+static const struct error *resolve(struct call *call, const struct obligation *obligation)
+{
+    struct attempt attempt;
+    struct uuid id;
+    bool found = false;
+    bool gave_up;
+
+    if (uuid_parse(obligation->business_key, &id))
+        TRY(attempt_find(call, obligation->customer, id, &attempt, &found));
+    if (!found)
+        return jobs_finish(call, obligation);
+    switch (step_of(call, &attempt)) {
+    case RESOLVE_FINISHED:
+        return jobs_finish(call, obligation);
+    case RESOLVE_LATER:
+        return look_later(call, obligation, attempt.lease_left_us);
+    case RESOLVE_GIVE_UP:
+        TRY(attempt_give_up(call, obligation->customer, &attempt, obligation->now_us, &gave_up));
+        return gave_up ? NULL : look_later(call, obligation, 0);
+    case RESOLVE_ASK:
+        return drive(call, obligation, &attempt);
+    }
+    return NULL;
+}
+
+const struct job_kind payment_resolve_job = {"payment.resolve", resolve};
+const struct job_kind refund_resolve_job = {"refund.resolve", resolve};
