@@ -13,7 +13,7 @@ struct sample_world {
     const char *user;
     const char *email;
     const char *password;
-    const char *refresh_token;
+    const char *refresh_token;  /* of somebody, used once */
     const char *payment_method; /* of `customer`: tok_visa, its default */
     const char *payment;        /* of `customer`: SUCCEEDED, 1000.00 USD, 10.00 refunded */
     const char *refund;         /* of `payment` */

@@ -1,0 +1,184 @@
+/*
+ * Builds the world with the samples themselves, so that they are proven to be accepted.
+ */
+#include "support/rpc_world.h"
+
+#include "auth/auth.h"
+#include "base/bug.h"
+#include "crypto/x509.h"
+#include "dues/auth/v1/auth_service.pb-c.h"
+#include "membership/membership.h"
+#include "payment/payment.h"
+#include "sandbox/sandbox.h"
+
+#define REQUEST_SIZE_MAX 32768
+
+const struct rpc_service *const world_services[WORLD_SERVICES] = {
+    &auth_service,
+    &payment_service,
+    &membership_service,
+    &sandbox_service,
+};
+
+const char *world_path(struct rpc_fixture *f, const struct rpc_service *service,
+                       const struct rpc_method *method)
+{
+    return rpc_printf(f, "/%s/%s", service->descriptor->name, method->name);
+}
+
+static const ProtobufCMethodDescriptor *method_descriptor(const struct rpc_service *service,
+                                                          const char *name)
+{
+    const ProtobufCMethodDescriptor *found =
+        protobuf_c_service_descriptor_get_method_by_name(service->descriptor, name);
+    if (found == NULL)
+        bug("the contract has no method %s", name);
+    return found;
+}
+
+const ProtobufCMessageDescriptor *world_input(const struct rpc_service *service,
+                                              const struct rpc_method *method)
+{
+    return method_descriptor(service, method->name)->input;
+}
+
+struct rpc_as world_caller(const struct rpc_world *world, const struct rpc_method *method)
+{
+    if (strcmp(method->scope, RPC_PUBLIC) == 0 || (method->callers & CALLER_SERVICE) != 0)
+        return AS(SERVICE_BILLING);
+    if ((method->callers & CALLER_OPERATOR) != 0)
+        return AS(OPERATOR_DEMO);
+    if ((method->callers & CALLER_APP_USER) != 0)
+        return AS_USER(APP_DEMO, world->owner.token);
+    return AS(APP_DEMO);
+}
+
+/* Sends a request as service-billing; the `name` of what it made. */
+static const char *make(struct rpc_fixture *f, const struct rpc_service *service,
+                        const char *method, const struct request *request)
+{
+    const ProtobufCMethodDescriptor *descriptor = method_descriptor(service, method);
+    static uint8_t bytes[REQUEST_SIZE_MAX];
+    size_t size = request_encode(request, descriptor->input, bytes, sizeof(bytes));
+    const struct dues_answer *answer =
+        rpc_ask_bytes(f, AS(SERVICE_BILLING),
+                      rpc_printf(f, "/%s/%s", service->descriptor->name, method), bytes, size);
+    if (answer->status != DUES_OK)
+        bug("%s: %s %s %s", method, dues_status_name(answer->status), answer->reason,
+            answer->message);
+    ProtobufCMessage *reply = protobuf_c_message_unpack(descriptor->output, NULL,
+                                                        answer->reply_size, answer->reply_bytes);
+    const ProtobufCFieldDescriptor *field =
+        protobuf_c_message_descriptor_get_field_by_name(descriptor->output, "name");
+    if (reply == NULL || field == NULL)
+        bug("the answer of %s has no name", method);
+    char *const *name = (char *const *)(const void *)((const char *)reply + field->offset);
+    const char *text = rpc_printf(f, "%s", *name);
+    protobuf_c_message_free_unpacked(reply, NULL);
+    return text;
+}
+
+static const char *make_sample(struct rpc_fixture *f, struct rpc_world *world,
+                               const struct rpc_service *service, const char *method)
+{
+    static struct sample_store store;
+    struct request request;
+    if (!sample_make(service->descriptor->name, method, &world->names, &store, &request))
+        bug("there is no sample of %s", method);
+    return make(f, service, method, &request);
+}
+
+static void make_money(struct rpc_fixture *f, struct rpc_world *world)
+{
+    static struct sample_store store;
+    struct request request;
+
+    world->names.payment_method = make_sample(f, world, &payment_service, "CreatePaymentMethod");
+    sample_make(payment_service.descriptor->name, "CreatePayment", &world->names, &store, &request);
+    request_set_number(&request, "payment.amount.minor_units", 100000);
+    world->names.payment = make(f, &payment_service, "CreatePayment", &request);
+    sample_make(payment_service.descriptor->name, "CreateRefund", &world->names, &store, &request);
+    request_set_number(&request, "refund.amount.minor_units", 1000);
+    world->names.refund = make(f, &payment_service, "CreateRefund", &request);
+}
+
+static void make_membership(struct rpc_fixture *f, struct rpc_world *world)
+{
+    static struct sample_store store;
+    struct request request;
+
+    sample_make(membership_service.descriptor->name, "CreateMembership", &world->names, &store,
+                &request);
+    request_set_text(&request, "parent", world->names.customer);
+    request_set_text(&request, "membership.payment_method", world->names.payment_method);
+    request_set_number(&request, "skip_trial", 1);
+    world->names.membership = make(f, &membership_service, "CreateMembership", &request);
+
+    world->names.free_customer = make_sample(f, world, &membership_service, "CreateCustomer");
+    sample_make(payment_service.descriptor->name, "CreatePaymentMethod", &world->names, &store,
+                &request);
+    request_set_text(&request, "parent", world->names.free_customer);
+    world->names.free_method = make(f, &payment_service, "CreatePaymentMethod", &request);
+}
+
+/* Enrols the owner's phone and moves the session to it, as an app does. */
+static void make_device(struct rpc_fixture *f, struct rpc_world *world)
+{
+    struct ec_key *key = ec_key_make();
+    const char *csr = csr_make(f->arena, key, "phone");
+    struct rpc_user user = world->owner;
+
+    Dues__Auth__V1__EnrollDeviceRequest enroll = DUES__AUTH__V1__ENROLL_DEVICE_REQUEST__INIT;
+    enroll.csr_pem = arena_strdup(f->arena, csr);
+    const struct dues_answer *answer =
+        rpc_ask(f, AS_USER(APP_DEMO, user.token), &dues__auth__v1__auth_service__descriptor,
+                "EnrollDevice", &enroll.base);
+    if (answer->status != DUES_OK)
+        bug("EnrollDevice: %s %s", answer->reason, answer->message);
+    const Dues__Auth__V1__Device *device = (const Dues__Auth__V1__Device *)answer->reply;
+    struct test_pair pair = {
+        .certificate_pem = rpc_printf(f, "%s", device->certificate_pem),
+        .key_pem = ec_key_to_pem(f->arena, key),
+    };
+    world->device = rpc_client(f, pair);
+    world->names.csr = csr;
+    ec_key_free(key);
+
+    /* Another session, so that the owner's first one stays with the app. */
+    Dues__Auth__V1__LogInRequest log_in = DUES__AUTH__V1__LOG_IN_REQUEST__INIT;
+    log_in.email = arena_strdup(f->arena, user.email);
+    log_in.password = arena_strdup(f->arena, user.password);
+    answer = rpc_ask(f, (struct rpc_as){.client = world->device},
+                     &dues__auth__v1__auth_service__descriptor, "LogIn", &log_in.base);
+    if (answer->status != DUES_OK)
+        bug("LogIn of a device: %s %s", answer->reason, answer->message);
+    world->device_token = ((const Dues__Auth__V1__Session *)answer->reply)->access_token;
+}
+
+struct rpc_world *world_new(struct rpc_fixture *f)
+{
+    struct rpc_world *world = calloc(1, sizeof(*world));
+    if (world == NULL)
+        bug("no memory for the world");
+    world->owner = rpc_given_user(f);
+    world->other = rpc_given_user(f);
+    world->names = (struct sample_world){
+        .customer = world->owner.customer,
+        .user = world->owner.user,
+        .email = world->owner.email,
+        .password = world->owner.password,
+        .refresh_token = world->other.refresh_token,
+    };
+    make_money(f, world);
+    make_membership(f, world);
+    world->names.test_clock = make_sample(f, world, &sandbox_service, "CreateTestClock");
+    world->names.doomed_clock = make_sample(f, world, &sandbox_service, "CreateTestClock");
+    make_device(f, world);
+    return world;
+}
+
+void world_free(struct rpc_world *world)
+{
+    dues_client_close(world->device);
+    free(world);
+}
