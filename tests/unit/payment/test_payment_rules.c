@@ -1,0 +1,143 @@
+/*
+ * The tables of moves, pair by pair: a new state cannot be forgotten.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+
+#include "base/text.h"
+#include "payment/payment.h"
+#include "payment/refund.h"
+
+static bool is_listed(const char *const *list, const char *name)
+{
+    for (; *list != NULL; list++) {
+        if (text_equal(*list, name))
+            return true;
+    }
+    return false;
+}
+
+static void moves_payments_as_drawn(void **state)
+{
+    static const char *const legal[] = {"PROCESSING>REQUIRES_ACTION", "PROCESSING>SUCCEEDED",
+                                        "PROCESSING>FAILED", NULL};
+    char pair[64];
+
+    (void)state;
+    for (int from = 0; from < PAYMENT_STATE_COUNT; from++) {
+        for (int to = 0; to < PAYMENT_STATE_COUNT; to++) {
+            snprintf(pair, sizeof pair, "%s>%s", payment_state_name((enum payment_state)from),
+                     payment_state_name((enum payment_state)to));
+            assert_int_equal(payment_may_move((enum payment_state)from, (enum payment_state)to),
+                             is_listed(legal, pair));
+        }
+    }
+}
+
+static void moves_attempts_as_drawn(void **state)
+{
+    static const char *const legal[] = {"SENDING>UNKNOWN",
+                                        "SENDING>RESOLVING",
+                                        "SENDING>SUCCEEDED",
+                                        "SENDING>DECLINED",
+                                        "SENDING>FAILED",
+                                        "SENDING>REQUIRES_ACTION",
+                                        "SENDING>MANUAL",
+                                        "UNKNOWN>RESOLVING",
+                                        "UNKNOWN>SUCCEEDED",
+                                        "UNKNOWN>DECLINED",
+                                        "UNKNOWN>FAILED",
+                                        "UNKNOWN>REQUIRES_ACTION",
+                                        "UNKNOWN>MANUAL",
+                                        "RESOLVING>UNKNOWN",
+                                        "RESOLVING>RESOLVING",
+                                        "RESOLVING>SUCCEEDED",
+                                        "RESOLVING>DECLINED",
+                                        "RESOLVING>FAILED",
+                                        "RESOLVING>REQUIRES_ACTION",
+                                        "RESOLVING>MANUAL",
+                                        "SUCCEEDED>MANUAL",
+                                        "DECLINED>MANUAL",
+                                        "FAILED>MANUAL",
+                                        "REQUIRES_ACTION>MANUAL",
+                                        NULL};
+    char pair[64];
+
+    (void)state;
+    for (int from = 0; from < ATTEMPT_STATE_COUNT; from++) {
+        for (int to = 0; to < ATTEMPT_STATE_COUNT; to++) {
+            snprintf(pair, sizeof pair, "%s>%s", attempt_state_name((enum attempt_state)from),
+                     attempt_state_name((enum attempt_state)to));
+            assert_int_equal(attempt_may_move((enum attempt_state)from, (enum attempt_state)to),
+                             is_listed(legal, pair));
+        }
+    }
+}
+
+static void moves_refunds_as_drawn(void **state)
+{
+    (void)state;
+    for (int from = 0; from < REFUND_STATE_COUNT; from++) {
+        for (int to = 0; to < REFUND_STATE_COUNT; to++)
+            assert_int_equal(refund_may_move((enum refund_state)from, (enum refund_state)to),
+                             from == REFUND_PENDING && to != REFUND_PENDING);
+    }
+}
+
+static void a_result_is_nothing_for_machines_any_more(void **state)
+{
+    (void)state;
+    for (int i = 0; i < ATTEMPT_STATE_COUNT; i++)
+        assert_int_equal(attempt_is_over((enum attempt_state)i), i >= ATTEMPT_SUCCEEDED);
+}
+
+static void reads_every_name_it_writes(void **state)
+{
+    enum payment_state payment;
+    enum attempt_state attempt;
+    enum refund_state refund;
+
+    (void)state;
+    for (int i = 0; i < PAYMENT_STATE_COUNT; i++) {
+        assert_true(payment_state_parse(payment_state_name((enum payment_state)i), &payment));
+        assert_int_equal(payment, i);
+    }
+    for (int i = 0; i < ATTEMPT_STATE_COUNT; i++) {
+        assert_true(attempt_state_parse(attempt_state_name((enum attempt_state)i), &attempt));
+        assert_int_equal(attempt, i);
+    }
+    for (int i = 0; i < REFUND_STATE_COUNT; i++) {
+        assert_true(refund_state_parse(refund_state_name((enum refund_state)i), &refund));
+        assert_int_equal(refund, i);
+    }
+    assert_false(payment_state_parse("succeeded", &payment));
+}
+
+static void counts_what_is_left_to_refund(void **state)
+{
+    struct payment payment = {.state = PAYMENT_SUCCEEDED,
+                              .captured_minor = 1000,
+                              .refunded_minor = 300,
+                              .refund_pending_minor = 200};
+
+    (void)state;
+    assert_int_equal(payment_refundable(&payment), 500);
+    payment.state = PAYMENT_FAILED;
+    assert_int_equal(payment_refundable(&payment), 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(moves_payments_as_drawn),
+        cmocka_unit_test(moves_attempts_as_drawn),
+        cmocka_unit_test(moves_refunds_as_drawn),
+        cmocka_unit_test(a_result_is_nothing_for_machines_any_more),
+        cmocka_unit_test(reads_every_name_it_writes),
+        cmocka_unit_test(counts_what_is_left_to_refund),
+    };
+    return cmocka_run_group_tests_name("payment rules", tests, NULL, NULL);
+}
