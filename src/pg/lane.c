@@ -163,13 +163,13 @@ static bool idle(struct lane *lane)
     pthread_mutex_lock(&lane->mutex);
     bool over = lane->is_closing && lane->unanswered == 0;
     bool busy = lane->queue.first != NULL;
+    int timeout_ms = lane->is_closing ? LANE_TICK_MS : -1;
     lane->is_sleeping = !busy;
     pthread_mutex_unlock(&lane->mutex);
     if (over || busy)
         return !over;
 
-    short events = lane_poll(lane, PQsocket(lane->connection.pg), POLLIN,
-                             lane->is_closing ? LANE_TICK_MS : -1);
+    short events = lane_poll(lane, PQsocket(lane->connection.pg), POLLIN, timeout_ms);
     pthread_mutex_lock(&lane->mutex);
     lane->is_sleeping = false;
     pthread_mutex_unlock(&lane->mutex);

@@ -60,6 +60,7 @@ static const struct error *run_work(struct call *call, void *arg)
 
     call->deadline_us = clock_monotonic_us(call->house->clock) + work->time_us;
     while (!is_done(work)) {
+        arena_reset(call->arena);
         TRY(pg_write(call, work->customer, &tally,
                      PG_PARAMS(pg_uuid(work->customer), pg_int64(work->done)), &rows));
         work->done++;
