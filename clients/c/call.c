@@ -244,14 +244,14 @@ bool request_is_repeatable(const char *method, const ProtobufCMessage *request)
 static const struct dues_call_options no_options;
 
 int dues_call(struct dues_client *client, const ProtobufCServiceDescriptor *service,
-              const char *method, const ProtobufCMessage *message,
+              const char *method, const ProtobufCMessage *request,
               const struct dues_call_options *options, struct dues_answer **answer)
 {
     char path[PATH_SIZE_MAX];
     snprintf(path, sizeof(path), "/%s/%s", service->name, method);
     const ProtobufCMethodDescriptor *row =
         protobuf_c_service_descriptor_get_method_by_name(service, method);
-    if (row == NULL || row->input != message->descriptor) {
+    if (row == NULL || row->input != request->descriptor) {
         struct answer *mistake = answer_new();
         mistake->public.status = row == NULL ? DUES_UNIMPLEMENTED : DUES_INVALID_ARGUMENT;
         mistake->public.message = row == NULL ? "the service has no such method"
@@ -260,30 +260,30 @@ int dues_call(struct dues_client *client, const ProtobufCServiceDescriptor *serv
         *answer = &mistake->public;
         return mistake->public.status;
     }
-    struct request request = {
+    struct request attempts = {
         .client = client,
         .path = path,
         .output = row->output,
-        .payload = grpc_slice_malloc(protobuf_c_message_get_packed_size(message)),
+        .payload = grpc_slice_malloc(protobuf_c_message_get_packed_size(request)),
         .options = options != NULL ? options : &no_options,
         .attempts_max = 1,
     };
-    protobuf_c_message_pack(message, GRPC_SLICE_START_PTR(request.payload));
-    if (request_is_repeatable(method, message))
-        request.attempts_max = request.options->attempts_max > 0 ? request.options->attempts_max
-                                                                 : DUES_ATTEMPTS_DEFAULT;
-    return run(&request, answer);
+    protobuf_c_message_pack(request, GRPC_SLICE_START_PTR(attempts.payload));
+    if (request_is_repeatable(method, request))
+        attempts.attempts_max = attempts.options->attempts_max > 0 ? attempts.options->attempts_max
+                                                                   : DUES_ATTEMPTS_DEFAULT;
+    return run(&attempts, answer);
 }
 
-int dues_call_bytes(struct dues_client *client, const char *path, const void *bytes, size_t size,
+int dues_call_bytes(struct dues_client *client, const char *path, const void *request, size_t size,
                     const struct dues_call_options *options, struct dues_answer **answer)
 {
-    struct request request = {
+    struct request attempts = {
         .client = client,
         .path = path,
-        .payload = grpc_slice_from_copied_buffer(bytes, size),
+        .payload = grpc_slice_from_copied_buffer(request, size),
         .options = options != NULL ? options : &no_options,
         .attempts_max = 1,
     };
-    return run(&request, answer);
+    return run(&attempts, answer);
 }

@@ -14,7 +14,7 @@
 bool connection_option(struct connection *connection, int option, const char *value)
 {
     const char **const slots[] = {
-        [OPTION_STATE_DIR - OPTION_STATE_DIR] = &connection->state_dir,
+        [0] = &connection->state_dir,
         [OPTION_TARGET - OPTION_STATE_DIR] = &connection->target,
         [OPTION_CA - OPTION_STATE_DIR] = &connection->ca,
         [OPTION_CERTIFICATE - OPTION_STATE_DIR] = &connection->certificate,

@@ -38,7 +38,7 @@ static int tell(struct story *story)
     char run[2 * sizeof(bytes) + 1];
     random_fill(random_system(), bytes, sizeof(bytes));
     hex_encode(bytes, sizeof(bytes), run);
-    story->run = run;
+    story->run = arena_strdup(story->arena, run);
     story->clients[SPEAKER_SERVICE] = open_as(story, "service-billing");
     story->clients[SPEAKER_APP] = open_as(story, "app-demo");
     if (story->clients[SPEAKER_SERVICE] == NULL || story->clients[SPEAKER_APP] == NULL)

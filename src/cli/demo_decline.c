@@ -101,8 +101,9 @@ static void go_unpaid(struct ben *ben)
         expect_state(ben, DUES__MEMBERSHIP__V1__MEMBERSHIP__STATE__STATE_PAST_DUE);
     if (membership == NULL)
         return;
-    if (story_expect(story, membership->last_decline != NULL, "a decline"))
-        story_tell(story, "%s; next try %s", membership->last_decline->customer_message,
+    const Dues__Payment__V1__Decline *decline = membership->last_decline;
+    if (story_expect(story, decline != NULL, "a decline") && decline != NULL)
+        story_tell(story, "%s; next try %s", decline->customer_message,
                    story_time(story, membership->next_charge_time));
     story_say(story, "He keeps what he has for the grace of seven days");
     check_access(ben, true);

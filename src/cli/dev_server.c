@@ -34,13 +34,15 @@ static bool split_address(struct dev *dev, const char **port)
 /* The port that is really bound: the kernel chooses one for 0. */
 static int bound_port(int listener)
 {
-    struct sockaddr_storage address;
+    union {
+        struct sockaddr any;
+        struct sockaddr_in v4;
+        struct sockaddr_in6 v6;
+    } address = {0};
     socklen_t size = sizeof(address);
-    if (getsockname(listener, (struct sockaddr *)&address, &size) != 0)
+    if (getsockname(listener, &address.any, &size) != 0)
         return 0;
-    if (address.ss_family == AF_INET6)
-        return ntohs(((const struct sockaddr_in6 *)(const void *)&address)->sin6_port);
-    return ntohs(((const struct sockaddr_in *)(const void *)&address)->sin_port);
+    return ntohs(address.any.sa_family == AF_INET6 ? address.v6.sin6_port : address.v4.sin_port);
 }
 
 static const char *try_to_bind(struct dev *dev, const struct addrinfo *found)
