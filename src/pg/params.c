@@ -7,6 +7,8 @@
 
 #include <endian.h>
 
+#include "base/bug.h"
+
 /* From PostgreSQL's catalogue; they never change. */
 enum {
     OID_BOOL = 16,
@@ -138,7 +140,8 @@ static void encode_value(struct pg_encoded *encoded, size_t i, const struct pg_p
 
 void pg_encode(const struct pg_params *params, struct pg_encoded *encoded)
 {
-    assert(params->count <= PG_PARAMS_MAX);
+    if (params->count > PG_PARAMS_MAX)
+        bug("%zu parameters of at most %d", params->count, PG_PARAMS_MAX);
     for (size_t i = 0; i < params->count; i++) {
         const struct pg_param *param = &params->list[i];
 

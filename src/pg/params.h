@@ -3,8 +3,6 @@
  */
 #pragma once
 
-#include <assert.h>
-
 #include "pg/libpq.h"
 
 #include "pg/pg.h"

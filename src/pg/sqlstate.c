@@ -13,6 +13,9 @@ enum failure sqlstate_failure(const char *sqlstate)
     /* libpq's own errors ("server closed the connection unexpectedly") have none. */
     if (sqlstate == NULL || strncmp(sqlstate, "08", 2) == 0 || strncmp(sqlstate, "57P", 3) == 0)
         return FAILURE_LOST;
+    /* "cannot execute … in a read-only transaction": it is no longer the primary. */
+    if (strcmp(sqlstate, "25006") == 0)
+        return FAILURE_LOST;
     if (strcmp(sqlstate, "40001") == 0 || strcmp(sqlstate, "40P01") == 0)
         return FAILURE_RACE;
     /* "cached plan must not change result type", "prepared statement does not exist" */

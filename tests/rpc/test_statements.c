@@ -1,0 +1,152 @@
+/*
+ * Every statement of every room, prepared and planned against the migrated schema as the service
+ * role: a dropped column, a wrong type or a missing grant shows here without a single fixture.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+
+#include "auth/auth.h"
+#include "customer/customer.h"
+#include "jobs/jobs.h"
+#include "membership/membership.h"
+#include "payment/payment.h"
+#include "pg/libpq.h"
+#include "pg/replay.h"
+#include "sandbox/sandbox.h"
+#include "support/db_fixture.h"
+
+struct room {
+    const char *name;
+    const struct pg_statement *const *statements;
+};
+
+static const struct room rooms[] = {
+    {"pg", replay_statements},
+    {"customer", customer_statements},
+    {"jobs", jobs_statements},
+    {"payment", payment_statements},
+    {"membership", membership_statements},
+    {"auth", auth_statements},
+    {"sandbox", sandbox_statements},
+};
+
+static PGconn *connect_as_service(struct db_fixture *f)
+{
+    PGconn *pg = PQconnectdb(f->service);
+
+    assert_int_equal(PQstatus(pg), CONNECTION_OK);
+    PQclear(PQexec(pg, "SET search_path = dues"));
+    return pg;
+}
+
+/* Prints what is wrong, so that one run shows all; true when nothing is. */
+static bool succeeds(PGconn *pg, const struct room *room, const struct pg_statement *statement,
+                     PGresult *result)
+{
+    bool good =
+        PQresultStatus(result) == PGRES_COMMAND_OK || PQresultStatus(result) == PGRES_TUPLES_OK;
+
+    if (!good)
+        print_error("%s: %s: %s", room->name, statement->name, PQerrorMessage(pg));
+    PQclear(result);
+    return good;
+}
+
+/* Planning it also starts its executor, which checks what the role may do. */
+static bool can_be_executed(PGconn *pg, const struct room *room,
+                            const struct pg_statement *statement)
+{
+    char explain[2048];
+    PGresult *description = PQdescribePrepared(pg, statement->name);
+    int count = PQnparams(description);
+
+    PQclear(description);
+    int length = snprintf(explain, sizeof(explain), "EXPLAIN EXECUTE \"%s\"", statement->name);
+    for (int i = 0; i < count; i++)
+        length += snprintf(explain + length, sizeof(explain) - (size_t)length, "%sNULL",
+                           i == 0 ? " (" : ", ");
+    if (count > 0)
+        snprintf(explain + length, sizeof(explain) - (size_t)length, ")");
+    return succeeds(pg, room, statement, PQexec(pg, explain));
+}
+
+static void prepares_and_may_execute_every_statement(void **state)
+{
+    PGconn *pg = connect_as_service(*state);
+    size_t count = 0;
+    size_t bad = 0;
+
+    for (size_t r = 0; r < ARRAY_LENGTH(rooms); r++) {
+        for (const struct pg_statement *const *s = rooms[r].statements; *s != NULL; s++) {
+            bool good =
+                succeeds(pg, &rooms[r], *s, PQprepare(pg, (*s)->name, (*s)->sql, 0, NULL)) &&
+                can_be_executed(pg, &rooms[r], *s);
+
+            count++;
+            bad += !good;
+        }
+    }
+    PQfinish(pg);
+
+    print_message("%zu statements\n", count);
+    assert_int_equal(bad, 0);
+    assert_true(count >= 30);
+}
+
+static void names_every_statement_once(void **state)
+{
+    (void)state;
+    for (size_t r = 0; r < ARRAY_LENGTH(rooms); r++) {
+        assert_non_null(rooms[r].statements[0]);
+        for (const struct pg_statement *const *s = rooms[r].statements; *s != NULL; s++) {
+            size_t same = 0;
+
+            for (size_t other = 0; other < ARRAY_LENGTH(rooms); other++)
+                for (const struct pg_statement *const *o = rooms[other].statements; *o != NULL; o++)
+                    same += strcmp((*o)->name, (*s)->name) == 0;
+            if (same != 1)
+                print_error("%s: %s\n", rooms[r].name, (*s)->name);
+            assert_int_equal(same, 1);
+        }
+    }
+}
+
+/* The check must be able to fail. */
+static void notices_what_is_wrong(void **state)
+{
+    static const struct room room = {"test", NULL};
+    static const struct pg_statement no_column = {"no_column", "SELECT colour FROM customer"};
+    static const struct pg_statement no_grant = {"no_grant",
+                                                 "SELECT event_append($1, $2, $3, $4, $5)"};
+    PGconn *pg = connect_as_service(*state);
+
+    bool column_good =
+        succeeds(pg, &room, &no_column, PQprepare(pg, no_column.name, no_column.sql, 0, NULL));
+    bool prepared =
+        succeeds(pg, &room, &no_grant, PQprepare(pg, no_grant.name, no_grant.sql, 0, NULL));
+    bool grant_good = can_be_executed(pg, &room, &no_grant);
+    PQfinish(pg);
+
+    assert_false(column_good);
+    assert_true(prepared);
+    assert_false(grant_good);
+}
+
+static int setup(void **state)
+{
+    *state = db_fixture_new(&(struct db_options){.without_house = true});
+    return 0;
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(prepares_and_may_execute_every_statement),
+        cmocka_unit_test(names_every_statement_once),
+        cmocka_unit_test(notices_what_is_wrong),
+    };
+    return cmocka_run_group_tests_name("statements", tests, setup, db_teardown);
+}
