@@ -1,6 +1,7 @@
 /*
- * What must happen next is data: table obligation.  The engine claims what is due (unlocked candidate
- * list per bucket, then compare-and-set of lease and epoch), and runs each in a fiber of its own.
+ * What must happen next is data: table obligation.  The engine claims what is due (unlocked
+ * candidate list per bucket, then compare-and-set of lease and epoch), and runs each in a fiber of
+ * its own.
  *
  *   due ──claim──► leased (epoch+1) ──run──► the run's own recorded step deletes or moves the row
  *                                     └ error or lease over ──► due again, with back-off
@@ -9,6 +10,7 @@
 
 #include "base/call.h"
 #include "base/id.h"
+#include "pg/pg.h"
 
 #define JOB_BUCKETS 64
 
@@ -18,16 +20,16 @@ struct obligation {
     const char *business_key; /* unique with customer and kind: one thing is owed once */
     struct uuid subject;      /* what it is about: a payment, a membership */
     int64_t due_us;
-    int64_t now_us;           /* the present of the run: the clock's time on a test clock */
-    struct uuid test_clock;   /* UUID_NIL: wall time */
-    int64_t epoch;            /* guard of the run's recorded step */
+    int64_t now_us;         /* the present of the run: the clock's time on a test clock */
+    struct uuid test_clock; /* UUID_NIL: wall time */
+    int64_t epoch;          /* guard of the run's recorded step */
     int32_t failure_count;
 };
 
 /*
- * One kind of obligation.  `run` ends with a recorded step that finishes or moves the obligation in the
- * same commit as its effect (SQL: obligation_finish / obligation_move with the epoch).  An error
- * leaves it due again with back-off and is logged; a lost lease is found by the epoch guard.
+ * One kind of obligation.  `run` ends with a recorded step that finishes or moves the obligation in
+ * the same commit as its effect (SQL: obligation_finish / obligation_move with the epoch).  An
+ * error leaves it due again with back-off and is logged; a lost lease is found by the epoch guard.
  */
 struct job_kind {
     const char *name;
@@ -48,8 +50,8 @@ void jobs_close(struct jobs *jobs);
 void jobs_wake(struct jobs *jobs);
 
 /*
- * Runs, in order of their due time, everything due until `target_us` for customers on the clock, moving
- * the clock's stored time along; what a run makes due is run too.  For AdvanceTestClock.
+ * Runs, in order of their due time, everything due until `target_us` for customers on the clock,
+ * moving the clock's stored time along; what a run makes due is run too.  For AdvanceTestClock.
  */
 const struct error *jobs_advance(struct call *call, struct uuid test_clock, int64_t target_us)
     MUST_CHECK;
@@ -58,3 +60,5 @@ const struct error *jobs_advance(struct call *call, struct uuid test_clock, int6
 const struct error *jobs_finish(struct call *call, const struct obligation *obligation) MUST_CHECK;
 const struct error *jobs_move(struct call *call, const struct obligation *obligation,
                               int64_t due_us) MUST_CHECK;
+
+extern pg_statement_list jobs_statements;

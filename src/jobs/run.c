@@ -1,0 +1,140 @@
+/*
+ * Running one obligation: claim, run, and on an error due again with back-off.  The claim's lease
+ * is longer than the run may take, so a lease is never renewed; what overstays it is stopped by the
+ * epoch guard of its own recorded step.
+ */
+#include "base/random.h"
+#include "base/settings.h"
+#include "base/text.h"
+#include "base/time.h"
+#include "jobs/engine.h"
+
+#define JOB_ARENA_MAX (4 * 1024 * 1024)
+
+#define BACK_OFF_FIRST_US US_PER_SECOND
+#define BACK_OFF_MAX_US   US_PER_HOUR
+
+/* Of the lease, what is left when the run's deadline passes. */
+#define LEASE_MARGIN_MS 1000
+
+/* For recording a failure after the run has used up its time. */
+#define RECORD_LIMIT_MS 5000
+
+void job_call_open(struct call *call, const struct house *house, const char *method,
+                   int64_t time_limit_ms)
+{
+    struct arena *arena = arena_new(JOB_ARENA_MAX);
+    int64_t now_us = clock_wall_us(house->clock);
+
+    *call = (struct call){
+        .arena = arena,
+        .house = house,
+        .caller = {.kind = CALLER_SYSTEM,
+                   .spiffe_id = "system/jobs",
+                   .name = "jobs",
+                   .peer = "",
+                   .scope = ""},
+        .method = arena_strdup(arena, method),
+        .trace = uuid_text(arena, uuid_make(house->random, now_us)),
+        .request_id = "",
+        .now_us = now_us,
+        .deadline_us = clock_monotonic_us(house->clock) + time_limit_ms * US_PER_MS,
+    };
+}
+
+void job_call_close(struct call *call)
+{
+    arena_free(call->arena);
+    call->arena = NULL;
+}
+
+void job_log_error(const struct house *house, enum log_level level, const char *event,
+                   const struct obligation *obligation, const struct error *error)
+{
+    char customer[UUID_TEXT_LENGTH + 1];
+
+    uuid_format(obligation->customer, customer);
+    log_write(house->log, level, event,
+              LOG_FIELDS(LOG_TEXT("kind", obligation->kind), LOG_TEXT("customer", customer),
+                         LOG_TEXT("key", obligation->business_key),
+                         LOG_NUMBER("failures", obligation->failure_count + 1),
+                         LOG_TEXT("code", status_name(error->status)),
+                         LOG_TEXT("reason", error->reason), LOG_TEXT("message", error->message),
+                         LOG_TEXT("cause", error->cause)));
+}
+
+/* Doubled with each failure, and half of it by chance so that those that failed together spread. */
+static int64_t back_off_us(const struct house *house, int32_t failure_count)
+{
+    int64_t back_off = BACK_OFF_FIRST_US;
+
+    for (int32_t i = 0; i < failure_count && back_off < BACK_OFF_MAX_US; i++)
+        back_off *= 2;
+    if (back_off > BACK_OFF_MAX_US)
+        back_off = BACK_OFF_MAX_US;
+    return back_off / 2 + (int64_t)random_below(house->random, (uint64_t)back_off / 2 + 1);
+}
+
+static void record_failure(const struct house *house, const struct obligation *obligation,
+                           int64_t retry_at_us, const struct error *error)
+{
+    struct call call;
+
+    job_call_open(&call, house, "jobs/fail", RECORD_LIMIT_MS);
+    int64_t due_us = retry_at_us != 0 ? retry_at_us
+                                      : call.now_us + back_off_us(house, obligation->failure_count);
+    const char *failure = arena_printf(call.arena, "%s %s: %s", status_name(error->status),
+                                       error->reason, error->message);
+    const struct error *trouble = obligation_fail(&call, obligation, due_us, failure);
+    if (trouble != NULL) /* the lease's end makes it due again */
+        job_log_error(house, LOG_WARNING, "job.failure_not_recorded", obligation, trouble);
+    job_call_close(&call);
+}
+
+static const struct error *run_claimed(const struct jobs *jobs, struct call *call,
+                                       const struct obligation *obligation)
+{
+    const struct job_kind *kind = jobs_kind(jobs, obligation->kind);
+
+    if (kind == NULL)
+        return refuse(call, STATUS_INTERNAL, "INTERNAL", "no such kind of obligation");
+    call->customer = uuid_text(call->arena, obligation->customer);
+    return kind->run(call, obligation);
+}
+
+enum job_run job_claim_and_run(const struct jobs *jobs, const struct obligation *obligation,
+                               int64_t retry_at_us, struct arena *arena, const char **problem)
+{
+    int64_t lease_ms = jobs->house->settings->job_lease_ms;
+    struct obligation held = *obligation;
+    enum job_run outcome = JOB_DONE;
+    struct call call;
+
+    job_call_open(&call, jobs->house, "jobs/", lease_ms - LEASE_MARGIN_MS);
+    call.method = arena_printf(call.arena, "jobs/%s", obligation->kind);
+    int64_t begin_us = clock_monotonic_us(jobs->house->clock);
+    const struct error *error = obligation_claim(&call, obligation, lease_ms, &held.epoch);
+    if (error == NULL && held.epoch == 0) {
+        job_call_close(&call);
+        return JOB_LOST;
+    }
+    bool is_claimed = error == NULL;
+    if (is_claimed)
+        error = run_claimed(jobs, &call, &held);
+    if (error != NULL) {
+        outcome = JOB_FAILED;
+        job_log_error(jobs->house, LOG_WARNING, "job.failed", &held, error);
+        if (is_claimed)
+            record_failure(jobs->house, &held, retry_at_us, error);
+        if (problem != NULL)
+            *problem = arena_printf(arena, "%s: %s", error->reason, error->message);
+    } else {
+        log_write(jobs->house->log, LOG_DEBUG, "job.done",
+                  LOG_FIELDS(LOG_TEXT("kind", held.kind), LOG_TEXT("customer", call.customer),
+                             LOG_TEXT("key", held.business_key),
+                             LOG_NUMBER("duration_us",
+                                        clock_monotonic_us(jobs->house->clock) - begin_us)));
+    }
+    job_call_close(&call);
+    return outcome;
+}
