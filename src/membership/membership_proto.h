@@ -20,7 +20,7 @@ void customer_to_proto(struct arena *arena, const struct customer *customer,
                        Dues__Membership__V1__Customer *proto);
 
 /* NULL for 0: unset. */
-Google__Protobuf__Timestamp *time_to_proto(struct arena *arena, int64_t time_us);
+Google__Protobuf__Timestamp *membership_time(struct arena *arena, int64_t time_us);
 
 /* The bytes of a Membership as they go out. */
 struct bytes membership_pack(struct arena *arena, const struct membership *membership);
