@@ -51,7 +51,7 @@ static void knows_the_exponents_of_iso_4217(void **state)
 static void knows_no_other_codes(void **state)
 {
     static const char *const wrong[] = {
-        "",    "U",   "US",  "USDX", "usd", "Usd",          "XXX", "XTS", "XAU",     "HRK",
+        "",    "U",   "US",  "USDX", "usd", "Usd",          "XBA", "XTS", "XAU",     "HRK",
         "DEM", "ABC", " US", "US ",  "U D", "\xe2\x82\xac", "SD ", "D E", "USD EUR", "000",
     };
 
