@@ -55,10 +55,11 @@ static void attempt_init(struct attempt *attempt, const struct request *request,
 {
     struct dues_client *client = request->client;
     uint32_t turn = atomic_fetch_add(&client->next_channel, 1) % client->channel_count;
+    grpc_slice path = grpc_slice_from_copied_string(request->path);
     *attempt = (struct attempt){.message = grpc_empty_slice()};
     attempt->call = grpc_channel_create_call(client->channels[turn], NULL, GRPC_PROPAGATE_DEFAULTS,
-                                             queue, grpc_slice_from_copied_string(request->path),
-                                             NULL, request->deadline, NULL);
+                                             queue, path, NULL, request->deadline, NULL);
+    grpc_slice_unref(path);
     grpc_metadata_array_init(&attempt->initial);
     grpc_metadata_array_init(&attempt->trailing);
     grpc_slice payload = request->payload;
