@@ -14,15 +14,15 @@ static int64_t monotonic_us(const struct clock *clock)
     return clock_monotonic_us(clock_system());
 }
 
-void fake_clock_init(struct fake_clock *clock, int64_t start_us)
+void fake_clock_init(struct fake_clock *clock, int64_t time_us)
 {
     clock->clock = (struct clock){.wall_us = wall_us, .monotonic_us = monotonic_us};
-    atomic_store(&clock->wall_us, start_us);
+    atomic_store(&clock->wall_us, time_us);
 }
 
-void fake_clock_set(struct fake_clock *clock, int64_t now_us)
+void fake_clock_set(struct fake_clock *clock, int64_t time_us)
 {
-    atomic_store(&clock->wall_us, now_us);
+    atomic_store(&clock->wall_us, time_us);
 }
 
 void fake_clock_advance(struct fake_clock *clock, int64_t by_us)

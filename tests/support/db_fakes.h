@@ -17,8 +17,8 @@ struct fake_clock {
 /* 2026-01-15T10:00:00Z */
 #define FAKE_CLOCK_START_US 1768471200000000LL
 
-void fake_clock_init(struct fake_clock *clock, int64_t wall_us);
-void fake_clock_set(struct fake_clock *clock, int64_t wall_us);
+void fake_clock_init(struct fake_clock *clock, int64_t time_us);
+void fake_clock_set(struct fake_clock *clock, int64_t time_us);
 void fake_clock_advance(struct fake_clock *clock, int64_t by_us);
 
 /* The same seed gives the same bytes.  Safe from any thread. */

@@ -135,7 +135,7 @@ static void refuses_a_database_that_is_ahead(void **state)
 
 static void *migrate_in_thread(void *arg)
 {
-    static const struct migration both[] = {first, second};
+    const struct migration both[] = {first, second};
     struct report *report = malloc(sizeof(*report));
 
     *report = apply(arg, both, 2, &function, 1);

@@ -33,8 +33,8 @@ struct request {
     struct uuid customer;
     const char *request_id;
     const char *caller; /* NULL: the usual one */
-    uint8_t content;    /* another content, another hash */
     const char *answer; /* NULL: money in flight */
+    uint8_t content;    /* another content, another hash */
     bool only_look;
     /* what came of it */
     bool found;

@@ -13,27 +13,27 @@ static const struct pg_statement statement = {"payment_open", "SELECT 1"};
 
 struct expectation {
     const char *sqlstate;
-    enum status status;
     const char *reason;
+    enum status status;
     bool with_retry;
 };
 
 static void gives_each_code_its_meaning(void **state)
 {
     const struct expectation expectations[] = {
-        {"40001", STATUS_ABORTED, "CONCURRENT_CHANGE", true},
-        {"40P01", STATUS_ABORTED, "CONCURRENT_CHANGE", true},
-        {"55P03", STATUS_ABORTED, "CONCURRENT_CHANGE", true},
-        {"57014", STATUS_DEADLINE_EXCEEDED, "DEADLINE_EXCEEDED", false},
-        {"08006", STATUS_UNAVAILABLE, "DATABASE_UNAVAILABLE", true},
-        {"57P01", STATUS_UNAVAILABLE, "DATABASE_UNAVAILABLE", true},
-        {"25006", STATUS_UNAVAILABLE, "DATABASE_UNAVAILABLE", true},
-        {"57P03", STATUS_UNAVAILABLE, "DATABASE_UNAVAILABLE", true},
-        {NULL, STATUS_UNAVAILABLE, "DATABASE_UNAVAILABLE", true},
-        {"23505", STATUS_INTERNAL, "INTERNAL", false},
-        {"42703", STATUS_INTERNAL, "INTERNAL", false},
-        {"0A000", STATUS_INTERNAL, "INTERNAL", false},
-        {"P0001", STATUS_INTERNAL, "INTERNAL", false},
+        {"40001", "CONCURRENT_CHANGE", STATUS_ABORTED, true},
+        {"40P01", "CONCURRENT_CHANGE", STATUS_ABORTED, true},
+        {"55P03", "CONCURRENT_CHANGE", STATUS_ABORTED, true},
+        {"57014", "DEADLINE_EXCEEDED", STATUS_DEADLINE_EXCEEDED, false},
+        {"08006", "DATABASE_UNAVAILABLE", STATUS_UNAVAILABLE, true},
+        {"57P01", "DATABASE_UNAVAILABLE", STATUS_UNAVAILABLE, true},
+        {"25006", "DATABASE_UNAVAILABLE", STATUS_UNAVAILABLE, true},
+        {"57P03", "DATABASE_UNAVAILABLE", STATUS_UNAVAILABLE, true},
+        {NULL, "DATABASE_UNAVAILABLE", STATUS_UNAVAILABLE, true},
+        {"23505", "INTERNAL", STATUS_INTERNAL, false},
+        {"42703", "INTERNAL", STATUS_INTERNAL, false},
+        {"0A000", "INTERNAL", STATUS_INTERNAL, false},
+        {"P0001", "INTERNAL", STATUS_INTERNAL, false},
     };
     struct call call = {.arena = arena_new(1024 * 1024)};
 
