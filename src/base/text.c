@@ -90,8 +90,11 @@ bool hex_decode(const char *text, void *bytes, size_t size)
     }
     if (text[2 * size] != '\0')
         return false;
-    for (size_t i = 0; i < size; i++)
-        byte[i] = (uint8_t)(hex_value(text[2 * i]) << 4 | hex_value(text[2 * i + 1]));
+    for (size_t i = 0; i < size; i++) {
+        unsigned high = (unsigned)hex_value(text[2 * i]);
+        unsigned low = (unsigned)hex_value(text[2 * i + 1]);
+        byte[i] = (uint8_t)(high << 4 | low);
+    }
     return true;
 }
 
