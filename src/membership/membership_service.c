@@ -3,8 +3,8 @@
  */
 #include "membership/handlers.h"
 
-#define READERS (CALLER_SERVICE | CALLER_OPERATOR | CALLER_USERS)
-#define WRITERS (CALLER_SERVICE | CALLER_USERS)
+#define READERS (CALLER_SERVICE | CALLER_OPERATOR | CALLER_DEVICE_USER)
+#define WRITERS (CALLER_SERVICE | CALLER_DEVICE_USER)
 
 static const struct rpc_method methods[] = {
     {.name = "CreateCustomer",

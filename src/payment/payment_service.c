@@ -11,7 +11,7 @@
 /* A charge waits for the gateway, and its result is recorded after that. */
 #define GATEWAY_CALL_LIMIT_MS 60000
 
-#define SERVICE_OR_USER (CALLER_SERVICE | CALLER_USERS)
+#define SERVICE_OR_USER (CALLER_SERVICE | CALLER_DEVICE_USER)
 
 static const struct rpc_method methods[] = {
     {.name = "CreatePaymentMethod",
