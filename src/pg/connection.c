@@ -21,6 +21,9 @@ static const struct setting defaults[] = {
 
 #define SETTINGS_MAX 64
 
+/* A list of hosts, as it stands in the connection string. */
+#define HOSTS_SIZE 1024
+
 /* A statement that is not there any more; the search goes on behind it. */
 static const struct pg_statement forgotten = {"", ""};
 
@@ -30,24 +33,63 @@ static void ignore_notice(void *arg, const PGresult *result)
     (void)result;
 }
 
-PGconn *connection_start(const char *connection, const char *application)
+bool connection_rotate(const char *list, uint32_t by, char *rotated, size_t size)
 {
-    const char *keywords[SETTINGS_MAX + 1] = {NULL};
-    const char *values[SETTINGS_MAX + 1] = {NULL};
-    size_t count = 0;
+    size_t items = 1;
+    const char *head = list;
 
-    keywords[count] = "application_name";
-    values[count++] = application;
-    for (size_t i = 0; i < ARRAY_LENGTH(defaults); i++) {
-        keywords[count] = defaults[i].keyword;
-        values[count++] = defaults[i].value;
-    }
+    for (const char *c = list; *c != '\0'; c++)
+        items += *c == ',';
+    for (size_t i = by % items; i > 0; i--)
+        head = strchr(head, ',') + 1;
+    int length = head == list
+                     ? snprintf(rotated, size, "%s", list)
+                     : snprintf(rotated, size, "%s,%.*s", head, (int)(head - list) - 1, list);
+    return length >= 0 && (size_t)length < size;
+}
+
+struct settings_list {
+    const char *keywords[SETTINGS_MAX + 1];
+    const char *values[SETTINGS_MAX + 1];
+    size_t count;
+};
+
+static void add(struct settings_list *list, const char *keyword, const char *value)
+{
+    list->keywords[list->count] = keyword;
+    list->values[list->count++] = value;
+}
+
+/* The lists of the string that go host by host. */
+static const char *const per_host[] = {"host", "hostaddr", "port"};
+
+/* Adds them in the order of this attempt; libpq itself complains about a string it cannot read. */
+static void add_hosts(struct settings_list *list, const char *connection, uint32_t attempt,
+                      char rotated[ARRAY_LENGTH(per_host)][HOSTS_SIZE])
+{
+    PQconninfoOption *options = PQconninfoParse(connection, NULL);
+
+    for (PQconninfoOption *o = options; o != NULL && o->keyword != NULL; o++)
+        for (size_t i = 0; i < ARRAY_LENGTH(per_host); i++)
+            if (strcmp(o->keyword, per_host[i]) == 0 && o->val != NULL &&
+                connection_rotate(o->val, attempt, rotated[i], HOSTS_SIZE))
+                add(list, per_host[i], rotated[i]);
+    PQconninfoFree(options);
+}
+
+PGconn *connection_start(const char *connection, const char *application, uint32_t attempt)
+{
+    struct settings_list list = {0};
+    char rotated[ARRAY_LENGTH(per_host)][HOSTS_SIZE];
+
+    add(&list, "application_name", application);
+    for (size_t i = 0; i < ARRAY_LENGTH(defaults); i++)
+        add(&list, defaults[i].keyword, defaults[i].value);
     /* Expanded in place, so it outranks what stands before it and yields to what comes behind. */
-    keywords[count] = "dbname";
-    values[count++] = connection;
-    keywords[count] = "options";
-    values[count++] = "-c search_path=dues";
-    return PQconnectStartParams(keywords, values, 1);
+    add(&list, "dbname", connection);
+    add(&list, "options", "-c search_path=dues");
+    add_hosts(&list, connection, attempt, rotated);
+    return PQconnectStartParams(list.keywords, list.values, 1);
 }
 
 bool connection_ready(struct connection *connection, PGconn *pg)

@@ -20,9 +20,13 @@ struct connection {
 
 /*
  * Begins to connect: the caller's string with what the house wants where it says nothing, and
- * search_path in any case.  NULL when the string is unusable or memory is short.
+ * search_path in any case.  Of several hosts the one numbered `attempt` is tried first, so that one
+ * that swallows packets does not hide the others.  NULL when memory is short.
  */
-PGconn *connection_start(const char *connection, const char *application);
+PGconn *connection_start(const char *connection, const char *application, uint32_t attempt);
+
+/* "a,b,c" by 1 is "b,c,a".  False when it does not fit into `rotated`. */
+bool connection_rotate(const char *list, uint32_t by, char *rotated, size_t size);
 
 /* Connected: pipeline mode, non-blocking.  False when libpq refuses. */
 bool connection_ready(struct connection *connection, PGconn *pg);

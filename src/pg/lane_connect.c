@@ -98,12 +98,12 @@ bool lane_connect(struct lane *lane)
     tick(lane);
     if (lane->failed_connects > 0)
         back_off(lane);
-    lane->failed_connects++;
+    uint32_t attempt = lane->failed_connects++;
     if (is_closing(lane)) {
         tick(lane);
         return false;
     }
-    PGconn *pg = connection_start(lane->options->connection, lane->name);
+    PGconn *pg = connection_start(lane->options->connection, lane->name, attempt);
     if (finish_connecting(lane, pg) && connection_ready(&lane->connection, pg)) {
         atomic_store(&lane->is_ready, true);
         log_return(lane);

@@ -140,19 +140,10 @@ struct db_cluster *db_cluster_join(bool is_private)
 
 void db_cluster_leave(struct db_cluster *cluster)
 {
-    char path[256];
-
     close(cluster->users_fd);
     close(cluster->lock_fd);
-    if (cluster->is_private) {
+    if (cluster->is_private)
         waitpid(cluster->supervisor, NULL, 0);
-        for (const char *const *name = (const char *const[]){"lock", "users", "log", NULL};
-             *name != NULL; name++) {
-            snprintf(path, sizeof(path), "%s/%s", cluster->directory, *name);
-            unlink(path);
-        }
-        rmdir(cluster->directory);
-    }
     free(cluster);
 }
 

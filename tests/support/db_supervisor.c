@@ -222,6 +222,10 @@ static void stop_server(const struct supervisor *self)
     unlink(in_directory(self, "ready", path));
     kill(self->postgres, SIGQUIT);
     waitpid(self->postgres, NULL, 0);
+    if (self->is_private) {
+        remove_tree(self->directory);
+        return;
+    }
     remove_tree(in_directory(self, "data", path));
     remove_tree(in_directory(self, "socket", path));
     unlink(in_directory(self, "stop", path));

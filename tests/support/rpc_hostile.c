@@ -188,8 +188,15 @@ static void add_email(struct hostile_list *list, bool required)
     add_length(list, "300 letters", 300, VERDICT_FIELD);
 }
 
-/* At the door nothing is said about what was wrong: refused as a field, or as unknown. */
-static void add_credentials(struct hostile_list *list)
+/* Who should exist and does not, or not with this password: at the door nothing more is said. */
+static void add_email_known(struct hostile_list *list)
+{
+    add_email(list, true);
+    add_status(list, TEXT("unknown", "nobody@example.com", VERDICT_FIELD), STATUS_UNAUTHENTICATED,
+               "CREDENTIALS_INVALID");
+}
+
+static void add_password_known(struct hostile_list *list)
 {
     add(list, TEXT("empty", "", VERDICT_FIELD));
     add_status(list, TEXT("SQL", "x' OR '1'='1", VERDICT_FIELD), STATUS_UNAUTHENTICATED,
@@ -282,10 +289,16 @@ static void make_email(struct hostile_list *list, const struct place *place)
     add_email(list, place->rule->kind == FIELD_EMAIL);
 }
 
-static void make_credentials(struct hostile_list *list, const struct place *place)
+static void make_email_known(struct hostile_list *list, const struct place *place)
 {
     (void)place;
-    add_credentials(list);
+    add_email_known(list);
+}
+
+static void make_password_known(struct hostile_list *list, const struct place *place)
+{
+    (void)place;
+    add_password_known(list);
 }
 
 static void make_page_token(struct hostile_list *list, const struct place *place)
@@ -421,9 +434,9 @@ static maker *const makers[] = {
     [FIELD_TEXT] = make_free_text,
     [FIELD_EMAIL] = make_email,
     [FIELD_EMAIL_OPTIONAL] = make_email,
-    [FIELD_EMAIL_KNOWN] = make_credentials,
+    [FIELD_EMAIL_KNOWN] = make_email_known,
     [FIELD_PASSWORD_NEW] = make_new_password,
-    [FIELD_PASSWORD_KNOWN] = make_credentials,
+    [FIELD_PASSWORD_KNOWN] = make_password_known,
     [FIELD_REFRESH_TOKEN] = make_refresh_token,
     [FIELD_GATEWAY_TOKEN] = make_gateway_token,
     [FIELD_CSR] = make_csr,

@@ -9,6 +9,7 @@
 #include "dues/auth/v1/auth_service.pb-c.h"
 #include "membership/membership.h"
 #include "payment/payment.h"
+#include "pg/catalogue.h"
 #include "sandbox/sandbox.h"
 
 #define REQUEST_SIZE_MAX 32768
@@ -113,6 +114,12 @@ static void make_membership(struct rpc_fixture *f, struct rpc_world *world)
     request_set_text(&request, "membership.payment_method", world->names.payment_method);
     request_set_number(&request, "skip_trial", 1);
     world->names.membership = make(f, &membership_service, "CreateMembership", &request);
+}
+
+void world_free_customer(struct rpc_fixture *f, struct rpc_world *world)
+{
+    static struct sample_store store;
+    struct request request;
 
     world->names.free_customer = make_sample(f, world, &membership_service, "CreateCustomer");
     sample_make(payment_service.descriptor->name, "CreatePaymentMethod", &world->names, &store,
@@ -155,11 +162,22 @@ static void make_device(struct rpc_fixture *f, struct rpc_world *world)
     world->device_token = ((const Dues__Auth__V1__Session *)answer->reply)->access_token;
 }
 
+/* What it reports is of no interest here. */
+static void put_catalogue(struct rpc_fixture *f)
+{
+    FILE *nowhere = fopen("/dev/null", "we");
+    if (nowhere == NULL ||
+        pg_put_catalogue(f->db->owner, sandbox_catalogue_sql, nowhere, stderr) != 0)
+        bug("the sandbox's catalogue cannot be put there");
+    fclose(nowhere);
+}
+
 struct rpc_world *world_new(struct rpc_fixture *f)
 {
     struct rpc_world *world = calloc(1, sizeof(*world));
     if (world == NULL)
         bug("no memory for the world");
+    put_catalogue(f);
     world->owner = rpc_given_user(f);
     world->other = rpc_given_user(f);
     world->names = (struct sample_world){
@@ -171,6 +189,7 @@ struct rpc_world *world_new(struct rpc_fixture *f)
     };
     make_money(f, world);
     make_membership(f, world);
+    world_free_customer(f, world);
     world->names.test_clock = make_sample(f, world, &sandbox_service, "CreateTestClock");
     world->names.doomed_clock = make_sample(f, world, &sandbox_service, "CreateTestClock");
     make_device(f, world);

@@ -23,6 +23,9 @@ struct rpc_world {
 struct rpc_world *world_new(struct rpc_fixture *f);
 void world_free(struct rpc_world *world);
 
+/* Another customer without membership, when the last one may have got one. */
+void world_free_customer(struct rpc_fixture *f, struct rpc_world *world);
+
 /* "/dues.payment.v1.PaymentService/GetPayment" */
 const char *world_path(struct rpc_fixture *f, const struct rpc_service *service,
                        const struct rpc_method *method);
