@@ -9,6 +9,7 @@
 #include "pg/replay.h"
 
 #define CHANGED_TRIES_MAX 3
+#define GATEWAY_RETRY_MS  60000
 
 typedef Dues__Payment__V1__CreatePaymentMethodRequest Request;
 typedef Dues__Payment__V1__PaymentMethod Reply;
@@ -88,7 +89,7 @@ static const struct error *record(struct call *call, struct payment_method *meth
 const struct error *create_payment_method(struct call *call, const void *request, void *reply)
 {
     const Request *req = request;
-    const struct gateway *gateway = call->house->gateways->list[0];
+    const struct gateways *gateways = call->house->gateways;
     struct gateway_card card;
     struct customer customer;
     struct uuid id;
@@ -100,6 +101,11 @@ const struct error *create_payment_method(struct call *call, const void *request
     if (replayed)
         return NULL;
     TRY(customer_load(call, id, &customer));
+    if (gateways->count == 0)
+        return error_retry(refuse(call, STATUS_UNAVAILABLE, "GATEWAY_UNAVAILABLE",
+                                  "no payment gateway is configured"),
+                           GATEWAY_RETRY_MS);
+    const struct gateway *gateway = gateways->list[0];
     TRY(gateway->describe(gateway, call, req->payment_method->gateway_token, &card));
 
     struct payment_method method = method_from(call, &customer, gateway, &card);

@@ -1,0 +1,87 @@
+/*
+ * The guards in SQL and the rules in C say the same, pair by pair.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+
+#include "db/payment/payment_fixture.h"
+#include "payment/decline.h"
+
+static void attempts_move_in_sql_as_in_c(void **state)
+{
+    struct payment_fixture *f = *state;
+
+    for (int from = 0; from < ATTEMPT_STATE_COUNT; from++) {
+        for (int to = 0; to < ATTEMPT_STATE_COUNT; to++) {
+            const char *in_sql =
+                db_text(f->db, db_printf(f->db, "SELECT '%s' = ANY (dues.attempt_sources('%s'))",
+                                         attempt_state_name((enum attempt_state)from),
+                                         attempt_state_name((enum attempt_state)to)));
+            assert_int_equal(text_equal(in_sql, "t"),
+                             attempt_may_move((enum attempt_state)from, (enum attempt_state)to));
+        }
+    }
+}
+
+/* By the text of its CHECK constraint. */
+static bool table_knows(struct payment_fixture *f, const char *constraint, const char *state)
+{
+    const char *definition =
+        db_text(f->db, db_printf(f->db,
+                                 "SELECT pg_get_constraintdef(oid) FROM pg_constraint"
+                                 " WHERE conname = '%s'",
+                                 constraint));
+    return strstr(definition, db_printf(f->db, "'%s'::text", state)) != NULL;
+}
+
+static void tables_know_every_state(void **state)
+{
+    struct payment_fixture *f = *state;
+
+    for (int i = 0; i < PAYMENT_STATE_COUNT; i++)
+        assert_true(
+            table_knows(f, "payment_state_known", payment_state_name((enum payment_state)i)));
+    for (int i = 0; i < ATTEMPT_STATE_COUNT; i++)
+        assert_true(
+            table_knows(f, "attempt_state_known", attempt_state_name((enum attempt_state)i)));
+    for (int i = 0; i < REFUND_STATE_COUNT; i++)
+        assert_true(table_knows(f, "refund_state_known", refund_state_name((enum refund_state)i)));
+    assert_false(table_knows(f, "payment_state_known", "CANCELED"));
+}
+
+static void the_same_declines_end_a_method(void **state)
+{
+    struct payment_fixture *f = *state;
+
+    for (size_t i = 0; i < decline_count; i++) {
+        const char *in_sql =
+            db_text(f->db, db_printf(f->db, "SELECT dues.decline_ends_method('%s')",
+                                     decline_table[i].code));
+        assert_int_equal(text_equal(in_sql, "t"), decline_table[i].ends_method);
+    }
+}
+
+static void the_database_knows_every_refund_reason(void **state)
+{
+    struct payment_fixture *f = *state;
+    const ProtobufCEnumDescriptor *reasons = &dues__payment__v1__refund__reason__descriptor;
+
+    for (unsigned i = 1; i < reasons->n_values; i++) {
+        const char *name = refund_reason_name((Dues__Payment__V1__Refund__Reason)i);
+        assert_true(table_knows(f, "refund_reason_known", name));
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(attempts_move_in_sql_as_in_c),
+        cmocka_unit_test(tables_know_every_state),
+        cmocka_unit_test(the_same_declines_end_a_method),
+        cmocka_unit_test(the_database_knows_every_refund_reason),
+    };
+    return cmocka_run_group_tests_name("rules in SQL", tests, payment_setup, payment_teardown);
+}
