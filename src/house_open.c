@@ -111,6 +111,7 @@ static bool open_server(struct opened_house *opened, char problem[HOUSE_PROBLEM_
         .service_count = ARRAY_LENGTH(services),
         .verify_token = token_verify,
         .is_ready = database_ready,
+        .device_ca_pem = auth_keys_device_ca_pem(opened->house.keys),
     };
 
     opened->server = rpc_server_open(&options, problem);
