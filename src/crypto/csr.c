@@ -3,6 +3,8 @@
  * has shown that whoever sent it holds the private half.
  */
 
+#include "crypto/x509.h"
+
 #include <openssl/bio.h>
 #include <openssl/err.h>
 #include <openssl/pem.h>
@@ -10,7 +12,6 @@
 
 #include "crypto/must.h"
 #include "crypto/openssl_key.h"
-#include "crypto/x509.h"
 
 static void release_bio(BIO **bio)
 {

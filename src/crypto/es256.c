@@ -3,6 +3,8 @@
  * does not write itself.
  */
 
+#include "crypto/es256.h"
+
 #include <openssl/bio.h>
 #include <openssl/bn.h>
 #include <openssl/core_names.h>

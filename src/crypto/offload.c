@@ -6,12 +6,13 @@
  * it.
  */
 
+#include "crypto/offload.h"
+
 #include <assert.h>
 #include <pthread.h>
 
 #include "base/fiber.h"
 #include "crypto/must.h"
-#include "crypto/offload.h"
 
 struct work {
     struct offload *offload;

@@ -2,12 +2,13 @@
  * Argon2id over libargon2.  The parameters stand here once; those of a stored hash stand in it.
  */
 
+#include "crypto/password.h"
+
 #include <argon2.h>
 
 #include "base/random.h"
 #include "crypto/must.h"
 #include "crypto/offload.h"
-#include "crypto/password.h"
 #include "crypto/secrets.h"
 
 #define MEMORY_KIB 19456

@@ -3,6 +3,8 @@
  * the master is wiped.  The derived keys live in a page that is neither swapped nor dumped.
  */
 
+#include "crypto/secrets.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/mman.h>
@@ -17,7 +19,6 @@
 #include "base/random.h"
 #include "base/text.h"
 #include "crypto/must.h"
-#include "crypto/secrets.h"
 
 /* The first byte of every sealed value. */
 #define SEAL_VERSION   1

@@ -2,12 +2,13 @@
  * Hashes, constant-time comparison and wiping: what needs no key.
  */
 
+#include "crypto/secrets.h"
+
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
 #include <openssl/sha.h>
 
 #include "crypto/must.h"
-#include "crypto/secrets.h"
 
 void sha256(const void *bytes, size_t size, uint8_t hash[SHA256_SIZE])
 {

@@ -2,6 +2,8 @@
  * Certificates over OpenSSL.  Nothing here decides who gets one: auth/ and the command line do.
  */
 
+#include "crypto/x509.h"
+
 #include <openssl/bio.h>
 #include <openssl/bn.h>
 #include <openssl/err.h>
@@ -13,7 +15,6 @@
 #include "base/time.h"
 #include "crypto/must.h"
 #include "crypto/openssl_key.h"
-#include "crypto/x509.h"
 
 #define SERIAL_SIZE 16
 
