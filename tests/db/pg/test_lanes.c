@@ -286,6 +286,41 @@ static void answers_a_statement_that_takes_too_long(void **state)
     assert_int_equal(additions[1].value, 1);
 }
 
+static const struct pg_statement changing = {
+    .name = "changing",
+    .sql = "SELECT changing() AS value",
+};
+
+static const struct error *run_changing(struct call *call, void *arg)
+{
+    struct pg_rows rows;
+
+    TRY(pg_write(call, UUID_NIL, &changing, (struct pg_params){0}, &rows));
+    *(int64_t *)arg = pg_get_int64(&rows, 0, "value");
+    return NULL;
+}
+
+/* "cached plan must not change result type": a migration went by while the server runs. */
+static void prepares_anew_what_no_longer_fits_the_schema(void **state)
+{
+    struct db_fixture *f = *state;
+    int64_t before = 0;
+    int64_t after = 0;
+
+    db_execute(f, "CREATE FUNCTION changing() RETURNS int LANGUAGE sql AS 'SELECT 1';"
+                  "GRANT EXECUTE ON FUNCTION changing() TO PUBLIC");
+    const struct error *first = db_run(f, run_changing, &before);
+    db_execute(f, "DROP FUNCTION changing();"
+                  "CREATE FUNCTION changing() RETURNS bigint LANGUAGE sql AS 'SELECT 2::bigint';"
+                  "GRANT EXECUTE ON FUNCTION changing() TO PUBLIC");
+    const struct error *second = db_run(f, run_changing, &after);
+
+    assert_null(first);
+    assert_int_equal(before, 1);
+    assert_null(second);
+    assert_int_equal(after, 2);
+}
+
 static void refuses_what_does_not_fit_into_the_queue(void **state)
 {
     struct db_fixture *f = *state;
@@ -331,6 +366,7 @@ int main(void)
         cmocka_unit_test(gives_up_after_three_lost_races),
         cmocka_unit_test(gets_out_of_a_real_deadlock),
         cmocka_unit_test(answers_a_statement_that_takes_too_long),
+        cmocka_unit_test(prepares_anew_what_no_longer_fits_the_schema),
         cmocka_unit_test(refuses_what_does_not_fit_into_the_queue),
     };
     return cmocka_run_group_tests_name("lanes", tests, setup, db_teardown);
