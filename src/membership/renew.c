@@ -9,8 +9,7 @@
 #include "membership/settle.h"
 
 /* A period's charge: which invoice, by which method, which try. */
-struct
-try {
+struct period_charge {
     const struct obligation *obligation;
     const struct customer *customer;
     const struct membership *membership;
@@ -20,36 +19,36 @@ try {
 };
 
 /* The period's invoice: the one of an earlier try, or a new one. */
-static const struct error *prepare_invoice(struct call *call, struct try *try)
+static const struct error *prepare_invoice(struct call *call, struct period_charge *due)
 {
-    const struct membership *membership = try->membership;
+    const struct membership *membership = due->membership;
     int64_t due_us = membership->period_end_us;
     struct invoice earlier;
     struct plan plan;
 
     TRY(plan_load(call, membership->plan, &plan));
     TRY(invoice_find_due(call, membership, due_us, &earlier));
-    try->invoice = invoice_intent_make(call, membership, plan.display_name, due_us,
+    due->invoice = invoice_intent_make(call, membership, plan.display_name, due_us,
                                        membership_next_period(membership));
     if (!uuid_is_nil(earlier.id)) {
-        try->invoice.id = earlier.id;
-        try->invoice.due_us = 0;
+        due->invoice.id = earlier.id;
+        due->invoice.due_us = 0;
     }
     return NULL;
 }
 
 /* Nothing to charge: as a decline, but nothing was sent. */
-static const struct error *record_unusable(struct call *call, const struct try *try,
+static const struct error *record_unusable(struct call *call, const struct period_charge *due,
                                            enum step_outcome *outcome)
 {
-    const char *code = try->membership->decline_code;
+    const char *code = due->membership->decline_code;
     struct decision decision =
-        membership_declined(try->membership, code[0] != '\0' ? code : "invalid_account",
-                            call->house->settings, try->customer->now_us);
+        membership_declined(due->membership, code[0] != '\0' ? code : "invalid_account",
+                            call->house->settings, due->customer->now_us);
 
-    decision.after.latest_invoice = try->invoice.id;
-    return membership_step_move(call, try->obligation, &decision, &try->invoice,
-                                (struct bytes){NULL, 0}, try->customer->now_us, outcome);
+    decision.after.latest_invoice = due->invoice.id;
+    return membership_step_move(call, due->obligation, &decision, &due->invoice,
+                                (struct bytes){NULL, 0}, due->customer->now_us, outcome);
 }
 
 static bool is_about_method(const struct error *error)
@@ -58,24 +57,24 @@ static bool is_about_method(const struct error *error)
            text_equal(error->reason, "PAYMENT_METHOD_NOT_FOUND");
 }
 
-static const struct error *charge_period(struct call *call, struct try *try,
+static const struct error *charge_period(struct call *call, struct period_charge *due,
                                          enum step_outcome *outcome)
 {
-    TRY(prepare_invoice(call, try));
+    TRY(prepare_invoice(call, due));
 
-    struct charge charge = {.invoice = try->invoice.id,
-                            .amount = try->membership->price,
-                            .description = try->invoice.description,
+    struct charge charge = {.invoice = due->invoice.id,
+                            .amount = due->membership->price,
+                            .description = due->invoice.description,
                             .off_session = true};
-    const struct error *error = charge_prepare(call, try->customer, try->payment_method, &charge);
+    const struct error *error = charge_prepare(call, due->customer, due->payment_method, &charge);
     if (error != NULL && is_about_method(error))
-        return record_unusable(call, try, outcome);
+        return record_unusable(call, due, outcome);
     TRY(error);
 
     struct decision decision =
-        membership_charging(try->membership, charge.payment, try->invoice.id, try->payment_method);
-    TRY(membership_step_charge(call, try->obligation, &decision, &try->invoice, try->retry_number,
-                               &charge, try->customer->now_us, outcome));
+        membership_charging(due->membership, charge.payment, due->invoice.id, due->payment_method);
+    TRY(membership_step_charge(call, due->obligation, &decision, &due->invoice, due->retry_number,
+                               &charge, due->customer->now_us, outcome));
     if (*outcome != STEP_DONE)
         return NULL;
 
@@ -92,11 +91,11 @@ static const struct error *renew(struct call *call, const struct obligation *obl
     if (membership->cancel_at_period_end)
         return end_due(call, obligation, customer, membership, outcome);
 
-    struct try try = {.obligation = obligation,
-                      .customer = customer,
-                      .membership = membership,
-                      .payment_method = membership->payment_method};
-    return charge_period(call, &try, outcome);
+    struct period_charge due = {.obligation = obligation,
+                                .customer = customer,
+                                .membership = membership,
+                                .payment_method = membership->payment_method};
+    return charge_period(call, &due, outcome);
 }
 
 /* A method stored since the decline is what the customer now wants to pay with. */
@@ -104,17 +103,17 @@ static const struct error *retry(struct call *call, const struct obligation *obl
                                  const struct customer *customer,
                                  const struct membership *membership, enum step_outcome *outcome)
 {
-    struct try try = {.obligation = obligation,
-                      .customer = customer,
-                      .membership = membership,
-                      .retry_number = membership->retry_number};
+    struct period_charge due = {.obligation = obligation,
+                                .customer = customer,
+                                .membership = membership,
+                                .retry_number = membership->retry_number};
 
-    TRY(payment_method_newer(call, membership, &try.payment_method));
-    if (!uuid_is_nil(try.payment_method))
-        return charge_period(call, &try, outcome);
+    TRY(payment_method_newer(call, membership, &due.payment_method));
+    if (!uuid_is_nil(due.payment_method))
+        return charge_period(call, &due, outcome);
     if (!membership_needs_other_method(membership)) {
-        try.payment_method = membership->payment_method;
-        return charge_period(call, &try, outcome);
+        due.payment_method = membership->payment_method;
+        return charge_period(call, &due, outcome);
     }
     struct decision decision =
         membership_retry_skipped(membership, call->house->settings, customer->now_us);
