@@ -62,6 +62,8 @@ static void read_config(struct rpc_fixture *f)
                                   "master_key_file = %s/master.key\n"
                                   "sandbox_journal = %s/journal\n"
                                   "shutdown_grace_ms = 2000\n"
+                                  "gateway_timeout_ms = 500\n"
+                                  "job_poll_ms = 100\n"
                                   "scopes.service/service-billing = *\n"
                                   "scopes.operator/operator-demo = *\n"
                                   "%s",
