@@ -34,6 +34,7 @@ struct story {
     struct dues_answer *answers[STORY_ANSWERS_MAX]; /* replies stay readable to the end */
     size_t answer_count;
     int step;
+    bool quiet;          /* calls are not shown */
     const char *failure; /* NULL: all as expected so far */
 
     /* What the chapters leave for the last one. */

@@ -150,7 +150,8 @@ static struct dues_answer *send(struct story *story, enum speaker speaker, const
     json_t *json = parse_request(story, text);
     if (json == NULL)
         return NULL;
-    print_call(story, speaker, name, json);
+    if (!story->quiet)
+        print_call(story, speaker, name, json);
     const char *problem = NULL;
     const ProtobufCMessage *request =
         json_to_message(story->arena, json, method.method->input, &problem);

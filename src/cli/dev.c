@@ -66,8 +66,9 @@ static const char *start(struct dev *dev)
     static const struct {
         const char *(*run)(struct dev *dev);
     } steps[] = {
-        {find_programs},         {dev_state_open}, {dev_address_check},    {dev_postgres_find},
-        {dev_certificates_make}, {make_database},  {dev_server_configure}, {dev_server_start},
+        {dev_address_parse}, {find_programs},        {dev_state_open},
+        {dev_address_check}, {dev_postgres_find},    {dev_certificates_make},
+        {make_database},     {dev_server_configure}, {dev_server_start},
     };
     const char *problem = NULL;
     for (size_t i = 0; problem == NULL && i < ARRAY_LENGTH(steps); i++)
@@ -108,6 +109,8 @@ static const char *stay(struct dev *dev)
 
 static void stop(struct dev *dev)
 {
+    if (!dev->is_ours)
+        return;
     unlink(dev_path(dev, STATE_READY));
     dev_stop(dev, &dev->server, SIGTERM, SERVER_PATIENCE_MS);
     dev_stop(dev, &dev->postgres, SIGINT, POSTGRES_PATIENCE_MS);

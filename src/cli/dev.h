@@ -37,7 +37,8 @@ struct dev {
     const char *address;   /* host:port with the real port */
     const char *self;      /* this program's file, and the server's beside it */
     const char *duesd;
-    bool is_new; /* the directory holds no database yet */
+    bool is_new;  /* the directory holds no database yet */
+    bool is_ours; /* its lock is held: what is in it may be changed */
 
     const char *postgres_bin;     /* directory of initdb, postgres, psql, pg_isready */
     const char *socket_directory; /* short enough for a socket */
@@ -72,7 +73,8 @@ const char *dev_postgres_roles(struct dev *dev);
 const char *dev_certificates_make(struct dev *dev);
 
 /* dev_server.c */
-const char *dev_address_check(struct dev *dev);
+const char *dev_address_parse(struct dev *dev);
+const char *dev_address_check(struct dev *dev); /* nobody listens there yet */
 const char *dev_server_configure(struct dev *dev);
 const char *dev_server_start(struct dev *dev); /* until it answers RPCs */
 

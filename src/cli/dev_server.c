@@ -28,7 +28,8 @@ static bool split_address(struct dev *dev, const char **port)
     const char *host = is_bracketed ? dev->listen + 1 : dev->listen;
     size_t length = (size_t)(colon - host) - (is_bracketed ? 1 : 0);
     dev->host = arena_strndup(dev->arena, host, length);
-    return strspn(*port, "0123456789") == strlen(*port);
+    return strspn(*port, "0123456789") == strlen(*port) && strlen(*port) <= 5 &&
+           strtol(*port, NULL, 10) <= UINT16_MAX;
 }
 
 /* The port that is really bound: the kernel chooses one for 0. */
@@ -67,15 +68,31 @@ static const char *try_to_bind(struct dev *dev, const struct addrinfo *found)
     return problem;
 }
 
-const char *dev_address_check(struct dev *dev)
+/* The address that --listen means; to be freed. */
+static struct addrinfo *resolve(struct dev *dev)
 {
     const struct addrinfo hints = {.ai_socktype = SOCK_STREAM,
                                    .ai_flags = AI_PASSIVE | AI_NUMERICHOST | AI_NUMERICSERV};
     struct addrinfo *found = NULL;
     const char *port = NULL;
     if (!split_address(dev, &port) || getaddrinfo(dev->host, port, &hints, &found) != 0)
+        return NULL;
+    return found;
+}
+
+const char *dev_address_parse(struct dev *dev)
+{
+    struct addrinfo *found = resolve(dev);
+    if (found == NULL)
         return arena_printf(dev->arena, "--listen needs ADDRESS:PORT such as %s, not \"%s\"",
                             DEV_LISTEN_DEFAULT, dev->listen);
+    freeaddrinfo(found);
+    return NULL;
+}
+
+const char *dev_address_check(struct dev *dev)
+{
+    struct addrinfo *found = resolve(dev);
     const char *problem = try_to_bind(dev, found);
     freeaddrinfo(found);
     return problem;

@@ -143,12 +143,16 @@ static const char *take_lock(struct dev *dev)
         long pid;
         if (owner_lives(dev, &pid))
             return arena_printf(dev->arena, "%s is in use by process %ld", dev->directory, pid);
+        /* Whoever waits for this run must not take the mark of the crashed one for its own. */
+        unlink(dev_path(dev, STATE_READY));
         if (clock_monotonic_us(clock) > until_us)
             return arena_printf(dev->arena, "an earlier run in %s has not ended", dev->directory);
         dev_pump(dev, 100);
         if (dev->stopping)
             return "interrupted";
     }
+    dev->is_ours = true;
+    unlink(dev_path(dev, STATE_READY));
     char text[32];
     int size = snprintf(text, sizeof(text), "%ld\n", (long)getpid());
     if (ftruncate(lock, 0) != 0 || pwrite(lock, text, (size_t)size, 0) != size)
@@ -165,18 +169,24 @@ static int remove_entry(const char *path, const struct stat *status, int type, s
     return remove(path);
 }
 
+static void remove_tree(const char *path)
+{
+    nftw(path, remove_entry, 8, FTW_DEPTH | FTW_PHYS | FTW_MOUNT);
+}
+
 /* What a crashed run left: marks that say too much, a half-made database. */
 static const char *clean_up(struct dev *dev)
 {
     const char *socket_directory = dev_read(dev, "socket-directory");
-    unlink(dev_path(dev, STATE_READY));
     unlink(dev_path(dev, "postgres/postmaster.pid"));
+    /* PostgreSQL would take the socket's lock file for alive while its writer is a zombie. */
+    remove_tree(dev_path(dev, "socket"));
     if (socket_directory != NULL && text_starts_with(socket_directory, "/tmp/dues-"))
-        nftw(socket_directory, remove_entry, 8, FTW_DEPTH | FTW_PHYS | FTW_MOUNT);
+        remove_tree(socket_directory);
     unlink(dev_path(dev, "socket-directory"));
     if (!dev->is_new)
         return NULL;
-    nftw(dev_path(dev, "postgres"), remove_entry, 8, FTW_DEPTH | FTW_PHYS | FTW_MOUNT);
+    remove_tree(dev_path(dev, "postgres"));
     return dev_write(dev, "incomplete", "", 0644);
 }
 

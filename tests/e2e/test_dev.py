@@ -1,0 +1,249 @@
+#!/usr/bin/env python3
+"""`dues dev` and `dues call` as a person meets them: the start, the second start, what is left after a crash, and the
+one clear line for everything that keeps it from starting."""
+
+import json
+import os
+import shutil
+import signal
+import socket
+import stat
+import subprocess
+import tempfile
+import time
+import unittest
+
+BUILD = os.environ.get("DUES_BUILD", "build/release")
+DUES = os.path.join(BUILD, "dues")
+START_SECONDS = 90
+
+
+def text_of(*path):
+    with open(os.path.join(*path), encoding="ascii") as file:
+        return file.read()
+
+
+def descendants(pid):
+    found = []
+    for child in text_of(f"/proc/{pid}/task/{pid}/children").split():
+        found += [int(child)] + descendants(child)
+    return found
+
+
+def is_alive(pid):
+    try:
+        with open(f"/proc/{pid}/stat", encoding="ascii") as file:
+            return file.read().rsplit(")", 1)[1].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+def until(holds, what, seconds=START_SECONDS):
+    end = time.monotonic() + seconds
+    while not holds():
+        if time.monotonic() > end:
+            raise AssertionError(f"{what} took more than {seconds} s")
+        time.sleep(0.05)
+
+
+class Dev:
+    """One run of `dues dev`."""
+
+    def __init__(self, state, listen="127.0.0.1:0"):
+        self.state = state
+        self.output = tempfile.TemporaryFile()
+        self.process = subprocess.Popen([DUES, "dev", "--state-dir", state, "--listen", listen],
+                                        stdin=subprocess.DEVNULL, stdout=self.output, stderr=subprocess.STDOUT)
+
+    def said(self):
+        self.output.seek(0)
+        return self.output.read().decode()
+
+    def wait_ready(self):
+        # Not by the file alone: that of a crashed run lies there until this one has begun.
+        until(lambda: "dues is ready at" in self.said() or self.process.poll() is not None, "the start")
+        if self.process.poll() is not None:
+            raise AssertionError(f"dues dev ended with {self.process.returncode}: {self.said()}")
+        return self
+
+    def end(self, number=signal.SIGTERM):
+        if self.process.poll() is None:
+            self.process.send_signal(number)
+        status = self.process.wait(60)
+        self.output.close()
+        return status
+
+
+class DevTest(unittest.TestCase):
+    def setUp(self):
+        self.scratch = tempfile.mkdtemp(prefix="dues-dev-")  # 0700, as mktemp makes them
+        os.chmod(self.scratch, 0o711)
+        self.state = os.path.join(self.scratch, "state")
+        self.runs = []
+
+    def tearDown(self):
+        for run in self.runs:
+            if run.process.poll() is None:
+                run.end()
+        shutil.rmtree(self.scratch)
+
+    def start(self, **options):
+        run = Dev(self.state, **options)
+        self.runs.append(run)
+        return run.wait_ready()
+
+    def refused(self, arguments, prefix=()):
+        """Runs `dues dev` where it cannot start: the one line it says."""
+        result = subprocess.run([*prefix, DUES, "dev", *arguments], capture_output=True, text=True, timeout=60,
+                                check=False)
+        self.assertNotEqual(result.returncode, 0)
+        lines = [line for line in result.stderr.splitlines() if "making a database" not in line]
+        self.assertEqual(len(lines), 1, result.stderr)
+        self.assertTrue(lines[0].startswith("dues: "), lines[0])
+        return lines[0]
+
+    def call(self, method, request="{}", *options):
+        return subprocess.run([DUES, "call", "--state-dir", self.state, *options, method, request],
+                              capture_output=True, text=True, timeout=60, check=False)
+
+    def create(self):
+        answer = self.call("Membership/CreateCustomer", '{"customer": {"displayName": "Ada"}}')
+        self.assertEqual(answer.returncode, 0, answer.stderr)
+        return json.loads(answer.stdout)["name"]
+
+    def exists(self, customer):
+        return self.call("Membership/GetCustomer", json.dumps({"name": customer})).returncode == 0
+
+    def test_keeps_its_state_over_a_stop_and_leaves_nothing_running(self):
+        run = self.start()
+        customer = self.create()
+        children = descendants(run.process.pid)
+        keys = os.path.join(self.state, "certs", "service-billing.key")
+        self.assertEqual(stat.S_IMODE(os.stat(keys).st_mode), 0o600)
+        certificate = text_of(keys.replace(".key", ".pem"))
+
+        self.assertEqual(run.end(signal.SIGINT), 0)
+        self.assertFalse(os.path.exists(os.path.join(self.state, "ready")))
+        self.assertEqual([child for child in children if is_alive(child)], [])
+
+        run = self.start()
+        self.assertTrue(self.exists(customer))
+        self.assertEqual(text_of(keys.replace(".key", ".pem")), certificate)
+        self.assertEqual(run.end(signal.SIGTERM), 0)
+
+    def test_is_over_when_it_is_killed_and_starts_again(self):
+        run = self.start()
+        customer = self.create()
+        children = descendants(run.process.pid)
+
+        self.assertEqual(run.end(signal.SIGKILL), -signal.SIGKILL)
+        self.start()
+
+        self.assertEqual([child for child in children if is_alive(child)], [])
+        self.assertTrue(self.exists(customer))
+
+    def test_starts_again_after_everything_was_killed(self):
+        run = self.start()
+        customer = self.create()
+        for child in [run.process.pid, *descendants(run.process.pid)]:
+            os.kill(child, signal.SIGKILL)
+        run.end()
+
+        self.start()
+
+        self.assertTrue(self.exists(customer))
+
+    def test_ends_when_its_server_does(self):
+        run = self.start()
+        duesd = [child for child in descendants(run.process.pid)
+                 if os.readlink(f"/proc/{child}/exe").endswith("/duesd")]
+        os.kill(duesd[0], signal.SIGKILL)
+        self.assertEqual(run.process.wait(60), 1)
+        self.assertIn("dues: duesd ended with signal 9", run.said())
+        self.assertFalse(os.path.exists(os.path.join(self.state, "ready")))
+
+    def test_prints_lines_that_name_files_that_are_there(self):
+        run = self.start()
+        address = text_of(self.state, "ready").strip()
+        lines = [line for line in run.said().splitlines() if line.startswith("grpcurl ")]
+        self.assertEqual(len(lines), 3)
+        for line in lines:
+            words = line.split()
+            for option in ("-cacert", "-cert", "-key"):
+                self.assertTrue(os.path.isfile(words[words.index(option) + 1]), line)
+            self.assertIn(address, words)
+
+    def test_finds_room_for_its_socket_in_a_deep_directory(self):
+        self.state = os.path.join(self.scratch, *["a-rather-long-name-of-a-directory"] * 4)
+        run = self.start()
+        short = text_of(self.state, "socket-directory")
+        self.assertTrue(os.path.isdir(short))
+        self.create()
+        self.assertEqual(run.end(), 0)
+        self.assertFalse(os.path.exists(short))
+
+    def test_refuses_a_busy_port(self):
+        with socket.create_server(("127.0.0.1", 0)) as other:
+            address = f"127.0.0.1:{other.getsockname()[1]}"
+            self.assertIn(f"{address} is in use", self.refused(["--state-dir", self.state, "--listen", address]))
+
+    def test_refuses_an_address_that_is_none(self):
+        for address in ("8443", "127.0.0.1", "127.0.0.1:", "localhost:x", "127.0.0.1:99999"):
+            self.assertIn("--listen needs ADDRESS:PORT",
+                          self.refused(["--state-dir", self.state, "--listen", address]))
+
+    def test_refuses_a_state_directory_in_use(self):
+        run = self.start()
+        self.assertIn(f"is in use by process {run.process.pid}",
+                      self.refused(["--state-dir", self.state, "--listen", "127.0.0.1:0"]))
+        self.create()
+
+    def test_refuses_the_state_of_another_version(self):
+        os.mkdir(self.state)
+        with open(os.path.join(self.state, "version"), "w", encoding="ascii") as file:
+            file.write("dues-dev 999\n")
+        self.assertIn("was made by another version", self.refused(["--state-dir", self.state]))
+        self.assertEqual(os.listdir(self.state), ["version"])
+
+    def test_refuses_a_directory_of_somebody_else(self):
+        os.mkdir(self.state)
+        with open(os.path.join(self.state, "letter.txt"), "w", encoding="ascii") as file:
+            file.write("mine\n")
+        self.assertIn("not a state directory", self.refused(["--state-dir", self.state]))
+        self.assertEqual(os.listdir(self.state), ["letter.txt"])
+
+    def test_says_when_postgresql_is_missing(self):
+        hidden = ["unshare", "--mount", "sh", "-c", 'mount -t tmpfs none /usr/lib/postgresql && exec "$@"', "sh"]
+        if subprocess.run([*hidden, "true"], capture_output=True, check=False).returncode != 0:
+            self.skipTest("cannot hide the installed PostgreSQL here")
+        self.assertIn("PostgreSQL is missing",
+                      self.refused(["--state-dir", self.state, "--listen", "127.0.0.1:0"], hidden))
+
+    def test_says_when_its_user_cannot_reach_the_directory(self):
+        if os.geteuid() != 0:
+            self.skipTest("only root hands PostgreSQL to another user")
+        os.chmod(self.scratch, 0o700)
+        self.assertIn("cannot enter", self.refused(["--state-dir", self.state, "--listen", "127.0.0.1:0"]))
+
+    def test_calls_tell_success_refusal_and_misuse_by_exit_status(self):
+        self.start()
+        plans = self.call("dues.membership.v1.MembershipService/ListPlans", "{}", "--as", "app-demo")
+        self.assertIn("plans/premium-monthly", [plan["name"] for plan in json.loads(plans.stdout)["plans"]])
+
+        refused = self.call("Payment/CreatePayment", '{"payment": {"amount": {"minorUnits": "-1"}}, "requestId": "r-1"}')
+        self.assertEqual(refused.returncode, 64 + 3)
+        self.assertIn("INVALID_ARGUMENT INVALID_FIELD", refused.stderr)
+        self.assertIn("  payment.amount.minor_units: ", refused.stderr)
+
+        misuses = (("Payment/Pay", "{}"), ("Payment/GetPayment", "{"), ("Payment/GetPayment", '{"nom": "x"}'))
+        for method, request in misuses:
+            self.assertEqual(self.call(method, request).returncode, 2)
+
+    def test_a_call_without_a_server_says_so(self):
+        answer = self.call("Membership/ListPlans")
+        self.assertEqual(answer.returncode, 1)
+        self.assertIn("no server is running in", answer.stderr)
+
+
+if __name__ == "__main__":
+    unittest.main()
