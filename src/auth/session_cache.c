@@ -8,6 +8,7 @@
 
 #include <pthread.h>
 
+#include "auth/token_cache.h"
 #include "base/bug.h"
 
 #define SET_COUNT  4096
@@ -27,6 +28,7 @@ struct set {
 
 struct session_cache {
     const struct clock *clock;
+    struct token_cache *tokens;
     pthread_mutex_t locks[LOCK_COUNT];
     struct set sets[SET_COUNT];
 };
@@ -37,6 +39,7 @@ struct session_cache *session_cache_open(const struct clock *clock)
     if (cache == NULL)
         bug("no memory for the cache of sessions");
     cache->clock = clock;
+    cache->tokens = token_cache_open();
     for (size_t i = 0; i < LOCK_COUNT; i++)
         pthread_mutex_init(&cache->locks[i], NULL);
     return cache;
@@ -48,7 +51,13 @@ void session_cache_close(struct session_cache *cache)
         return;
     for (size_t i = 0; i < LOCK_COUNT; i++)
         pthread_mutex_destroy(&cache->locks[i]);
+    token_cache_close(cache->tokens);
     free(cache);
+}
+
+struct token_cache *session_cache_tokens(struct session_cache *cache)
+{
+    return cache->tokens;
 }
 
 /* The last bytes of a UUIDv7 are random. */

@@ -14,9 +14,13 @@
 #define SESSION_CACHE_US (5 * US_PER_SECOND)
 
 struct session_cache;
+struct token_cache;
 
 struct session_cache *session_cache_open(const struct clock *clock);
 void session_cache_close(struct session_cache *cache);
+
+/* Belongs to it: what is known about tokens, beside what is known about their sessions. */
+struct token_cache *session_cache_tokens(struct session_cache *cache);
 
 /* True when it was alive within the last seconds. */
 bool session_cache_has(struct session_cache *cache, struct uuid customer, struct uuid session);

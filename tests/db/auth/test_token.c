@@ -106,6 +106,26 @@ static void refuses_a_refresh_token_and_rubbish(void **state)
         assert_not_verified(f, tokens[i], app, "TOKEN_INVALID");
 }
 
+/* The second time the signature is not computed again; everything else is looked at all the same.
+ */
+static void refuses_a_changed_token_after_the_good_one(void **state)
+{
+    struct db_fixture *f = *state;
+    struct signed_up user = given_user(f);
+    char *bent = arena_strdup(f->arena, user.access_token);
+    assert_verified(f, bent, app);
+
+    for (char *at = bent; *at != '\0'; at += 7) {
+        char kept = *at;
+        *at = kept == 'A' ? 'B' : 'A';
+        assert_not_verified(f, bent, app, "TOKEN_INVALID");
+        *at = kept;
+        if (strlen(at) < 7)
+            break;
+    }
+    assert_verified(f, bent, app);
+}
+
 static void does_not_ask_the_database_again_for_some_seconds(void **state)
 {
     struct db_fixture *f = *state;
@@ -153,6 +173,7 @@ int main(void)
         cmocka_unit_test(refuses_it_when_it_has_expired),
         cmocka_unit_test(refuses_other_issuers_audiences_and_times),
         cmocka_unit_test(refuses_a_refresh_token_and_rubbish),
+        cmocka_unit_test(refuses_a_changed_token_after_the_good_one),
         cmocka_unit_test(does_not_ask_the_database_again_for_some_seconds),
         cmocka_unit_test(expires_by_the_clock_of_the_customer),
         cmocka_unit_test(prepares_every_statement_of_the_room),
