@@ -79,6 +79,6 @@ static void on_grpc_line(gpr_log_func_args *args)
 void rpc_grpc_log_to(struct log *log)
 {
     atomic_store(&grpc_log, log);
-    gpr_set_log_function(log == NULL ? NULL : on_grpc_line);
+    gpr_set_log_function(on_grpc_line);
     gpr_set_log_verbosity(GPR_LOG_SEVERITY_ERROR);
 }

@@ -26,10 +26,12 @@ static struct arena *arena_borrow(struct rpc_server *server)
     return arena != NULL ? arena : arena_new(CALL_ARENA_SIZE_MAX);
 }
 
-static void arena_give_back(struct rpc_server *server, struct arena *arena)
+/*
+ * The last of a call that was accepted.  When the count reaches zero the server may be freed, so
+ * nothing of it is touched afterwards.
+ */
+static void forget_call(struct rpc_server *server, struct arena *arena)
 {
-    if (arena == NULL)
-        return;
     arena_reset(arena);
     pthread_mutex_lock(&server->mutex);
     if (server->arena_count < ARENAS_KEPT_MAX) {
@@ -38,13 +40,21 @@ static void arena_give_back(struct rpc_server *server, struct arena *arena)
     }
     pthread_mutex_unlock(&server->mutex);
     arena_free(arena);
+
+    pthread_mutex_lock(&server->mutex);
+    server->call_count--;
+    if (server->call_count == 0)
+        pthread_cond_broadcast(&server->quiet);
+    pthread_mutex_unlock(&server->mutex);
 }
 
 void rpc_call_unref(struct rpc_call *call)
 {
+    struct rpc_server *server = call->server;
+    struct arena *arena = call->call.arena;
+
     if (atomic_fetch_sub_explicit(&call->references, 1, memory_order_acq_rel) != 1)
         return;
-    arena_give_back(call->server, call->call.arena);
     grpc_metadata_array_destroy(&call->metadata);
     if (call->route == NULL)
         grpc_call_details_destroy(&call->details);
@@ -53,9 +63,11 @@ void rpc_call_unref(struct rpc_call *call)
     if (call->handle != NULL)
         grpc_call_unref(call->handle);
     free(call);
+    if (arena != NULL)
+        forget_call(server, arena);
 }
 
-/* Returns how many live now. */
+/* Returns how many calls there are now. */
 static size_t living_add(struct rpc_call *call)
 {
     struct rpc_server *server = call->server;
@@ -65,7 +77,7 @@ static size_t living_add(struct rpc_call *call)
     if (call->next != NULL)
         call->next->previous = call;
     server->living = call;
-    size_t count = ++server->living_count;
+    size_t count = ++server->call_count;
     pthread_mutex_unlock(&server->mutex);
     return count;
 }
@@ -81,9 +93,6 @@ void rpc_call_finish(struct rpc_call *call)
         server->living = call->next;
     if (call->next != NULL)
         call->next->previous = call->previous;
-    server->living_count--;
-    if (server->living_count == 0)
-        pthread_cond_broadcast(&server->quiet);
     pthread_mutex_unlock(&server->mutex);
     rpc_call_unref(call);
 }
@@ -183,7 +192,7 @@ static void watch_close(struct rpc_call *call)
 }
 
 /* Work is shed here, after the re-arming: gRPC would queue without bound what is not asked for. */
-static void start(struct rpc_call *call, size_t living_count)
+static void start(struct rpc_call *call, size_t call_count)
 {
     const struct rpc_server *server = call->server;
     bool stream = call->route != NULL && call->route->stream != NULL;
@@ -191,7 +200,7 @@ static void start(struct rpc_call *call, size_t living_count)
 
     if (call->route == NULL)
         rpc_refuse_unknown(call);
-    else if (living_count > most || (stream && server->stream_count >= STREAMS_MAX) ||
+    else if (call_count > most || (stream && server->stream_count >= STREAMS_MAX) ||
              !fiber_start(server->house->fibers, stream ? rpc_serve_stream : rpc_serve_unary, call))
         rpc_refuse_overload(call);
 }

@@ -202,9 +202,8 @@ static void *watch_files(void *argument)
 
     pthread_mutex_lock(&credentials->mutex);
     while (!credentials->stopping) {
-        struct timespec until;
-        clock_gettime(CLOCK_MONOTONIC, &until);
-        until.tv_sec += REFRESH_SECONDS;
+        const struct timespec until = {
+            .tv_sec = clock_monotonic_us(clock_system()) / US_PER_SECOND + REFRESH_SECONDS};
         if (pthread_cond_timedwait(&credentials->stop_wanted, &credentials->mutex, &until) ==
             ETIMEDOUT)
             look(credentials);
@@ -266,11 +265,22 @@ struct rpc_credentials *rpc_credentials_open(const struct house *house, const ch
     credentials->anchors_file = -1;
     pthread_mutex_init(&credentials->mutex, NULL);
     if (!load(credentials, problem) || !make_grpc(credentials, problem)) {
+        rpc_credentials_release(credentials);
         rpc_credentials_close(credentials);
         return NULL;
     }
     start_thread(credentials);
     return credentials;
+}
+
+void rpc_credentials_release(struct rpc_credentials *credentials)
+{
+    if (credentials == NULL)
+        return;
+    if (credentials->grpc != NULL)
+        grpc_server_credentials_release(credentials->grpc);
+    if (credentials->provider != NULL)
+        grpc_tls_certificate_provider_release(credentials->provider);
 }
 
 void rpc_credentials_close(struct rpc_credentials *credentials)
@@ -285,10 +295,6 @@ void rpc_credentials_close(struct rpc_credentials *credentials)
         pthread_join(credentials->thread, NULL);
         pthread_cond_destroy(&credentials->stop_wanted);
     }
-    if (credentials->grpc != NULL)
-        grpc_server_credentials_release(credentials->grpc);
-    if (credentials->provider != NULL)
-        grpc_tls_certificate_provider_release(credentials->provider);
     close_file(&credentials->identity_file);
     close_file(&credentials->anchors_file);
     pthread_mutex_destroy(&credentials->mutex);

@@ -16,7 +16,11 @@ struct rpc_credentials;
  * file cannot be read or they do not fit together. */
 struct rpc_credentials *rpc_credentials_open(const struct house *house, const char *device_ca_pem,
                                              char problem[RPC_PROBLEM_SIZE]);
-/* After the server that uses them was destroyed.  NULL is allowed. */
+
+/* Lets gRPC's part go, after the server that uses it was destroyed and before gRPC is shut down. */
+void rpc_credentials_release(struct rpc_credentials *credentials);
+
+/* The rest: only then is nobody left who reads the files in memory.  NULL is allowed in both. */
 void rpc_credentials_close(struct rpc_credentials *credentials);
 
 /* Stays the credentials'. */

@@ -112,10 +112,10 @@ struct rpc_server {
     atomic_bool draining;
     int stream_count; /* poller thread only */
 
-    pthread_mutex_t mutex; /* of everything below */
-    pthread_cond_t quiet;  /* living is empty and the shutdown is done, maybe */
-    struct rpc_call *living;
-    size_t living_count;
+    pthread_mutex_t mutex;   /* of everything below */
+    pthread_cond_t quiet;    /* no calls are left, or the shutdown is done: look */
+    struct rpc_call *living; /* their fibers have not ended */
+    size_t call_count;       /* accepted and not freed */
     bool shutdown_begun;
     bool shutdown_done;
     struct arena *arenas[ARENAS_KEPT_MAX];

@@ -146,20 +146,15 @@ bool rpc_server_reload_certificates(struct rpc_server *server, char problem[RPC_
 /* The mutex is held.  True when nothing is left to wait for. */
 static bool wait_quiet(struct rpc_server *server, int64_t wait_ms)
 {
-    struct timespec until;
+    int64_t until_us = clock_monotonic_us(clock_system()) + wait_ms * US_PER_MS;
+    const struct timespec until = {.tv_sec = until_us / US_PER_SECOND,
+                                   .tv_nsec = until_us % US_PER_SECOND * 1000};
 
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_sec += wait_ms / 1000;
-    until.tv_nsec += (long)(wait_ms % 1000) * 1000000;
-    if (until.tv_nsec >= 1000000000) {
-        until.tv_nsec -= 1000000000;
-        until.tv_sec++;
-    }
-    while (!server->shutdown_done || server->living_count > 0) {
+    while (!server->shutdown_done || server->call_count > 0) {
         if (pthread_cond_timedwait(&server->quiet, &server->mutex, &until) == ETIMEDOUT)
             break;
     }
-    return server->shutdown_done && server->living_count == 0;
+    return server->shutdown_done && server->call_count == 0;
 }
 
 bool rpc_server_drain(struct rpc_server *server, int64_t grace_ms)
@@ -180,7 +175,7 @@ bool rpc_server_drain(struct rpc_server *server, int64_t grace_ms)
         pthread_mutex_lock(&server->mutex);
         quiet = wait_quiet(server, LAST_CALLS_MS);
     }
-    size_t left = server->living_count;
+    size_t left = server->call_count;
     pthread_mutex_unlock(&server->mutex);
     if (!quiet)
         log_write(server->house->log, LOG_ERROR, "drain",
@@ -215,13 +210,14 @@ void rpc_server_close(struct rpc_server *server)
         grpc_server_destroy(server->grpc);
         stop_poller(server);
     }
+    rpc_credentials_release(server->credentials);
+    grpc_shutdown_blocking();
+    rpc_grpc_log_to(NULL);
     rpc_credentials_close(server->credentials);
     rpc_routes_free(server);
     descriptor_index_close(server->descriptors);
     for (size_t i = 0; i < server->arena_count; i++)
         arena_free(server->arenas[i]);
-    grpc_shutdown_blocking();
-    rpc_grpc_log_to(NULL);
     pthread_cond_destroy(&server->quiet);
     pthread_mutex_destroy(&server->mutex);
     free(server);

@@ -4,6 +4,7 @@
  */
 
 #include "base/bug.h"
+#include "base/settings.h"
 #include "base/text.h"
 #include "rpc/internal.h"
 
@@ -58,7 +59,9 @@ bool rpc_routes_add(struct rpc_server *server, const ProtobufCServiceDescriptor 
     route->request_id =
         protobuf_c_message_descriptor_get_field_by_name(descriptor->input, REQUEST_ID_FIELD);
     server->routes[server->route_count++] = route;
-    add_service_name(server, service->name);
+    /* A sandbox that is off refuses its methods, and is not listed. */
+    if (!method->sandbox_only || server->house->settings->sandbox)
+        add_service_name(server, service->name);
     return true;
 }
 

@@ -1,5 +1,5 @@
 /*
- * What happens to a call before and after its handler: paths, callers, tokens, scopes, deadlines,
+ * What happens to a call before and after its handler: paths, callers, tokens, scopes,
  * answers.  The handlers are those of rpc_bare.h.
  */
 #include <setjmp.h>
@@ -8,7 +8,6 @@
 #include <stdint.h>
 
 #include <cmocka.h>
-#include <unistd.h>
 
 #include "base/call.h"
 #include "base/text.h"
@@ -82,14 +81,6 @@ static const struct dues_answer *get_payment(struct fixture *f, struct dues_clie
 
     request.name = writable("customers/me/payments/1");
     return ask(f, client, "GetPayment", &request.base, token, 0);
-}
-
-static const struct dues_answer *sleep_for(struct fixture *f, const char *ms, int64_t deadline_ms)
-{
-    Dues__Payment__V1__GetRefundRequest request = DUES__PAYMENT__V1__GET_REFUND_REQUEST__INIT;
-
-    request.name = writable(ms);
-    return ask(f, f->service, "GetRefund", &request.base, NULL, deadline_ms);
 }
 
 static const struct dues_answer *create_payment(struct fixture *f, const char *request_id,
@@ -415,67 +406,6 @@ static void refuses_to_send_a_reply_that_is_too_large(void **state)
     assert_true(rpc_bare_log_has(f->bare, "over the limit"));
 }
 
-static void allow_little_time(struct settings *settings)
-{
-    settings->deadline_max_ms = 300;
-}
-
-static void answers_at_the_deadline_while_the_handler_goes_on(void **state)
-{
-    struct fixture *f = *state;
-    struct rpc_bare *hasty = rpc_bare_new(allow_little_time);
-    struct dues_client *client = rpc_bare_client(hasty, hasty->service);
-    Dues__Payment__V1__GetRefundRequest request = DUES__PAYMENT__V1__GET_REFUND_REQUEST__INIT;
-    int done = rpc_bare_sleeps_done();
-
-    /* Without a connection the first call would measure the handshake too. */
-    request.name = writable("0");
-    dues_answer_free(rpc_bare_ask(client, "GetRefund", &request.base, NULL, 10000));
-    int64_t start_us = clock_monotonic_us(clock_system());
-    request.name = writable("1000");
-    dues_answer_free(f->answer);
-    f->answer = rpc_bare_ask(client, "GetRefund", &request.base, NULL, 10000);
-    int64_t took_ms = (clock_monotonic_us(clock_system()) - start_us) / US_PER_MS;
-    int done_then = rpc_bare_sleeps_done();
-    usleep(1000 * 1000);
-    bool logged = rpc_bare_log_has(hasty, "the handler ended later with OK");
-    dues_client_close(client);
-    rpc_bare_free(hasty);
-
-    assert_refused(f->answer, DUES_DEADLINE_EXCEEDED, "DEADLINE_EXCEEDED");
-    assert_in_range(took_ms, 290, 900);
-    assert_int_equal(done_then, done + 1);
-    assert_int_equal(rpc_bare_sleeps_done(), done + 2);
-    assert_true(logged);
-}
-
-static void gives_handlers_the_clients_deadline_within_bounds(void **state)
-{
-    struct fixture *f = *state;
-
-    const struct dues_answer *answer = sleep_for(f, "0", 1500);
-    long long left_us =
-        strtoll(((const Dues__Payment__V1__Refund *)(const void *)answer->reply)->name, NULL, 10);
-    /* On the wire a deadline is rounded up. */
-    assert_in_range(left_us, 1, 1600 * US_PER_MS);
-
-    answer = sleep_for(f, "0", 600000);
-    left_us =
-        strtoll(((const Dues__Payment__V1__Refund *)(const void *)answer->reply)->name, NULL, 10);
-    assert_in_range(left_us, 4000 * US_PER_MS, 5000 * US_PER_MS);
-}
-
-static void finishes_what_a_client_left(void **state)
-{
-    struct fixture *f = *state;
-    int done = rpc_bare_sleeps_done();
-
-    assert_int_equal(sleep_for(f, "300", 100)->status, DUES_DEADLINE_EXCEEDED);
-
-    usleep(500 * 1000);
-    assert_int_equal(rpc_bare_sleeps_done(), done + 1);
-}
-
 static void writes_one_line_for_a_call(void **state)
 {
     struct fixture *f = *state;
@@ -515,9 +445,6 @@ int main(void)
         DISPATCH_TEST(carries_reason_metadata_fields_and_retry_within_the_limit),
         DISPATCH_TEST(keeps_what_an_internal_error_knows_to_the_log),
         DISPATCH_TEST(refuses_to_send_a_reply_that_is_too_large),
-        DISPATCH_TEST(answers_at_the_deadline_while_the_handler_goes_on),
-        DISPATCH_TEST(gives_handlers_the_clients_deadline_within_bounds),
-        DISPATCH_TEST(finishes_what_a_client_left),
         DISPATCH_TEST(writes_one_line_for_a_call),
     };
 

@@ -48,8 +48,8 @@ static void refuses_every_other_form(void **state)
         "spiffe://dues.localx/service/a",
         "SPIFFE://dues.local/service/a",
         "spiffe://dues.local/Service/a",
-        "spiffe://dues.local/service/"
-        "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
+        ("spiffe://dues.local/service/"
+         "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"),
     };
     enum caller_kind kind;
     const char *name;
