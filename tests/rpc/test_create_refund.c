@@ -1,0 +1,226 @@
+/*
+ * CreateRefund: at most what was captured, and each once.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "base/text.h"
+#include "support/rpc_payment.h"
+
+static int64_t refund_count(struct rpc_fixture *f, const char *payment)
+{
+    return db_count(f->db, db_printf(f->db, "dues.refund WHERE payment_id = '%s'",
+                                     strstr(payment, "/payments/") + strlen("/payments/")));
+}
+
+static void returns_a_part_and_then_all_that_is_left(void **state)
+{
+    struct rpc_fixture *f = *state;
+    const char *payment = given_payment(f, given_payer(f, "tok_visa"));
+
+    const Refund *part = must_reply(ask_refund(f, payment, 300, "part"));
+    const Refund *rest = must_reply(ask_refund(f, payment, 0, "rest"));
+    const Payment *after =
+        must_reply(ask_payment_by_name(f, AS(OPERATOR_DEMO), "GetPayment", payment));
+
+    assert_true(text_starts_with(part->name, rpc_printf(f, "%s/refunds/", payment)));
+    assert_int_equal(part->state, REFUND_STATE(SUCCEEDED));
+    assert_int_equal(part->amount->minor_units, 300);
+    assert_int_equal(part->reason, DUES__PAYMENT__V1__REFUND__REASON__REASON_REQUESTED_BY_CUSTOMER);
+    assert_int_equal(rest->amount->minor_units, 699);
+    assert_int_equal(after->amount_refunded->minor_units, 999);
+    assert_int_equal(after->state, PAYMENT_STATE(SUCCEEDED));
+}
+
+static void refuses_wrong_fields(void **state)
+{
+    struct rpc_fixture *f = *state;
+    const char *payment = given_payment(f, given_payer(f, "tok_visa"));
+
+    const struct dues_answer *parent = ask_refund(f, "customers/me", 1, "wrong-1");
+    const struct dues_answer *amount = ask_refund(f, payment, -1, "wrong-2");
+    const struct dues_answer *no_id = ask_refund(f, payment, 1, "");
+
+    assert_true(answer_names(parent, "parent"));
+    assert_true(answer_names(amount, "refund.amount.minor_units"));
+    assert_string_equal(no_id->reason, "REQUEST_ID_REQUIRED");
+    assert_int_equal(refund_count(f, payment), 0);
+}
+
+static void finds_no_payment_that_does_not_exist(void **state)
+{
+    struct rpc_fixture *f = *state;
+    const char *absent =
+        rpc_printf(f, "%s/payments/%s", given_customer(f, ""), db_uuid_text(f->db, db_uuid(f->db)));
+
+    const struct dues_answer *answer = ask_refund(f, absent, 1, new_request_id(f));
+
+    assert_int_equal(answer->status, DUES_NOT_FOUND);
+    assert_string_equal(answer->reason, "PAYMENT_NOT_FOUND");
+}
+
+static void refuses_a_payment_that_took_nothing(void **state)
+{
+    struct rpc_fixture *f = *state;
+    const Payment *declined =
+        must_reply(ask_payment(f, given_payer(f, "tok_chargeDeclined"), new_request_id(f)));
+
+    const struct dues_answer *answer = ask_refund(f, declined->name, 1, new_request_id(f));
+
+    assert_int_equal(answer->status, DUES_FAILED_PRECONDITION);
+    assert_string_equal(answer->reason, "PAYMENT_NOT_REFUNDABLE");
+}
+
+static void refuses_another_currency(void **state)
+{
+    struct rpc_fixture *f = *state;
+    struct payment_wish wish = wish_of(given_payer(f, "tok_visa"), new_request_id(f));
+
+    wish.currency = "EUR";
+    const Payment *payment = must_reply(ask_wished(f, &wish));
+    const struct dues_answer *answer = ask_refund(f, payment->name, 1, new_request_id(f));
+
+    assert_int_equal(answer->status, DUES_INVALID_ARGUMENT);
+    assert_string_equal(answer->reason, "CURRENCY_MISMATCH");
+}
+
+static void refuses_more_than_is_left_and_says_how_much_is(void **state)
+{
+    struct rpc_fixture *f = *state;
+    const char *payment = given_payment(f, given_payer(f, "tok_visa"));
+
+    given_refund(f, payment, 900);
+    const struct dues_answer *answer = ask_refund(f, payment, 100, new_request_id(f));
+
+    assert_int_equal(answer->status, DUES_FAILED_PRECONDITION);
+    assert_string_equal(answer->reason, "REFUND_EXCEEDS_CAPTURE");
+    assert_string_equal(answer->metadata[0].key, "refundable_minor_units");
+    assert_string_equal(answer->metadata[0].value, "99");
+    assert_int_equal(refund_count(f, payment), 1);
+}
+
+static void answers_a_repeat_byte_for_byte_also_after_a_restart(void **state)
+{
+    struct rpc_fixture *f = *state;
+    const char *payment = given_payment(f, given_payer(f, "tok_visa"));
+
+    const struct dues_answer *first = ask_refund(f, payment, 999, "back-1");
+    rpc_restart(f);
+    const struct dues_answer *second = ask_refund(f, payment, 999, "back-1");
+    const struct dues_answer *other = ask_refund(f, payment, 998, "back-1");
+
+    assert_true(is_replayed(second));
+    assert_int_equal(second->reply_size, first->reply_size);
+    assert_memory_equal(second->reply_bytes, first->reply_bytes, first->reply_size);
+    assert_string_equal(other->reason, "REQUEST_ID_REUSED");
+    assert_int_equal(refund_count(f, payment), 1);
+}
+
+struct racer {
+    struct rpc_fixture *f;
+    const char *payment;
+    const char *request_id;
+    const struct dues_answer *answer;
+};
+
+static void *race(void *arg)
+{
+    struct racer *racer = arg;
+
+    racer->answer = ask_refund(racer->f, racer->payment, 600, racer->request_id);
+    return NULL;
+}
+
+static void of_two_at_once_one_exceeds(void **state)
+{
+    struct rpc_fixture *f = *state;
+    const char *payment = given_payment(f, given_payer(f, "tok_visa"));
+    struct racer racers[2] = {{f, payment, "left", NULL}, {f, payment, "right", NULL}};
+    pthread_t threads[2];
+
+    for (size_t i = 0; i < 2; i++)
+        pthread_create(&threads[i], NULL, race, &racers[i]);
+    for (size_t i = 0; i < 2; i++)
+        pthread_join(threads[i], NULL);
+
+    const struct dues_answer *a = racers[0].answer;
+    const struct dues_answer *b = racers[1].answer;
+    assert_int_equal((a->status == DUES_OK) + (b->status == DUES_OK), 1);
+    assert_string_equal(a->status == DUES_OK ? b->reason : a->reason, "REFUND_EXCEEDS_CAPTURE");
+    assert_int_equal(refund_count(f, payment), 1);
+}
+
+static void a_pending_refund_becomes_one(void **state)
+{
+    struct rpc_fixture *f = *state;
+    const char *payment = given_payment(f, given_payer(f, "pm_card_pendingRefund"));
+
+    const Refund *pending = must_reply(ask_refund(f, payment, 500, "pend-1"));
+    const Refund *refund = pending;
+    for (int tries = 0; tries < 100 && refund->state == REFUND_STATE(PENDING); tries++) {
+        fake_clock_advance(f->clock, 10000000);
+        usleep(50000);
+        refund =
+            must_reply(ask_payment_by_name(f, AS(SERVICE_BILLING), "GetRefund", pending->name));
+    }
+    const struct dues_answer *again = ask_refund(f, payment, 500, "pend-1");
+
+    assert_int_equal(pending->state, REFUND_STATE(PENDING));
+    assert_int_equal(refund->state, REFUND_STATE(SUCCEEDED));
+    assert_true(is_replayed(again));
+    assert_int_equal(((const Refund *)must_reply(again))->state, REFUND_STATE(SUCCEEDED));
+}
+
+static void a_failed_refund_says_why_and_frees_its_amount(void **state)
+{
+    struct rpc_fixture *f = *state;
+    const char *payment = given_payment(f, given_payer(f, "pm_card_refundFail"));
+
+    const Refund *failed = must_reply(ask_refund(f, payment, 999, "fails-1"));
+    const Refund *again = must_reply(ask_refund(f, payment, 999, "fails-2"));
+
+    assert_int_equal(failed->state, REFUND_STATE(FAILED));
+    assert_string_equal(failed->failure_code, "expired_or_canceled_card");
+    assert_int_equal(again->state, REFUND_STATE(FAILED));
+}
+
+static void users_may_not(void **state)
+{
+    struct rpc_fixture *f = *state;
+    struct rpc_world *world = world_new(f);
+    struct payer payer = {world->owner.customer, given_card(f, world->owner.customer, "tok_visa")};
+    Dues__Payment__V1__CreateRefundRequest request = DUES__PAYMENT__V1__CREATE_REFUND_REQUEST__INIT;
+
+    request.parent = (char *)(uintptr_t)given_payment(f, payer);
+    request.request_id = (char *)(uintptr_t) "mine-1";
+    const struct dues_answer *answer =
+        ask_payment_service(f, user_of(world), "CreateRefund", &request.base);
+
+    assert_int_equal(answer->status, DUES_PERMISSION_DENIED);
+    assert_string_equal(answer->reason, "CALLER_NOT_ALLOWED");
+    assert_int_equal(refund_count(f, request.parent), 0);
+    world_free(world);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(returns_a_part_and_then_all_that_is_left),
+        cmocka_unit_test(refuses_wrong_fields),
+        cmocka_unit_test(finds_no_payment_that_does_not_exist),
+        cmocka_unit_test(refuses_a_payment_that_took_nothing),
+        cmocka_unit_test(refuses_another_currency),
+        cmocka_unit_test(refuses_more_than_is_left_and_says_how_much_is),
+        cmocka_unit_test(answers_a_repeat_byte_for_byte_also_after_a_restart),
+        cmocka_unit_test(of_two_at_once_one_exceeds),
+        cmocka_unit_test(a_pending_refund_becomes_one),
+        cmocka_unit_test(a_failed_refund_says_why_and_frees_its_amount),
+        cmocka_unit_test(users_may_not),
+    };
+    return cmocka_run_group_tests_name("CreateRefund", tests, members_setup, rpc_teardown);
+}
