@@ -44,12 +44,12 @@ def change_row(directory, table, wanted, change):
     return None
 
 
-def change_lines(path, wanted, change):
-    """The same for JSON lines; `change` answers the lines that take the place of the first that is wanted."""
+def change_lines(path, wanted, change, last=False):
+    """The same for JSON lines; `change` answers the lines that take the place of the first (last) that is wanted."""
     with open(path, encoding="utf-8") as file:
         lines = file.readlines()
-    for index, line in enumerate(lines):
-        value = json.loads(line)
+    for index in reversed(range(len(lines))) if last else range(len(lines)):
+        value = json.loads(lines[index])
         if wanted(value):
             lines[index:index + 1] = [json.dumps(one, separators=(",", ":")) + "\n" for one in change(value)]
             with open(path, "w", encoding="utf-8") as file:
@@ -62,10 +62,10 @@ def change_journal(directory, wanted, change):
     return change_lines(os.path.join(directory, "journal.jsonl"), wanted, change)
 
 
-def change_log(directory, wanted, change):
+def change_log(directory, wanted, change, last=False):
     logs = os.path.join(directory, "logs")
     for name in sorted(os.listdir(logs)):
-        found = change_lines(os.path.join(logs, name), wanted, change)
+        found = change_lines(os.path.join(logs, name), wanted, change, last)
         if found:
             return found
     return None
@@ -185,8 +185,9 @@ def record_another_answer(directory):
 
 
 def be_under_way_again(directory):
+    """The last answer of all: nobody can say that it overlapped with the first."""
     return change_log(directory, lambda line: is_paid(line) and line["replayed"],
-                      lambda line: [line | {"state": "PROCESSING", "definitive": False}])
+                      lambda line: [line | {"state": "PROCESSING", "definitive": False}], last=True)
 
 
 def accept_other_content(directory):

@@ -67,9 +67,10 @@ class Environment:
         """`settings` overrides keys of duesd.conf."""
         self.build = os.path.abspath(build)
         self.directory = directory
+        self.state = os.path.join(directory, "state")  # as `dues dev` makes it
         self.settings = settings
-        self.certificates = os.path.join(directory, "certs")
-        self.journal = os.path.join(directory, "gateway.journal")
+        self.certificates = os.path.join(self.state, "certs")
+        self.journal = os.path.join(self.state, "gateway.journal")
         self.configuration = os.path.join(directory, "fault.conf")
         self.socket = tempfile.mkdtemp(prefix="dues-fault-")
         self.log = open(os.path.join(directory, "duesd.log"), "ab")  # pylint: disable=consider-using-with
@@ -83,8 +84,8 @@ class Environment:
 
     def make(self):
         """The state as `dues dev` leaves it."""
-        ready = os.path.join(self.directory, "ready")
-        with subprocess.Popen([os.path.join(self.build, "dues"), "dev", "--state-dir", self.directory, "--listen",
+        ready = os.path.join(self.state, "ready")
+        with subprocess.Popen([os.path.join(self.build, "dues"), "dev", "--state-dir", self.state, "--listen",
                                "127.0.0.1:0"], stdout=self.log, stderr=self.log) as dev:
             try:
                 until(lambda: os.path.exists(ready) or dev.poll() is not None, "dues dev")
@@ -92,7 +93,7 @@ class Environment:
                 dev.terminate()
         if dev.returncode != 0:
             raise Broken(f"dues dev ended with {dev.returncode}, see {self.log.name}")
-        with open(os.path.join(self.directory, "duesd.conf"), encoding="utf-8") as file:
+        with open(os.path.join(self.state, "duesd.conf"), encoding="utf-8") as file:
             lines = file.read().splitlines()
         keys = {line.split("=")[0].strip(): line for line in lines if "=" in line and not line.startswith("#")}
         keys.update({key: f"{key} = {value}" for key, value in self.settings.items()})
@@ -104,7 +105,7 @@ class Environment:
         self.database = f"host={self.socket} port=5432 dbname=dues user=postgres"
 
     def binaries(self):
-        with open(os.path.join(self.directory, "postgres", "PG_VERSION"), encoding="ascii") as file:
+        with open(os.path.join(self.state, "postgres", "PG_VERSION"), encoding="ascii") as file:
             return f"/usr/lib/postgresql/{file.read().strip()}/bin"
 
     def query(self, sql):
@@ -115,7 +116,7 @@ class Environment:
     def start_postgres(self):
         with open(os.path.join(self.directory, "postgres.log"), "ab") as log:
             self.postgres = subprocess.Popen(
-                [os.path.join(self.binaries(), "postgres"), "-D", os.path.join(self.directory, "postgres"),
+                [os.path.join(self.binaries(), "postgres"), "-D", os.path.join(self.state, "postgres"),
                  "-c", "listen_addresses=", "-c", f"unix_socket_directories={self.socket}", "-c", "port=5432",
                  "-c", "fsync=on", "-c", "synchronous_commit=on", "-c", "full_page_writes=on", "-c", "jit=off"],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, user=self.user, cwd="/", start_new_session=True)
@@ -131,7 +132,7 @@ class Environment:
         self.wait_until_serving()
 
     def wait_until_serving(self):
-        wait = subprocess.run([os.path.join(self.build, "dues"), "wait", "--state-dir", self.directory, "--target",
+        wait = subprocess.run([os.path.join(self.build, "dues"), "wait", "--state-dir", self.state, "--target",
                                self.address, "--server-name", "localhost"], stdout=self.log, stderr=self.log,
                               timeout=PATIENCE, check=False)
         self.is_running("duesd")

@@ -44,6 +44,7 @@ struct operation {
     bool other_content; /* sent under an id that was used for something else: must be refused */
 
     int tries;
+    bool in_flight;    /* the last answer: under way */
     bool known;        /* a definitive answer came */
     bool acknowledged; /* … and it was OK */
     char name[NAME_SIZE];

@@ -10,7 +10,7 @@
 #include "client_log.h"
 
 #define TRIES_UNDER_WAY  12
-#define TRIES_AT_THE_END 600
+#define TRIES_AT_THE_END 1500
 #define PAUSE_MS         100
 #define REPEATS_AT_END   400
 #define CLOCK_START      1767225600LL /* 2026-01-01T00:00:00Z */
@@ -85,6 +85,7 @@ static bool send_once(struct worker *worker, struct operation *operation)
     operation_send(worker->client, operation, &outcome, &answer);
     client_log_answer(worker->log, operation, &outcome);
     bool settled = outcome.definitive;
+    operation->in_flight = !settled && strcmp(outcome.status, "OK") == 0;
     if (settled) {
         operation->known = true;
         operation->acknowledged = outcome.reply != NULL && strcmp(outcome.status, "OK") == 0;
@@ -97,12 +98,17 @@ static bool send_once(struct worker *worker, struct operation *operation)
     return settled;
 }
 
-/* Asks until it is known, or `tries_max` times; true when it is known to have been done. */
+/*
+ * Asks until it is known, or `tries_max` times; true when it is known to have been done.  What is
+ * in flight is left for the end after a second look: its resolver takes seconds.
+ */
 static bool ask(struct worker *worker, size_t index, int tries_max)
 {
     for (int i = 0; i < tries_max; i++) {
         if (send_once(worker, &worker->operations[index]))
             return worker->operations[index].acknowledged;
+        if (worker->operations[index].in_flight && i > 0 && !stopping(worker))
+            return false;
         pause_ms(PAUSE_MS + (long)below(worker, PAUSE_MS));
     }
     return false;
