@@ -111,9 +111,10 @@ static void finishes_what_a_client_left(void **state)
     struct fixture *f = *state;
     int done = rpc_bare_sleeps_done();
 
-    assert_int_equal(sleep_for(f, "300", 100)->status, DUES_DEADLINE_EXCEEDED);
+    assert_int_equal(sleep_for(f, "900", 400)->status, DUES_DEADLINE_EXCEEDED);
 
-    usleep(500 * 1000);
+    for (int waited_ms = 0; rpc_bare_sleeps_done() == done && waited_ms < 10000; waited_ms += 50)
+        usleep(50 * 1000);
     assert_int_equal(rpc_bare_sleeps_done(), done + 1);
 }
 
