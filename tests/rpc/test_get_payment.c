@@ -1,5 +1,5 @@
 /*
- * GetPayment.
+ * GetPayment: as it stands now, to whoever may see it.
  */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,5 +1,5 @@
 /*
- * GetPaymentMethod.
+ * GetPaymentMethod: what is known of a card, never its token.
  */
 #include <setjmp.h>
 #include <stdarg.h>

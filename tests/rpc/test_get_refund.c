@@ -1,5 +1,5 @@
 /*
- * GetRefund.
+ * GetRefund: under its own payment only.
  */
 #include <setjmp.h>
 #include <stdarg.h>

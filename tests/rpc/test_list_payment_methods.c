@@ -1,5 +1,5 @@
 /*
- * ListPaymentMethods.
+ * ListPaymentMethods: page by page, newest first.
  */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,5 +1,5 @@
 /*
- * ListPayments.
+ * ListPayments: page by page, filtered by state and time.
  */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,5 +1,5 @@
 /*
- * ListRefunds.
+ * ListRefunds: those of one payment, page by page.
  */
 #include <setjmp.h>
 #include <stdarg.h>
