@@ -19,6 +19,7 @@
 #include "house_open.h"
 #include "pg/catalogue.h"
 #include "pg/migrate.h"
+#include "rpc/server.h"
 
 static const char usage[] =
     "usage: duesd serve --config FILE             serve until SIGTERM\n"
@@ -77,6 +78,7 @@ static int serve(const struct settings *settings)
     const struct rlimit no_core = {0, 0};
 
     setrlimit(RLIMIT_CORE, &no_core);
+    rpc_environment_clear();
     block_signals(&signals);
     struct log *log = log_open(STDERR_FILENO, level_of(settings->log_level), clock_system());
     struct opened_house *house =
