@@ -239,6 +239,15 @@ class DevTest(unittest.TestCase):
         for method, request in misuses:
             self.assertEqual(self.call(method, request).returncode, 2)
 
+    def test_tells_its_story_twice_on_the_same_server(self):
+        self.start()
+        for _ in range(2):
+            story = subprocess.run([DUES, "demo", "--state-dir", self.state], capture_output=True, text=True,
+                                   timeout=120, check=False)
+            self.assertEqual(story.returncode, 0, story.stderr)
+            self.assertIn("The gateway holds 29.98 USD", story.stdout)
+            self.assertNotIn("correct horse", story.stdout)
+
     def test_a_call_without_a_server_says_so(self):
         answer = self.call("Membership/ListPlans")
         self.assertEqual(answer.returncode, 1)
