@@ -1,5 +1,5 @@
 /*
- * CreateMembership.
+ * CreateMembership over the wire: who becomes a member, who does not, and what it costs.
  */
 #include <setjmp.h>
 #include <stdarg.h>

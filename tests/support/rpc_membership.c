@@ -6,15 +6,16 @@
 #include "base/bug.h"
 #include "base/time.h"
 #include "pg/catalogue.h"
+#include "support/rpc_request.h"
+#include "support/rpc_world.h"
 
 #define ADVANCE_DEADLINE_MS 110000
 
 int members_setup(void **state)
 {
-    /* tok_timeout… makes the gateway wait that long. */
-    struct rpc_fixture *f =
-        rpc_fixture_new("sandbox = on\ngateway_timeout_ms = 300\njob_poll_ms = 50\n");
-    *state = f;
+    if (rpc_setup(state) != 0)
+        return -1;
+    const struct rpc_fixture *f = *state;
     FILE *nowhere = fopen("/dev/null", "w");
     if (nowhere == NULL)
         return -1;
@@ -255,4 +256,71 @@ int64_t charges_of(struct rpc_fixture *f, const char *customer)
         request.page_token = page->next_page_token;
     } while (page->next_page_token[0] != '\0');
     return count;
+}
+
+struct rpc_as user_of(const struct rpc_world *world)
+{
+    return (struct rpc_as){.client = world->device, .token = world->device_token};
+}
+
+const struct dues_answer *ask_member_service(struct rpc_fixture *f, struct rpc_as as,
+                                             const char *method, const ProtobufCMessage *request)
+{
+    return rpc_ask(f, as, &dues__membership__v1__membership_service__descriptor, method, request);
+}
+
+/* Builds the message by its descriptor, so that rpc_ask decodes the answer. */
+static const struct dues_answer *ask_request(struct rpc_fixture *f, struct rpc_as as,
+                                             const char *method, const struct request *request)
+{
+    const ProtobufCServiceDescriptor *service =
+        &dues__membership__v1__membership_service__descriptor;
+    const ProtobufCMethodDescriptor *descriptor =
+        protobuf_c_service_descriptor_get_method_by_name(service, method);
+    uint8_t bytes[4096];
+
+    if (descriptor == NULL) {
+        service = &dues__sandbox__v1__sandbox_service__descriptor;
+        descriptor = protobuf_c_service_descriptor_get_method_by_name(service, method);
+    }
+    if (descriptor == NULL)
+        bug("no method %s", method);
+    size_t size = request_encode(request, descriptor->input, bytes, sizeof(bytes));
+    ProtobufCMessage *message = protobuf_c_message_unpack(descriptor->input, NULL, size, bytes);
+    if (message == NULL)
+        bug("%s: the request does not decode", method);
+    const struct dues_answer *answer = rpc_ask(f, as, service, method, message);
+    protobuf_c_message_free_unpacked(message, NULL);
+    return answer;
+}
+
+static bool has_field(const char *method, const char *field)
+{
+    const ProtobufCServiceDescriptor *service =
+        &dues__membership__v1__membership_service__descriptor;
+    const ProtobufCMethodDescriptor *descriptor =
+        protobuf_c_service_descriptor_get_method_by_name(service, method);
+
+    return descriptor != NULL && request_field(descriptor->input, field) != NULL;
+}
+
+const struct dues_answer *ask_by_name(struct rpc_fixture *f, struct rpc_as as, const char *method,
+                                      const char *name)
+{
+    struct request request = {.count = 0};
+
+    request_set_text(&request, "name", name);
+    return ask_request(f, as, method, &request);
+}
+
+const struct dues_answer *ask_page(struct rpc_fixture *f, struct rpc_as as, const char *method,
+                                   const char *parent, int32_t page_size, const char *page_token)
+{
+    struct request request = {.count = 0};
+
+    if (has_field(method, "parent"))
+        request_set_text(&request, "parent", parent);
+    request_set_number(&request, "page_size", page_size);
+    request_set_text(&request, "page_token", page_token);
+    return ask_request(f, as, method, &request);
 }

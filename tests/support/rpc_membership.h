@@ -55,6 +55,19 @@ const Access *access_of(struct rpc_fixture *f, const char *customer, const char 
 /* The charges that the sandbox gateway approved, of the customer: the ground truth. */
 int64_t charges_of(struct rpc_fixture *f, const char *customer);
 
+/* A caller who is logged in on a device, and somebody else's customer. */
+struct rpc_world;
+struct rpc_as user_of(const struct rpc_world *world);
+
+/* Any method of MembershipService, as service-billing or as whoever. */
+const struct dues_answer *ask_member_service(struct rpc_fixture *f, struct rpc_as as,
+                                             const char *method, const ProtobufCMessage *request);
+/* A method whose request has nothing but `name`, `parent` or `customer`, and a page. */
+const struct dues_answer *ask_by_name(struct rpc_fixture *f, struct rpc_as as, const char *method,
+                                      const char *name);
+const struct dues_answer *ask_page(struct rpc_fixture *f, struct rpc_as as, const char *method,
+                                   const char *parent, int32_t page_size, const char *page_token);
+
 const char *new_request_id(struct rpc_fixture *f);
 /* "0190…" of "customers/0190…/memberships/…". */
 const char *customer_id_of(struct rpc_fixture *f, const char *name);
