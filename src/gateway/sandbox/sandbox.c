@@ -19,6 +19,7 @@
 /* Stripe compares parameters of a repeated key for 24 hours; we stop to re-send before
  * (charging.md 3.5). */
 #define RESEND_WINDOW_US (20 * US_PER_HOUR)
+#define ANSWER_MARGIN_US US_PER_SECOND
 #define CARD_EXP_MONTH   12
 #define CARD_EXP_YEAR    2034
 
@@ -247,6 +248,19 @@ static struct memory_request *process(struct sandbox *sandbox, struct arena *are
     return NULL;
 }
 
+/*
+ * As long as an answer may take, but not past the time in which the caller can still be told that
+ * it is not known. A caller that is in more of a hurry than that is not waited for: what it asked
+ * for goes on without it.
+ */
+static int64_t wait_us(const struct sandbox *sandbox, const struct call *call)
+{
+    int64_t timeout_us = sandbox->timeout_ms * US_PER_MS;
+    int64_t left_us = call_time_left_us(call) - ANSWER_MARGIN_US;
+
+    return left_us > 0 && left_us < timeout_us ? left_us : timeout_us;
+}
+
 static void sandbox_send(const struct gateway *gateway, struct call *call,
                          const struct gateway_request *request, struct gateway_answer *answer)
 {
@@ -257,7 +271,7 @@ static void sandbox_send(const struct gateway *gateway, struct call *call,
     pthread_mutex_unlock(&sandbox->mutex);
     if (waiting == NULL)
         return;
-    fiber_sleep(sandbox->timeout_ms * US_PER_MS);
+    fiber_sleep(wait_us(sandbox, call));
     pthread_mutex_lock(&sandbox->mutex);
     waiting->is_sending = false;
     pthread_mutex_unlock(&sandbox->mutex);

@@ -222,6 +222,24 @@ static void loses_the_answer_but_not_the_charge(void **state)
     assert_int_equal(approved_count(f, "attempt-of-charge"), 1);
 }
 
+static void waits_no_longer_than_its_caller_can_be_answered(void **state)
+{
+    struct fixture *f = *state;
+    const struct clock *clock = clock_system();
+    char problem[256];
+
+    sandbox_close(f->sandbox);
+    f->sandbox = sandbox_open(f->path, 60000, clock, random_system(), problem);
+    f->gateway = sandbox_gateway(f->sandbox);
+    f->call.deadline_us = clock_monotonic_us(clock) + 1050 * US_PER_MS;
+    int64_t before_us = clock_monotonic_us(clock);
+    struct gateway_answer lost = ask(f, charge_of("k1", "tok_timeoutAfterSuccess", 999));
+    int64_t took_us = clock_monotonic_us(clock) - before_us;
+
+    assert_int_equal(lost.outcome, GATEWAY_UNKNOWN);
+    assert_true(took_us < US_PER_SECOND);
+}
+
 static void loses_the_first_request_and_charges_the_second(void **state)
 {
     struct fixture *f = *state;
@@ -450,6 +468,7 @@ int main(void)
         TEST(answers_a_repeated_key_with_the_first_result),
         TEST(refuses_a_key_with_other_parameters),
         TEST(loses_the_answer_but_not_the_charge),
+        TEST(waits_no_longer_than_its_caller_can_be_answered),
         TEST(loses_the_first_request_and_charges_the_second),
         TEST(says_that_a_key_is_in_use_while_a_caller_waits),
         TEST(declines_a_stored_card_from_its_second_charge),
