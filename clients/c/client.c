@@ -22,7 +22,7 @@ static char *read_pem(const char *path, const char *what, char problem[DUES_PROB
     }
     char *text = calloc(1, PEM_SIZE_MAX);
     size_t size = text == NULL ? 0 : fread(text, 1, PEM_SIZE_MAX - 1, file);
-    fclose(file);
+    (void)fclose(file);
     if (size == 0 || strstr(text, "-----BEGIN ") == NULL) {
         snprintf(problem, DUES_PROBLEM_SIZE, "the %s '%s' is not a PEM file", what, path);
         free(text);

@@ -99,7 +99,7 @@ static const char *read_token(struct arena *arena, const char *path)
     if (file == NULL)
         return NULL;
     const char *got = fgets(line, sizeof(line), file);
-    fclose(file);
+    (void)fclose(file);
     line[strcspn(line, "\r\n")] = '\0';
     return got == NULL ? NULL : arena_strdup(arena, line);
 }

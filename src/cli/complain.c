@@ -5,6 +5,7 @@
 
 #include <stdarg.h>
 
+PRINTF_LIKE(1, 0)
 static void say(const char *format, va_list arguments)
 {
     char line[1024];

@@ -50,7 +50,7 @@ static const char *read_address(struct arena *arena, const char *state_dir)
         return "";
     if (fgets(line, sizeof(line), file) == NULL)
         line[0] = '\0';
-    fclose(file);
+    (void)fclose(file);
     line[strcspn(line, " \n")] = '\0';
     return arena_strdup(arena, line);
 }

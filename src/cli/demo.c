@@ -50,7 +50,7 @@ static int tell(struct story *story)
         printf("Everything was as expected.\n");
         return EXIT_SUCCESS;
     }
-    fflush(stdout);
+    (void)fflush(stdout);
     return complain("the story ends here: %s", story->failure);
 }
 

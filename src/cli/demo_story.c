@@ -50,6 +50,7 @@ static char *shortened(struct story *story, const char *text)
     return result;
 }
 
+PRINTF_LIKE(3, 0)
 static void say(struct story *story, const char *mark, const char *format, va_list arguments)
 {
     char line[1024];
@@ -57,7 +58,7 @@ static void say(struct story *story, const char *mark, const char *format, va_li
         return;
     vsnprintf(line, sizeof(line), format, arguments);
     printf("%s%s\n", mark, shortened(story, line));
-    fflush(stdout);
+    (void)fflush(stdout);
 }
 
 void story_say(struct story *story, const char *format, ...)
@@ -135,6 +136,7 @@ static json_t *parse_request(struct story *story, char *text)
     return json;
 }
 
+PRINTF_LIKE(4, 0)
 static struct dues_answer *send(struct story *story, enum speaker speaker, const char *name,
                                 const char *format, va_list arguments)
 {

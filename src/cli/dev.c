@@ -92,7 +92,7 @@ static void greet(const struct dev *dev)
            "\n",
            dev->address, dev->directory, certs, certs, certs, dev->address, certs, certs, certs,
            dev->address, certs, certs, certs, dev->address);
-    fflush(stdout);
+    (void)fflush(stdout);
 }
 
 static const char *stay(struct dev *dev)

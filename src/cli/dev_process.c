@@ -32,9 +32,9 @@ void dev_signals_block(void)
     sigset_t signals;
     watched_signals(&signals);
     sigprocmask(SIG_BLOCK, &signals, NULL);
-    signal(SIGPIPE, SIG_IGN);
+    (void)signal(SIGPIPE, SIG_IGN);
     /* Ignored by whoever started us, it would take the children's ends away. */
-    signal(SIGCHLD, SIG_DFL);
+    (void)signal(SIGCHLD, SIG_DFL);
 }
 
 static void drop_privileges(const struct dev *dev)
@@ -51,7 +51,7 @@ static _Noreturn void become(const struct dev *dev, const struct child *child, p
 {
     sigset_t none;
     sigemptyset(&none);
-    signal(SIGPIPE, SIG_DFL);
+    (void)signal(SIGPIPE, SIG_DFL);
     setpgid(0, 0);
     if (child->unprivileged)
         drop_privileges(dev);
@@ -76,7 +76,7 @@ static _Noreturn void become(const struct dev *dev, const struct child *child, p
 const char *dev_spawn(struct dev *dev, const struct child *child, struct process *process)
 {
     pid_t parent = getpid();
-    fflush(NULL);
+    (void)fflush(NULL);
     pid_t pid = fork();
     if (pid < 0)
         return arena_printf(dev->arena, "could not start %s: %s", child->argv[0], strerror(errno));

@@ -35,7 +35,7 @@ const char *dev_read(const struct dev *dev, const char *name)
     char *text = arena_alloc(dev->arena, FILE_SIZE_MAX);
     size_t size = fread(text, 1, FILE_SIZE_MAX - 1, file);
     text[size] = '\0';
-    fclose(file);
+    (void)fclose(file);
     return text;
 }
 
