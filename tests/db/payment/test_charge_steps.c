@@ -200,6 +200,41 @@ static void a_worker_that_lost_its_lease_writes_nothing(void **state)
     assert_int_equal(of_customer(f, "count(*) FROM ledger_entry", slow.payer.customer), 2);
 }
 
+static const struct error *settle_soon(struct call *call, void *arg)
+{
+    call->deadline_us = clock_monotonic_us(call->house->clock) + US_PER_SECOND;
+    return settle_only(call, arg);
+}
+
+static void a_result_that_cannot_be_recorded_is_not_a_failure(void **state)
+{
+    struct payment_fixture *f = *state;
+    struct drive drive = given_sent(f, "tok_visa");
+    struct uuid customer = drive.payer.customer;
+    int charged = gateway_approvals(f, "CHARGE");
+
+    /* P22: the database is away for the server. */
+    db_execute(f->db, db_printf(f->db, "REVOKE CONNECT ON DATABASE %s FROM dues_service",
+                                f->db->database));
+    db_execute(f->db, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                      " WHERE usename = 'dues_service' AND datname = current_database()");
+    const struct error *error = db_run(f->db, settle_soon, &drive);
+    db_execute(f->db,
+               db_printf(f->db, "GRANT CONNECT ON DATABASE %s TO dues_service", f->db->database));
+    const char *left = of_customer_text(f, "state FROM attempt", customer);
+    end_lease(f, &drive);
+    while (db_run(f->db, claim_only, &drive) != NULL || drive.charge.epoch == 0)
+        drive.charge.epoch = 1;
+    assert_null(db_run(f->db, send_only, &drive));
+    assert_null(db_run(f->db, settle_only, &drive));
+
+    assert_non_null(error);
+    assert_int_equal(error->status, STATUS_UNAVAILABLE);
+    assert_string_equal(left, "SENDING");
+    assert_int_equal(drive.payment.state, PAYMENT_SUCCEEDED);
+    assert_int_equal(gateway_approvals(f, "CHARGE"), charged);
+}
+
 static void nobody_takes_over_while_the_lease_holds(void **state)
 {
     struct payment_fixture *f = *state;
@@ -366,6 +401,7 @@ int main(void)
         cmocka_unit_test(settling_writes_everything_in_one_commit),
         cmocka_unit_test(settling_again_changes_nothing),
         cmocka_unit_test(a_worker_that_lost_its_lease_writes_nothing),
+        cmocka_unit_test(a_result_that_cannot_be_recorded_is_not_a_failure),
         cmocka_unit_test(nobody_takes_over_while_the_lease_holds),
         cmocka_unit_test(nothing_is_sent_when_the_lease_is_nearly_over),
         cmocka_unit_test(an_unknown_result_waits_longer_each_time),

@@ -57,8 +57,8 @@ static void refuses_what_does_not_sum_to_zero(void **state)
         "ARRAY[ROW('a','USD',0),ROW('b','USD',0)]::ledger_line[]",
         "ARRAY[]::ledger_line[]",
         "NULL",
-        "ARRAY[ROW('a','USD',9223372036854775807),ROW('b','USD',9223372036854775807),"
-        "ROW('c','USD',2)]::ledger_line[]",
+        ("ARRAY[ROW('a','USD',9223372036854775807),ROW('b','USD',9223372036854775807),"
+         "ROW('c','USD',2)]::ledger_line[]"),
     };
 
     for (size_t i = 0; i < ARRAY_LENGTH(wrong); i++)
