@@ -6,9 +6,7 @@
 
 #include "base/bug.h"
 
-void crypto_must(bool worked, const char *what)
+_Noreturn void crypto_failed(const char *what)
 {
-    if (worked)
-        return;
     bug("cryptography failed: %s", what);
 }

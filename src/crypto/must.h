@@ -6,4 +6,10 @@
 
 #include <stdbool.h>
 
-void crypto_must(bool worked, const char *what);
+_Noreturn void crypto_failed(const char *what);
+
+static inline void crypto_must(bool worked, const char *what)
+{
+    if (!worked)
+        crypto_failed(what);
+}

@@ -11,6 +11,5 @@ struct offload;
 struct offload *offload_open(int32_t thread_count, int32_t queue_max);
 void offload_close(struct offload *offload);
 
-/* Parks the fiber, runs `work(arg)` on a pool thread, wakes the fiber there. */
-const struct error *crypto_offload(struct call *call, void (*work)(void *arg), void *arg)
-    MUST_CHECK;
+/* Parks the fiber, runs `run(arg)` on a pool thread, wakes the fiber there. */
+const struct error *crypto_offload(struct call *call, void (*run)(void *arg), void *arg) MUST_CHECK;
