@@ -90,8 +90,10 @@ extern const struct payment_purpose payment_purpose_direct;
         pg_text((answer)->evidence)
 
 /*
- * A repeated request whose first run is not answered yet; see payment_internal.h.  For whoever
- * answers a request with what a payment brought about.
+ * A repeated request whose first run is not answered yet: waits a little while somebody drives it.
+ * Afterwards call->recorded holds the definitive answer (`*answered`), or nobody drives it and the
+ * object is to be shown as it stands; ABORTED REQUEST_IN_PROGRESS when it is still under way.
+ * For whoever answers a request with what a payment brought about.
  */
 const struct error *attempt_await(struct call *call, struct uuid customer, struct uuid payment,
                                   struct uuid refund, bool *answered) MUST_CHECK;

@@ -29,13 +29,14 @@ static const struct error *validate(struct call *call, const Request *req, struc
 
     *intent = (struct intent){.reason = ""};
     check_owned_name(&errors, "parent", req->parent, PAYMENT_PATTERN, intent->ids, 2);
-    if (req->refund != NULL) {
+    if (req->refund != NULL)
         intent->reason = refund_reason_name(req->refund->reason);
-        intent->has_amount = req->refund->amount != NULL;
+    if (req->refund != NULL && req->refund->amount != NULL) {
+        const Dues__Type__V1__Money *amount = req->refund->amount;
+        intent->has_amount = true;
+        check_money(&errors, "refund.amount", true, amount->currency_code, amount->minor_units,
+                    &intent->amount);
     }
-    if (intent->has_amount)
-        check_money(&errors, "refund.amount", true, req->refund->amount->currency_code,
-                    req->refund->amount->minor_units, &intent->amount);
     return field_errors_result(&errors);
 }
 

@@ -1,5 +1,5 @@
 /*
- * GetPayment.
+ * GetPayment: one payment of a customer, by name.
  */
 
 #include "payment/payment_internal.h"

@@ -1,5 +1,5 @@
 /*
- * GetRefund.
+ * GetRefund: one refund of a payment, by name.
  */
 
 #include "payment/payment_internal.h"

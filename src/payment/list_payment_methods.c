@@ -1,5 +1,5 @@
 /*
- * ListPaymentMethods, newest first.
+ * ListPaymentMethods: a customer's means of payment, newest first.
  */
 
 #include "payment/payment_internal.h"

@@ -103,14 +103,6 @@ struct attempt_ask {
 /* Sends or queries; see charge_send for what it promises. */
 void attempt_ask(struct call *call, const struct attempt_ask *ask, struct gateway_answer *answer);
 
-/*
- * A repeated request whose first run is not answered yet: waits a little while somebody drives it.
- * Afterwards call->recorded holds the definitive answer (`*answered`), or nobody drives it and the
- * object is to be shown as it stands; ABORTED REQUEST_IN_PROGRESS when it is still under way.
- */
-const struct error *attempt_await(struct call *call, struct uuid customer, struct uuid payment,
-                                  struct uuid refund, bool *answered) MUST_CHECK;
-
 /* charge_store.c */
 
 enum charge_recorded { CHARGE_RECORDED, CHARGE_REPLAYED, CHARGE_RUNNING };
