@@ -134,7 +134,7 @@ static const struct error *load_keys(struct call *call, struct auth_keys *keys, 
 
 static const struct error *load_or_make(struct call *call, struct auth_keys *keys)
 {
-    bool complete;
+    bool complete = false;
     TRY(load_keys(call, keys, &complete));
     if (complete)
         return NULL;

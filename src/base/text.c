@@ -173,7 +173,7 @@ uint8_t *base64url_decode(struct arena *arena, const char *text, size_t length, 
         if (bits >= 8) {
             bits -= 8;
             bytes[count++] = (uint8_t)(group >> bits);
-            group &= (1u << bits) - 1;
+            group &= (1U << bits) - 1;
         }
     }
     /* Left-over bits must be zero, or several texts would mean the same bytes. */

@@ -192,12 +192,11 @@ static enum advance_end do_next(struct advance *advance, bool *over)
     bool found = false;
 
     job_call_open(&call, advance->jobs->house, "jobs/advance", STEP_LIMIT_MS);
-    if (trouble(advance, obligation_find_next(&call, advance->run.clock, advance->run.target_us,
-                                              &next, &found)))
-        end = ADVANCE_TROUBLE;
-    else if (found)
+    bool failed = trouble(advance, obligation_find_next(&call, advance->run.clock,
+                                                        advance->run.target_us, &next, &found));
+    if (!failed && found)
         end = run_next(advance, &next);
-    else if (trouble(advance, clock_run_stop(&call, &advance->run, true)))
+    else if (failed || trouble(advance, clock_run_stop(&call, &advance->run, true)))
         end = ADVANCE_TROUBLE;
     else
         *over = true;

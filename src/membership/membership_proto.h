@@ -12,7 +12,7 @@
 /* The messages are initialised already; strings go to the arena. */
 void membership_to_proto(struct arena *arena, const struct membership *membership,
                          Dues__Membership__V1__Membership *proto);
-void invoice_to_proto(struct arena *arena, const struct invoice_with_lines *invoice,
+void invoice_to_proto(struct arena *arena, const struct invoice_with_lines *with_lines,
                       Dues__Membership__V1__Invoice *proto);
 void tier_to_proto(struct arena *arena, const struct tier *tier, Dues__Membership__V1__Tier *proto);
 void plan_to_proto(struct arena *arena, const struct plan *plan, Dues__Membership__V1__Plan *proto);

@@ -99,16 +99,17 @@ static bool write_all(int descriptor, const char *text)
 static bool replace(int *place, time_t generation, const char *first, const char *second)
 {
     const struct timespec times[2] = {{.tv_sec = generation}, {.tv_sec = generation}};
-    AUTO(close_file) int fresh = memfd_create("dues-tls", MFD_CLOEXEC);
+    int fresh = memfd_create("dues-tls", MFD_CLOEXEC);
+    bool written = fresh >= 0 && write_all(fresh, first) && write_all(fresh, "\n") &&
+                   write_all(fresh, second) && futimens(fresh, times) == 0;
 
-    if (fresh < 0 || !write_all(fresh, first) || !write_all(fresh, "\n") ||
-        !write_all(fresh, second) || futimens(fresh, times) != 0)
-        return false;
-    if (*place >= 0)
-        return dup3(fresh, *place, O_CLOEXEC) >= 0;
-    *place = fresh;
-    fresh = -1;
-    return true;
+    if (written && *place < 0) {
+        *place = fresh;
+        return true;
+    }
+    bool replaced = written && dup3(fresh, *place, O_CLOEXEC) >= 0;
+    close_file(&fresh);
+    return replaced;
 }
 
 static struct stamp stamp_of(const struct rpc_credentials *credentials)

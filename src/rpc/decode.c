@@ -3,6 +3,8 @@
  * the request_id read and the canonical form hashed.
  */
 
+#include <assert.h>
+
 #include <grpc/byte_buffer.h>
 #include <grpc/byte_buffer_reader.h>
 
@@ -68,6 +70,7 @@ static const struct error *read_request_id(struct rpc_call *rpc, const ProtobufC
 {
     struct call *call = &rpc->call;
 
+    assert(request != NULL);
     call->request_id = "";
     if (rpc->route->method->request_id == REQUEST_ID_NONE)
         return NULL;
