@@ -155,7 +155,8 @@ static void describe(struct rpc_call *rpc)
     call->house = house;
     call->now_us = clock_wall_us(house->clock);
     rpc->accept_us = clock_monotonic_us(house->clock);
-    call->deadline_us = rpc->accept_us + deadline_ms(rpc) * US_PER_MS;
+    rpc->answer_by_us = rpc->accept_us + deadline_ms(rpc) * US_PER_MS;
+    call->deadline_us = rpc->answer_by_us;
     call->trace = make_trace(call);
     call->request_id = "";
     call->method = rpc->route == NULL ? unknown_path(rpc) : rpc->route->path;
@@ -260,7 +261,7 @@ void rpc_calls_expire(struct rpc_server *server)
     /* Under the mutex no call of the list can end, so none goes away below our hands. */
     pthread_mutex_lock(&server->mutex);
     for (struct rpc_call *call = server->living; call != NULL; call = call->next) {
-        if (now_us < call->call.deadline_us || (call->route != NULL && call->route->stream != NULL))
+        if (now_us < call->answer_by_us || (call->route != NULL && call->route->stream != NULL))
             continue;
         if (!rpc_answer_take(call))
             continue;

@@ -76,7 +76,8 @@ struct rpc_call {
     gpr_timespec deadline;
     grpc_byte_buffer *payload;
     int cancelled;
-    int64_t accept_us; /* monotonic */
+    int64_t accept_us;    /* monotonic */
+    int64_t answer_by_us; /* monotonic; the handler may give itself longer, to record what it did */
 
     struct rpc_event accepted;
     struct rpc_event answered;
