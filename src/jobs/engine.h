@@ -20,7 +20,6 @@ struct jobs {
     bool stopping;
     bool woken;           /* a hint came: look again at once */
     bool hungry;          /* more is due than could be started: look when one has ended */
-    bool ticking;         /* the poll timer is on its way */
     int32_t ticks;        /* work on the timer thread that will still touch this */
     int64_t look_at_us;   /* monotonic: the next poll */
     struct fiber *parked; /* the scheduler, waiting */
@@ -41,6 +40,8 @@ void job_slot_free(struct jobs *jobs);
 /* As job_slot_take, without a limit: for what somebody waits for. */
 void job_slot_force(struct jobs *jobs);
 bool jobs_is_stopping(struct jobs *jobs);
+/* jobs_wake for who holds the mutex. */
+void jobs_wake_held(struct jobs *jobs);
 
 /*
  * A call of the engine's own: identity "system/jobs", `time_limit_ms` from now, an arena of its own

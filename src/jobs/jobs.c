@@ -40,7 +40,7 @@ static bool is_quiet(const struct jobs *jobs)
     return !jobs->scheduler_lives && jobs->running == 0 && jobs->ticks == 0;
 }
 
-void jobs_stop(struct jobs *jobs, int64_t grace_ms)
+bool jobs_stop(struct jobs *jobs, int64_t grace_ms)
 {
     /* The condition's own clock: a test's clock must not make this wait for ever. */
     int64_t until_us = clock_monotonic_us(clock_system()) + grace_ms * US_PER_MS;
@@ -56,7 +56,9 @@ void jobs_stop(struct jobs *jobs, int64_t grace_ms)
     pthread_mutex_lock(&jobs->mutex);
     while (!is_quiet(jobs) && pthread_cond_timedwait(&jobs->changed, &jobs->mutex, &until) == 0)
         continue;
+    bool quiet = is_quiet(jobs);
     pthread_mutex_unlock(&jobs->mutex);
+    return quiet;
 }
 
 void jobs_close(struct jobs *jobs)
@@ -111,12 +113,9 @@ void job_slot_force(struct jobs *jobs)
 void job_slot_free(struct jobs *jobs)
 {
     pthread_mutex_lock(&jobs->mutex);
-    bool hungry = jobs->hungry && !jobs->stopping;
-    pthread_mutex_unlock(&jobs->mutex);
-    if (hungry)
-        jobs_wake(jobs);
-    pthread_mutex_lock(&jobs->mutex);
     jobs->running--;
+    if (jobs->hungry && !jobs->stopping)
+        jobs_wake_held(jobs);
     pthread_cond_broadcast(&jobs->changed);
     pthread_mutex_unlock(&jobs->mutex);
 }

@@ -42,8 +42,11 @@ struct jobs;
 struct jobs *jobs_open(const struct house *house, const struct job_kind *const *kinds,
                        size_t kind_count);
 void jobs_start(struct jobs *jobs);
-/* Claims no more; waits for running obligations, at most `grace_ms`. */
-void jobs_stop(struct jobs *jobs, int64_t grace_ms);
+/*
+ * Claims no more, and a running advance lets go; waits for running obligations, at most `grace_ms`.
+ * False: some still run.  May be called again.
+ */
+bool jobs_stop(struct jobs *jobs, int64_t grace_ms);
 void jobs_close(struct jobs *jobs);
 
 /* A hint that something is due now: the engine looks at once instead of at its next poll. */

@@ -105,6 +105,9 @@ static void look(struct jobs *jobs)
 
     pthread_mutex_lock(&jobs->mutex);
     jobs->hungry = hungry;
+    /* What ended before this was said could not know that somebody waits for its place. */
+    if (error == NULL && hungry && jobs->running < jobs->house->settings->jobs_max)
+        jobs_wake_held(jobs);
     pthread_mutex_unlock(&jobs->mutex);
 }
 
@@ -174,13 +177,18 @@ void schedule(void *arg)
     pthread_mutex_unlock(&jobs->mutex);
 }
 
+void jobs_wake_held(struct jobs *jobs)
+{
+    if (jobs->woken)
+        return;
+    jobs->woken = true;
+    if (jobs->parked != NULL)
+        arm_tick(jobs, 0);
+}
+
 void jobs_wake(struct jobs *jobs)
 {
     pthread_mutex_lock(&jobs->mutex);
-    if (!jobs->woken) {
-        jobs->woken = true;
-        if (jobs->parked != NULL)
-            arm_tick(jobs, 0);
-    }
+    jobs_wake_held(jobs);
     pthread_mutex_unlock(&jobs->mutex);
 }
