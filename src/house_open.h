@@ -4,6 +4,7 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/house.h"
@@ -34,6 +35,8 @@ void house_reload_certificates(struct opened_house *opened);
 
 /*
  * Readiness off, no new calls and obligations, running ones finish (at most shutdown_grace_ms),
- * then everything is closed.
+ * then everything is closed.  False: one of them still runs and uses all of this, so nothing was
+ * closed and the process must end by _exit(2); what was not recorded is found again as after a
+ * crash.
  */
-void house_close(struct opened_house *opened);
+bool house_close(struct opened_house *opened);

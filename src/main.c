@@ -2,7 +2,7 @@
  * duesd: the server's command line.  Starts, waits for signals, stops; everything else is in the
  * rooms.
  *
- *   SIGTERM, SIGINT   readiness off, running calls finish, exit 0
+ *   SIGTERM, SIGINT   readiness off, running calls finish, exit 0 (1: one did not finish in time)
  *   SIGHUP            certificates are read again
  */
 
@@ -92,7 +92,10 @@ static int serve(const struct settings *settings)
               LOG_FIELDS(LOG_TEXT("listen", settings->listen),
                          LOG_NUMBER("port", house_port(house)), LOG_TEXT("version", DUES_VERSION)));
     wait_for_stop(house, &signals, log);
-    house_close(house);
+    if (!house_close(house)) {
+        log_write(log, LOG_ERROR, "stopped_early", NULL, 0);
+        _exit(EXIT_FAILURE);
+    }
     log_write(log, LOG_INFO, "stopped", NULL, 0);
     log_close(log);
     return EXIT_SUCCESS;
