@@ -4,12 +4,13 @@
  * long they took; what that means is bench/run's business.
  *
  *   bench_load --target HOST:PORT --certs DIR --rpc PATH --requests FILE --seconds N
- *              [--in-flight 64] [--connections 4] [--warm-up N]
+ *              [--in-flight 64] [--connections 4] [--warm-up N] [--count N --replies FILE]
  *
  * FILE holds requests, each as a line of hex; they are sent in turn.  The text NNNNNNNNNNNNNNNN in
  * a request is replaced by another sixteen digits each time: a request_id of its own.
  */
 #include <getopt.h>
+#include <grpc/byte_buffer_reader.h>
 #include <grpc/grpc.h>
 #include <grpc/grpc_security.h>
 #include <grpc/support/time.h>
@@ -50,6 +51,9 @@ struct bench {
     const char *requests_file;
     int64_t seconds;
     int64_t warm_up_seconds;
+    size_t count; /* 0: by time */
+    const char *replies_file;
+    FILE *replies;
     size_t in_flight;
     size_t connections;
 
@@ -191,6 +195,18 @@ static void begin_call(struct slot *slot)
     grpc_byte_buffer_destroy(payload);
 }
 
+static void write_reply(struct bench *bench, grpc_byte_buffer *reply)
+{
+    grpc_byte_buffer_reader reader;
+    grpc_byte_buffer_reader_init(&reader, reply);
+    grpc_slice slice = grpc_byte_buffer_reader_readall(&reader);
+    for (size_t i = 0; i < GRPC_SLICE_LENGTH(slice); i++)
+        fprintf(bench->replies, "%02x", GRPC_SLICE_START_PTR(slice)[i]);
+    fputc('\n', bench->replies);
+    grpc_slice_unref(slice);
+    grpc_byte_buffer_reader_destroy(&reader);
+}
+
 static void end_call(struct slot *slot)
 {
     struct bench *bench = slot->bench;
@@ -202,6 +218,8 @@ static void end_call(struct slot *slot)
             bench->latencies_us[bench->calls] = (uint32_t)(now_us() - slot->begun_us);
         bench->calls++;
     }
+    if (bench->replies != NULL && slot->reply != NULL)
+        write_reply(bench, slot->reply);
     grpc_metadata_array_destroy(&slot->headers);
     grpc_metadata_array_destroy(&slot->trailers);
     grpc_slice_unref(slot->details);
@@ -226,6 +244,21 @@ static void pump(struct bench *bench, int64_t until_us, bool drain)
         } else {
             begin_call(event.tag);
             return;
+        }
+    }
+}
+
+/* `bench->count` calls, and no more. */
+static void pump_count(struct bench *bench)
+{
+    size_t begun = bench->in_flight;
+    for (size_t ended = 0; ended < bench->count; ended++) {
+        grpc_event event =
+            grpc_completion_queue_next(bench->queue, gpr_inf_future(GPR_CLOCK_MONOTONIC), NULL);
+        end_call(event.tag);
+        if (begun < bench->count) {
+            begun++;
+            begin_call(event.tag);
         }
     }
 }
@@ -261,9 +294,16 @@ static void run(struct bench *bench)
         bench->slots[i] = (struct slot){.bench = bench, .channel = i % bench->connections};
         begin_call(&bench->slots[i]);
     }
-    pump(bench, now_us() + bench->warm_up_seconds * 1000000, false);
-    bench->counting = true;
     int64_t begun_us = now_us();
+    if (bench->count > 0) {
+        bench->counting = true;
+        pump_count(bench);
+        report(bench, now_us() - begun_us);
+        return;
+    }
+    pump(bench, begun_us + bench->warm_up_seconds * 1000000, false);
+    bench->counting = true;
+    begun_us = now_us();
     pump(bench, begun_us + bench->seconds * 1000000, true);
     report(bench, bench->seconds * 1000000);
 }
@@ -286,6 +326,8 @@ static void read_arguments(int argc, char **argv, struct bench *bench)
         {"in-flight", required_argument, NULL, 'n'},
         {"connections", required_argument, NULL, 'k'},
         {"warm-up", required_argument, NULL, 'w'},
+        {"count", required_argument, NULL, 'o'},
+        {"replies", required_argument, NULL, 'p'},
         {NULL, 0, NULL, 0},
     };
     int option;
@@ -312,6 +354,12 @@ static void read_arguments(int argc, char **argv, struct bench *bench)
         case 'k':
             bench->connections = strtoul(optarg, NULL, 10);
             break;
+        case 'o':
+            bench->count = strtoul(optarg, NULL, 10);
+            break;
+        case 'p':
+            bench->replies_file = optarg;
+            break;
         case 'w':
             bench->warm_up_seconds = strtoll(optarg, NULL, 10);
             break;
@@ -320,8 +368,8 @@ static void read_arguments(int argc, char **argv, struct bench *bench)
         }
     }
     if (bench->target == NULL || bench->certificates == NULL || bench->rpc == NULL ||
-        bench->requests_file == NULL || bench->seconds < 1 || bench->in_flight < 1 ||
-        bench->in_flight > IN_FLIGHT_MAX || bench->connections < 1 ||
+        bench->requests_file == NULL || (bench->seconds < 1 && bench->count == 0) ||
+        bench->in_flight < 1 || bench->in_flight > IN_FLIGHT_MAX || bench->connections < 1 ||
         bench->connections > CONNECTIONS_MAX)
         usage();
 }
@@ -333,9 +381,15 @@ int main(int argc, char **argv)
     bench.latencies_us = calloc(LATENCIES_MAX, sizeof(uint32_t));
     if (bench.latencies_us == NULL)
         give_up("out of memory", "");
+    if (bench.count > 0 && bench.in_flight > bench.count)
+        bench.in_flight = bench.count;
+    if (bench.replies_file != NULL && (bench.replies = fopen(bench.replies_file, "we")) == NULL)
+        give_up("could not open ", bench.replies_file);
     grpc_init();
     read_requests(&bench);
     run(&bench);
+    if (bench.replies != NULL && fclose(bench.replies) != 0)
+        give_up("could not write ", bench.replies_file);
     for (size_t i = 0; i < bench.connections; i++)
         grpc_channel_destroy(bench.channels[i]);
     grpc_completion_queue_shutdown(bench.queue);

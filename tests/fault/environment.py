@@ -109,8 +109,8 @@ class Environment:
             return f"/usr/lib/postgresql/{file.read().strip()}/bin"
 
     def query(self, sql):
-        result = subprocess.run(["psql", "-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-d", self.database, "-c", sql],
-                                capture_output=True, text=True, check=False)
+        result = subprocess.run(["psql", "-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-d", self.database],
+                                input=sql, capture_output=True, text=True, check=False)
         return result.stdout.strip() if result.returncode == 0 else None
 
     def start_postgres(self):

@@ -276,6 +276,20 @@ static void refuses_what_nobody_should_send_to_the_sandbox_service(void **state)
     try_service(*state, world_services[3]);
 }
 
+/* Or "nothing was written" would say nothing. */
+static void would_notice_whatever_is_written(void **state)
+{
+    struct fixture *f = *state;
+    const char *before = read_digest(f);
+
+    db_execute(f->rpc->db, "UPDATE dues.customer SET trial_used = NOT trial_used"
+                           " WHERE customer_id = (SELECT min(customer_id::text)::uuid"
+                           " FROM dues.customer)");
+
+    f->digest = read_digest(f);
+    assert_string_not_equal(before, f->digest);
+}
+
 /* A page token of another list is as good as none. */
 static void refuses_page_tokens_of_another_method(void **state)
 {
@@ -353,6 +367,7 @@ int main(void)
         cmocka_unit_test(refuses_what_nobody_should_send_to_the_payment_service),
         cmocka_unit_test(refuses_what_nobody_should_send_to_the_membership_service),
         cmocka_unit_test(refuses_what_nobody_should_send_to_the_sandbox_service),
+        cmocka_unit_test(would_notice_whatever_is_written),
         cmocka_unit_test(refuses_page_tokens_of_another_method),
         cmocka_unit_test(accepts_every_sample_as_it_stands),
     };

@@ -106,9 +106,11 @@ static struct hostile_value made(const char *label, const char *format, const ch
         .label = label, .bytes = text, .size = strlen(text), .verdict = verdict};
 }
 
-static void add_name(struct hostile_list *list, const char *sample, bool required)
+static void make_name(struct hostile_list *list, const struct place *place)
 {
-    if (required)
+    const char *sample = place->sample;
+
+    if (place->rule->kind == FIELD_NAME)
         add(list, TEXT("empty", "", VERDICT_FIELD));
     add(list, TEXT("no name", "x", VERDICT_FIELD));
     add(list, TEXT("slashes", "///", VERDICT_FIELD));
@@ -132,8 +134,10 @@ static void add_name(struct hostile_list *list, const char *sample, bool require
                STATUS_NOT_FOUND, NULL);
 }
 
-static void add_catalogue_name(struct hostile_list *list, const char *sample)
+static void make_catalogue_name(struct hostile_list *list, const struct place *place)
 {
+    const char *sample = place->sample;
+
     add(list, TEXT("empty", "", VERDICT_FIELD));
     add(list, TEXT("wrong collection", "customers/premium", VERDICT_FIELD));
     add(list, TEXT("a path", "plans/../tiers/premium", VERDICT_FIELD));
@@ -149,9 +153,9 @@ static void add_catalogue_name(struct hostile_list *list, const char *sample)
                STATUS_NOT_FOUND, NULL);
 }
 
-static void add_request_id(struct hostile_list *list, const struct rpc_method *method)
+static void make_request_id(struct hostile_list *list, const struct place *place)
 {
-    if (method->request_id == REQUEST_ID_REQUIRED)
+    if (place->method->request_id == REQUEST_ID_REQUIRED)
         add_status(list, TEXT("empty", "", VERDICT_FIELD), STATUS_INVALID_ARGUMENT,
                    "REQUEST_ID_REQUIRED");
     add_length(list, "65 letters", 65, VERDICT_FIELD);
@@ -162,9 +166,9 @@ static void add_request_id(struct hostile_list *list, const struct rpc_method *m
     add(list, TEXT("right to left", RTL_TEXT, VERDICT_FIELD));
 }
 
-static void add_free_text(struct hostile_list *list, size_t length_max)
+static void make_free_text(struct hostile_list *list, const struct place *place)
 {
-    add_length(list, "one letter too long", length_max + 1, VERDICT_FIELD);
+    add_length(list, "one letter too long", place->rule->length_max + 1, VERDICT_FIELD);
     /* Free text is shown as text and bound as a parameter: none of these can do harm in it. */
     add(list, TEXT("SQL", SQL_TEXT, VERDICT_HARMLESS));
     add(list, TEXT("HTML", "<script>alert(1)</script>", VERDICT_HARMLESS));
@@ -174,9 +178,9 @@ static void add_free_text(struct hostile_list *list, size_t length_max)
     add(list, TEXT("empty", "", VERDICT_HARMLESS));
 }
 
-static void add_email(struct hostile_list *list, bool required)
+static void make_email(struct hostile_list *list, const struct place *place)
 {
-    if (required)
+    if (place->rule->kind != FIELD_EMAIL_OPTIONAL)
         add(list, TEXT("empty", "", VERDICT_FIELD));
     add(list, TEXT("no at", "ada.example.com", VERDICT_FIELD));
     add(list, TEXT("nobody", "@example.com", VERDICT_FIELD));
@@ -189,15 +193,16 @@ static void add_email(struct hostile_list *list, bool required)
 }
 
 /* Who should exist and does not, or not with this password: at the door nothing more is said. */
-static void add_email_known(struct hostile_list *list)
+static void make_email_known(struct hostile_list *list, const struct place *place)
 {
-    add_email(list, true);
+    make_email(list, place);
     add_status(list, TEXT("unknown", "nobody@example.com", VERDICT_FIELD), STATUS_UNAUTHENTICATED,
                "CREDENTIALS_INVALID");
 }
 
-static void add_password_known(struct hostile_list *list)
+static void make_password_known(struct hostile_list *list, const struct place *place)
 {
+    (void)place;
     add(list, TEXT("empty", "", VERDICT_FIELD));
     add_status(list, TEXT("SQL", "x' OR '1'='1", VERDICT_FIELD), STATUS_UNAUTHENTICATED,
                "CREDENTIALS_INVALID");
@@ -206,8 +211,9 @@ static void add_password_known(struct hostile_list *list)
     add_length(list, "300 letters", 300, VERDICT_FIELD);
 }
 
-static void add_page_token(struct hostile_list *list)
+static void make_page_token(struct hostile_list *list, const struct place *place)
 {
+    (void)place;
     static const struct {
         const char *label;
         const char *text;
@@ -226,8 +232,9 @@ static void add_page_token(struct hostile_list *list)
     list->values[list->count - 1].status = STATUS_INVALID_ARGUMENT;
 }
 
-static void add_filter(struct hostile_list *list)
+static void make_filter(struct hostile_list *list, const struct place *place)
 {
+    (void)place;
     static const char *const filters[] = {
         "state",
         "state =",
@@ -258,59 +265,10 @@ static void add_filter(struct hostile_list *list)
                    STATUS_INVALID_ARGUMENT, "FILTER_INVALID");
 }
 
-static void add_nothing(struct hostile_list *list, const struct place *place)
+static void make_nothing(struct hostile_list *list, const struct place *place)
 {
     (void)list;
     (void)place;
-}
-
-static void make_request_id(struct hostile_list *list, const struct place *place)
-{
-    add_request_id(list, place->method);
-}
-
-static void make_name(struct hostile_list *list, const struct place *place)
-{
-    add_name(list, place->sample, place->rule->kind == FIELD_NAME);
-}
-
-static void make_catalogue_name(struct hostile_list *list, const struct place *place)
-{
-    add_catalogue_name(list, place->sample);
-}
-
-static void make_free_text(struct hostile_list *list, const struct place *place)
-{
-    add_free_text(list, place->rule->length_max);
-}
-
-static void make_email(struct hostile_list *list, const struct place *place)
-{
-    add_email(list, place->rule->kind == FIELD_EMAIL);
-}
-
-static void make_email_known(struct hostile_list *list, const struct place *place)
-{
-    (void)place;
-    add_email_known(list);
-}
-
-static void make_password_known(struct hostile_list *list, const struct place *place)
-{
-    (void)place;
-    add_password_known(list);
-}
-
-static void make_page_token(struct hostile_list *list, const struct place *place)
-{
-    (void)place;
-    add_page_token(list);
-}
-
-static void make_filter(struct hostile_list *list, const struct place *place)
-{
-    (void)place;
-    add_filter(list);
 }
 
 static void make_new_password(struct hostile_list *list, const struct place *place)
@@ -426,7 +384,7 @@ static void make_message(struct hostile_list *list, const struct place *place)
 typedef void maker(struct hostile_list *list, const struct place *place);
 
 static maker *const makers[] = {
-    [FIELD_OUTPUT_ONLY] = add_nothing,
+    [FIELD_OUTPUT_ONLY] = make_nothing,
     [FIELD_REQUEST_ID] = make_request_id,
     [FIELD_NAME] = make_name,
     [FIELD_NAME_OPTIONAL] = make_name,
@@ -448,10 +406,10 @@ static maker *const makers[] = {
     [FIELD_MINOR_UNITS] = make_minor_units,
     [FIELD_SECONDS] = make_seconds,
     [FIELD_NANOS] = make_nanos,
-    [FIELD_CHOICE] = add_nothing,
-    [FIELD_FLAG] = add_nothing,
+    [FIELD_CHOICE] = make_nothing,
+    [FIELD_FLAG] = make_nothing,
     [FIELD_MESSAGE] = make_message,
-    [FIELD_MESSAGE_OPTIONAL] = add_nothing,
+    [FIELD_MESSAGE_OPTIONAL] = make_nothing,
 };
 
 /* Rules of single methods that the kind of the field does not tell. */
