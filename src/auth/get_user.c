@@ -18,10 +18,7 @@ const struct error *get_user(struct call *call, const void *request, void *reply
     struct user user;
     TRY(user_find(call, id, &user));
     if (uuid_is_nil(user.id))
-        return error_with(
-            call->arena,
-            refuse(call, STATUS_NOT_FOUND, "USER_NOT_FOUND", "'%s' was not found", req->name),
-            "name", "%s", req->name);
+        return not_found(call, "USER_NOT_FOUND", req->name);
     user_to_proto(call->arena, &user, reply);
     return NULL;
 }

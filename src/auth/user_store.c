@@ -36,13 +36,9 @@ const struct error *test_clock_load(struct call *call, struct uuid id, int64_t *
 {
     struct pg_rows rows;
     TRY(pg_read(call, id, &auth_test_clock_load, PG_PARAMS(pg_uuid(id)), &rows));
-    if (rows.count == 0) {
-        const char *name = name_make(call->arena, "testClocks/{}", &id);
-        return error_with(
-            call->arena,
-            refuse(call, STATUS_NOT_FOUND, "TEST_CLOCK_NOT_FOUND", "'%s' was not found", name),
-            "name", "%s", name);
-    }
+    if (rows.count == 0)
+        return not_found(call, "TEST_CLOCK_NOT_FOUND",
+                         name_make(call->arena, "testClocks/{}", &id));
     *now_us = pg_get_time(&rows, 0, "clock_time");
     return NULL;
 }

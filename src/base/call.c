@@ -19,6 +19,13 @@ struct error *refuse(struct call *call, enum status status, const char *reason, 
     return error;
 }
 
+struct error *not_found(struct call *call, const char *reason, const char *name)
+{
+    struct error *error = refuse(call, STATUS_NOT_FOUND, reason, "'%s' was not found", name);
+
+    return error_with(call->arena, error, "name", "%s", name);
+}
+
 int64_t call_time_left_us(const struct call *call)
 {
     int64_t left_us = call->deadline_us - clock_monotonic_us(call->house->clock);

@@ -77,5 +77,8 @@ struct call {
 struct error *refuse(struct call *call, enum status status, const char *reason, const char *format,
                      ...) PRINTF_LIKE(4, 5);
 
+/* NOT_FOUND for what has this name: nothing, or somebody else's thing. */
+struct error *not_found(struct call *call, const char *reason, const char *name);
+
 /* Microseconds until the deadline; 0 when it has passed. */
 int64_t call_time_left_us(const struct call *call);

@@ -63,10 +63,8 @@ static bool may_touch(const struct call *call, struct uuid customer)
 const struct error *owner_check(struct call *call, struct uuid customer, const char *reason,
                                 const char *name)
 {
-    if (!may_touch(call, customer)) {
-        struct error *error = refuse(call, STATUS_NOT_FOUND, reason, "'%s' was not found", name);
-        return error_with(call->arena, error, "name", "%s", name);
-    }
+    if (!may_touch(call, customer))
+        return not_found(call, reason, name);
     call->customer = uuid_text(call->arena, customer);
     return NULL;
 }

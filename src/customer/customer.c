@@ -34,14 +34,8 @@ const struct error *customer_load(struct call *call, struct uuid id, struct cust
     struct pg_rows rows;
 
     TRY(pg_read(call, id, &load, PG_PARAMS(pg_uuid(id)), &rows));
-    if (rows.count == 0) {
-        const char *name = name_make(call->arena, "customers/{}", &id);
-
-        return error_with(
-            call->arena,
-            refuse(call, STATUS_NOT_FOUND, "CUSTOMER_NOT_FOUND", "'%s' was not found", name),
-            "name", "%s", name);
-    }
+    if (rows.count == 0)
+        return not_found(call, "CUSTOMER_NOT_FOUND", name_make(call->arena, "customers/{}", &id));
     customer_from_row(call, &rows, 0, customer);
     return NULL;
 }

@@ -243,8 +243,6 @@ static enum advance_end drive(struct advance *advance)
 static const struct error *refuse_claim(struct call *call, enum clock_claim outcome,
                                         struct uuid clock)
 {
-    const char *name = name_make(call->arena, "testClocks/{}", &clock);
-
     switch (outcome) {
     case CLOCK_CLAIMED:
         return NULL;
@@ -253,10 +251,8 @@ static const struct error *refuse_claim(struct call *call, enum clock_claim outc
                                   "the clock is being advanced by another call"),
                            1000);
     case CLOCK_ABSENT:
-        return error_with(
-            call->arena,
-            refuse(call, STATUS_NOT_FOUND, "TEST_CLOCK_NOT_FOUND", "'%s' was not found", name),
-            "name", "%s", name);
+        return not_found(call, "TEST_CLOCK_NOT_FOUND",
+                         name_make(call->arena, "testClocks/{}", &clock));
     case CLOCK_BACKWARDS:
         return refuse(call, STATUS_FAILED_PRECONDITION, "TEST_CLOCK_BACKWARDS",
                       "clocks go forward only");

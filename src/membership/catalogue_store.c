@@ -20,15 +20,6 @@ int32_t plan_period_months(const struct plan *plan)
     return plan->is_yearly ? 12 * plan->period_count : plan->period_count;
 }
 
-static const struct error *not_found(struct call *call, const char *reason, const char *collection,
-                                     const char *id)
-{
-    return error_with(
-        call->arena,
-        refuse(call, STATUS_NOT_FOUND, reason, "'%s/%s' was not found", collection, id), "name",
-        "%s/%s", collection, id);
-}
-
 static void plan_from_row(const struct pg_rows *rows, size_t row, struct plan *plan)
 {
     *plan = (struct plan){
@@ -54,7 +45,7 @@ const struct error *plan_load(struct call *call, const char *id, struct plan *pl
 
     TRY(pg_read(call, UUID_NIL, &plan_find_statement, PG_PARAMS(pg_text(id)), &rows));
     if (rows.count == 0)
-        return not_found(call, "PLAN_NOT_FOUND", "plans", id);
+        return not_found(call, "PLAN_NOT_FOUND", arena_printf(call->arena, "plans/%s", id));
     plan_from_row(&rows, 0, plan);
     return NULL;
 }
@@ -117,7 +108,7 @@ const struct error *tier_load(struct call *call, const char *id, struct tier *ti
 
     TRY(pg_read(call, UUID_NIL, &tier_find_statement, PG_PARAMS(pg_text(id)), &rows));
     if (rows.count == 0)
-        return not_found(call, "TIER_NOT_FOUND", "tiers", id);
+        return not_found(call, "TIER_NOT_FOUND", arena_printf(call->arena, "tiers/%s", id));
     tier_from_row(call->arena, &rows, 0, tier);
     return NULL;
 }

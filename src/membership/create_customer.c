@@ -42,12 +42,9 @@ static const struct error *load_clock(struct call *call, struct uuid clock, int6
     struct pg_rows rows;
 
     TRY(pg_read(call, clock, &customer_clock_statement, PG_PARAMS(pg_uuid(clock)), &rows));
-    if (rows.count == 0) {
-        const char *name = name_make(call->arena, "testClocks/{}", &clock);
-        struct error *error =
-            refuse(call, STATUS_NOT_FOUND, "TEST_CLOCK_NOT_FOUND", "'%s' was not found", name);
-        return error_with(call->arena, error, "name", "%s", name);
-    }
+    if (rows.count == 0)
+        return not_found(call, "TEST_CLOCK_NOT_FOUND",
+                         name_make(call->arena, "testClocks/{}", &clock));
     *now_us = pg_get_time(&rows, 0, "clock_time");
     return NULL;
 }

@@ -57,13 +57,10 @@ const struct error *membership_load(struct call *call, struct uuid customer, str
 
     TRY(pg_read(call, customer, &membership_load_statement,
                 PG_PARAMS(pg_uuid(customer), pg_uuid(id)), &rows));
-    if (rows.count == 0) {
-        const struct uuid ids[] = {customer, id};
-        const char *name = name_make(call->arena, "customers/{}/memberships/{}", ids);
-        struct error *error =
-            refuse(call, STATUS_NOT_FOUND, "MEMBERSHIP_NOT_FOUND", "'%s' was not found", name);
-        return error_with(call->arena, error, "name", "%s", name);
-    }
+    if (rows.count == 0)
+        return not_found(
+            call, "MEMBERSHIP_NOT_FOUND",
+            name_make(call->arena, "customers/{}/memberships/{}", (struct uuid[]){customer, id}));
     membership_from_row(&rows, 0, membership);
     return NULL;
 }
@@ -102,12 +99,9 @@ const struct error *entitlement_facts_load(struct call *call, struct uuid custom
 
     TRY(pg_read(call, customer, &entitlement_facts_statement,
                 PG_PARAMS(pg_uuid(customer), pg_text(entitlement), pg_time(call->now_us)), &rows));
-    if (rows.count == 0) {
-        const char *name = name_make(call->arena, "customers/{}", &customer);
-        struct error *error =
-            refuse(call, STATUS_NOT_FOUND, "CUSTOMER_NOT_FOUND", "'%s' was not found", name);
-        return error_with(call->arena, error, "name", "%s", name);
-    }
+    if (rows.count == 0)
+        return not_found(call, "CUSTOMER_NOT_FOUND",
+                         name_make(call->arena, "customers/{}", &customer));
     *facts = (struct entitlement_facts){
         .now_us = pg_get_time(&rows, 0, "customer_now"),
         .open_tier = pg_get_text(&rows, 0, "open_tier_id"),

@@ -122,8 +122,9 @@ const struct error *charge_restore(struct call *call, const struct customer *cus
     TRY(pg_read(call, customer->id, &charge_restore_statement,
                 PG_PARAMS(pg_uuid(customer->id), pg_uuid(attempt->payment)), &rows));
     if (rows.count == 0)
-        return not_found(call, "PAYMENT_NOT_FOUND", PAYMENT_PATTERN,
-                         (struct uuid[]){customer->id, attempt->payment});
+        return not_found(call, "PAYMENT_NOT_FOUND",
+                         name_make(call->arena, PAYMENT_PATTERN,
+                                   (struct uuid[]){customer->id, attempt->payment}));
     *charge = (struct charge){
         .customer = customer->id,
         .payment = attempt->payment,

@@ -69,8 +69,8 @@ static const struct error *prepare(struct call *call, const Request *req,
 
     TRY(customer_load(call, intent->customer, &customer));
     if (!uuid_equal(intent->method_names[0], intent->customer))
-        return not_found(call, "PAYMENT_METHOD_NOT_FOUND", PAYMENT_METHOD_PATTERN,
-                         intent->method_names);
+        return not_found(call, "PAYMENT_METHOD_NOT_FOUND",
+                         name_make(call->arena, PAYMENT_METHOD_PATTERN, intent->method_names));
     *charge = (struct charge){
         .amount = intent->amount,
         .description = req->payment->description,

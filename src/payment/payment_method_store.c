@@ -46,8 +46,9 @@ const struct error *payment_method_load(struct call *call, struct uuid customer,
     TRY(pg_read(call, customer, &payment_method_load_statement,
                 PG_PARAMS(pg_uuid(customer), pg_uuid(id)), &rows));
     if (rows.count == 0)
-        return not_found(call, "PAYMENT_METHOD_NOT_FOUND", PAYMENT_METHOD_PATTERN,
-                         (struct uuid[]){customer, id});
+        return not_found(
+            call, "PAYMENT_METHOD_NOT_FOUND",
+            name_make(call->arena, PAYMENT_METHOD_PATTERN, (struct uuid[]){customer, id}));
     method_from_row(customer, &rows, 0, method);
     return NULL;
 }

@@ -75,16 +75,6 @@ pg_statement_list payment_statements = {
     &payment_method_record_statement, NULL,
 };
 
-struct error *not_found(struct call *call, const char *reason, const char *pattern,
-                        const struct uuid *ids)
-{
-    const char *name = name_make(call->arena, pattern, ids);
-
-    return error_with(call->arena,
-                      refuse(call, STATUS_NOT_FOUND, reason, "'%s' was not found", name), "name",
-                      "%s", name);
-}
-
 const struct error *page_read(struct call *call, const char *arguments, const char *token,
                               struct uuid *before)
 {

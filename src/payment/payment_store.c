@@ -47,7 +47,8 @@ const struct error *payment_load(struct call *call, struct uuid customer, struct
     TRY(pg_read(call, customer, &payment_load_statement, PG_PARAMS(pg_uuid(customer), pg_uuid(id)),
                 &rows));
     if (rows.count == 0)
-        return not_found(call, "PAYMENT_NOT_FOUND", PAYMENT_PATTERN, (struct uuid[]){customer, id});
+        return not_found(call, "PAYMENT_NOT_FOUND",
+                         name_make(call->arena, PAYMENT_PATTERN, (struct uuid[]){customer, id}));
     payment_from_row(call, customer, &rows, 0, payment);
     return NULL;
 }

@@ -47,8 +47,9 @@ const struct error *refund_load(struct call *call, struct uuid customer, struct 
     TRY(pg_read(call, customer, &refund_load_statement,
                 PG_PARAMS(pg_uuid(customer), pg_uuid(payment), pg_uuid(id)), &rows));
     if (rows.count == 0)
-        return not_found(call, "REFUND_NOT_FOUND", REFUND_PATTERN,
-                         (struct uuid[]){customer, payment, id});
+        return not_found(
+            call, "REFUND_NOT_FOUND",
+            name_make(call->arena, REFUND_PATTERN, (struct uuid[]){customer, payment, id}));
     refund_from_row(call, customer, &rows, 0, refund);
     return NULL;
 }

@@ -34,10 +34,7 @@ static const struct error *select_payment(struct call *call, const Request *req,
     TRY(pg_read(call, ids[0], &gateway_calls_attempts, PG_PARAMS(pg_uuid(ids[0]), pg_uuid(ids[1])),
                 &rows));
     if (rows.count == 0)
-        return error_with(
-            call->arena,
-            refuse(call, STATUS_NOT_FOUND, "PAYMENT_NOT_FOUND", "'%s' was not found", req->payment),
-            "name", "%s", req->payment);
+        return not_found(call, "PAYMENT_NOT_FOUND", req->payment);
     const char **references = arena_array(call->arena, rows.count, sizeof *references);
     for (size_t i = 0; i < rows.count; i++)
         references[i] = uuid_text(call->arena, pg_get_uuid(&rows, i, "attempt_id"));

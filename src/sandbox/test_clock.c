@@ -12,11 +12,7 @@ const struct pg_statement clock_load_statement = {
 
 const struct error *clock_not_found(struct call *call, struct uuid id)
 {
-    const char *name = name_make(call->arena, "testClocks/{}", &id);
-    struct error *error =
-        refuse(call, STATUS_NOT_FOUND, "TEST_CLOCK_NOT_FOUND", "'%s' was not found", name);
-
-    return error_with(call->arena, error, "name", "%s", name);
+    return not_found(call, "TEST_CLOCK_NOT_FOUND", name_make(call->arena, "testClocks/{}", &id));
 }
 
 const struct error *clock_load(struct call *call, struct uuid id, struct test_clock *clock)
