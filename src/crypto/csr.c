@@ -5,18 +5,12 @@
 
 #include "crypto/x509.h"
 
-#include <openssl/bio.h>
 #include <openssl/err.h>
 #include <openssl/pem.h>
-#include <openssl/x509.h>
 
 #include "crypto/must.h"
+#include "crypto/openssl.h"
 #include "crypto/openssl_key.h"
-
-static void release_bio(BIO **bio)
-{
-    BIO_free_all(*bio);
-}
 
 static void release_request(X509_REQ **request)
 {
@@ -35,17 +29,14 @@ char *csr_make(struct arena *arena, const struct ec_key *key, const char *common
             X509_REQ_sign(request, ec_key_pkey(key), EVP_sha256()) > 0 &&
             PEM_write_bio_X509_REQ(bio, request) == 1,
         "making a certificate request");
-    char *data = NULL;
-    long size = BIO_get_mem_data(bio, &data);
-    crypto_must(size > 0, "writing a certificate request");
-    return arena_strndup(arena, data, (size_t)size);
+    return bio_text(arena, bio);
 }
 
 static struct ec_key *read_request(const char *pem, const char **problem)
 {
-    AUTO(release_bio) BIO *bio = BIO_new_mem_buf(pem, -1);
-    crypto_must(bio != NULL, "reading a certificate request");
-    AUTO(release_request) X509_REQ *request = PEM_read_bio_X509_REQ(bio, NULL, NULL, NULL);
+    AUTO(release_bio) BIO *bio = bio_read(pem);
+    AUTO(release_request)
+    X509_REQ *request = PEM_read_bio_X509_REQ(bio, NULL, no_password, NULL);
     if (request == NULL) {
         *problem = "it is not a certificate signing request in PEM";
         return NULL;

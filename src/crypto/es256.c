@@ -5,8 +5,6 @@
 
 #include "crypto/es256.h"
 
-#include <openssl/bio.h>
-#include <openssl/bn.h>
 #include <openssl/core_names.h>
 #include <openssl/ec.h>
 #include <openssl/ecdsa.h>
@@ -16,6 +14,7 @@
 
 #include "base/text.h"
 #include "crypto/must.h"
+#include "crypto/openssl.h"
 #include "crypto/openssl_key.h"
 #include "crypto/secrets.h"
 
@@ -33,24 +32,9 @@ static const uint8_t order[ES256_COORDINATE_SIZE] = {
     0xbc, 0xe6, 0xfa, 0xad, 0xa7, 0x17, 0x9e, 0x84, 0xf3, 0xb9, 0xca, 0xc2, 0xfc, 0x63, 0x25, 0x51,
 };
 
-static void release_bio(BIO **bio)
-{
-    BIO_free_all(*bio);
-}
-
 static void release_signature(ECDSA_SIG **signature)
 {
     ECDSA_SIG_free(*signature);
-}
-
-static void release_digest(EVP_MD_CTX **context)
-{
-    EVP_MD_CTX_free(*context);
-}
-
-static void release_bignum(BIGNUM **number)
-{
-    BN_free(*number);
 }
 
 static void release_pkey_context(EVP_PKEY_CTX **context)
@@ -106,23 +90,12 @@ char *ec_key_to_pem(struct arena *arena, const struct ec_key *key)
     crypto_must(bio != NULL &&
                     PEM_write_bio_PKCS8PrivateKey(bio, key->pkey, NULL, NULL, 0, NULL, NULL) == 1,
                 "writing a private key");
-    char *data = NULL;
-    long size = BIO_get_mem_data(bio, &data);
-    crypto_must(size > 0, "writing a private key");
-    return arena_strndup(arena, data, (size_t)size);
-}
-
-/* No password is asked for on a terminal. */
-static int no_password(char *buffer, int size, int writing, void *arg)
-{
-    (void)buffer, (void)size, (void)writing, (void)arg;
-    return -1;
+    return bio_text(arena, bio);
 }
 
 struct ec_key *ec_key_from_pem(const char *pem)
 {
-    AUTO(release_bio) BIO *bio = BIO_new_mem_buf(pem, -1);
-    crypto_must(bio != NULL, "reading a private key");
+    AUTO(release_bio) BIO *bio = bio_read(pem);
     struct ec_key *key = ec_key_adopt(PEM_read_bio_PrivateKey(bio, NULL, no_password, NULL));
     ERR_clear_error();
     return key;
@@ -161,8 +134,8 @@ static void write_number(const BIGNUM *number, uint8_t out[ES256_COORDINATE_SIZE
 void ec_key_point(const struct ec_key *key, uint8_t x[ES256_COORDINATE_SIZE],
                   uint8_t y[ES256_COORDINATE_SIZE])
 {
-    AUTO(release_bignum) BIGNUM *x_number = NULL;
-    AUTO(release_bignum) BIGNUM *y_number = NULL;
+    AUTO(release_number) BIGNUM *x_number = NULL;
+    AUTO(release_number) BIGNUM *y_number = NULL;
     crypto_must(EVP_PKEY_get_bn_param(key->pkey, OSSL_PKEY_PARAM_EC_PUB_X, &x_number) == 1 &&
                     EVP_PKEY_get_bn_param(key->pkey, OSSL_PKEY_PARAM_EC_PUB_Y, &y_number) == 1,
                 "coordinates of a key");

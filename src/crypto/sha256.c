@@ -5,19 +5,14 @@
 #include "crypto/secrets.h"
 
 #include <openssl/crypto.h>
-#include <openssl/evp.h>
 #include <openssl/sha.h>
 
 #include "crypto/must.h"
+#include "crypto/openssl.h"
 
 void sha256(const void *bytes, size_t size, uint8_t hash[SHA256_SIZE])
 {
     crypto_must(SHA256(bytes, size, hash) != NULL, "SHA-256");
-}
-
-static void release_digest(EVP_MD_CTX **context)
-{
-    EVP_MD_CTX_free(*context);
 }
 
 void sha256_pieces(const struct bytes *pieces, size_t count, uint8_t hash[SHA256_SIZE])

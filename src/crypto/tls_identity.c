@@ -5,23 +5,12 @@
 
 #include "crypto/tls_identity.h"
 
-#include <openssl/bio.h>
 #include <openssl/err.h>
 #include <openssl/pem.h>
-#include <openssl/x509.h>
 #include <stdio.h>
 
 #include "base/attributes.h"
-
-static void release_bio(BIO **bio)
-{
-    BIO_free_all(*bio);
-}
-
-static void release_certificate(X509 **certificate)
-{
-    X509_free(*certificate);
-}
+#include "crypto/openssl.h"
 
 static void release_key(EVP_PKEY **key)
 {
@@ -33,16 +22,6 @@ static bool say(char *problem, size_t problem_size, const char *what)
     ERR_clear_error();
     snprintf(problem, problem_size, "%s", what);
     return false;
-}
-
-/* Encrypted keys cannot be opened: nobody is there to ask. */
-static int no_password(char *buffer, int size, int writing, void *data)
-{
-    (void)buffer;
-    (void)size;
-    (void)writing;
-    (void)data;
-    return 0;
 }
 
 /* Reads certificates to the end of the text; -1 when something there is none. */
@@ -62,8 +41,8 @@ static int count_certificates(BIO *bio)
 bool tls_identity_check(const char *certificate_pem, const char *key_pem, char *problem,
                         size_t problem_size)
 {
-    AUTO(release_bio) BIO *certificate_bio = BIO_new_mem_buf(certificate_pem, -1);
-    AUTO(release_bio) BIO *key_bio = BIO_new_mem_buf(key_pem, -1);
+    AUTO(release_bio) BIO *certificate_bio = bio_read(certificate_pem);
+    AUTO(release_bio) BIO *key_bio = bio_read(key_pem);
     AUTO(release_certificate)
     X509 *leaf = PEM_read_bio_X509(certificate_bio, NULL, no_password, NULL);
     AUTO(release_key) EVP_PKEY *key = PEM_read_bio_PrivateKey(key_bio, NULL, no_password, NULL);
@@ -79,7 +58,7 @@ bool tls_identity_check(const char *certificate_pem, const char *key_pem, char *
 
 bool tls_anchors_check(const char *ca_pem, char *problem, size_t problem_size)
 {
-    AUTO(release_bio) BIO *bio = BIO_new_mem_buf(ca_pem, -1);
+    AUTO(release_bio) BIO *bio = bio_read(ca_pem);
 
     if (count_certificates(bio) < 1)
         return say(problem, problem_size, "client CA is not PEM, one certificate or more");

@@ -4,29 +4,17 @@
 
 #include "crypto/x509.h"
 
-#include <openssl/bio.h>
-#include <openssl/bn.h>
 #include <openssl/err.h>
 #include <openssl/pem.h>
-#include <openssl/x509.h>
 #include <openssl/x509v3.h>
 
 #include "base/random.h"
 #include "base/time.h"
 #include "crypto/must.h"
+#include "crypto/openssl.h"
 #include "crypto/openssl_key.h"
 
 #define SERIAL_SIZE 16
-
-static void release_bio(BIO **bio)
-{
-    BIO_free_all(*bio);
-}
-
-static void release_x509(X509 **certificate)
-{
-    X509_free(*certificate);
-}
 
 static void release_extension(X509_EXTENSION **extension)
 {
@@ -38,16 +26,10 @@ static void release_names(GENERAL_NAMES **names)
     GENERAL_NAMES_free(*names);
 }
 
-static void release_number(BIGNUM **number)
-{
-    BN_free(*number);
-}
-
 static X509 *read_pem(const char *pem)
 {
-    AUTO(release_bio) BIO *bio = BIO_new_mem_buf(pem, -1);
-    crypto_must(bio != NULL, "reading a certificate");
-    X509 *certificate = PEM_read_bio_X509(bio, NULL, NULL, NULL);
+    AUTO(release_bio) BIO *bio = bio_read(pem);
+    X509 *certificate = PEM_read_bio_X509(bio, NULL, no_password, NULL);
     ERR_clear_error(); /* the thread also serves TLS, which looks at its queue of errors */
     return certificate;
 }
@@ -56,10 +38,7 @@ static char *write_pem(struct arena *arena, X509 *certificate)
 {
     AUTO(release_bio) BIO *bio = BIO_new(BIO_s_mem());
     crypto_must(bio != NULL && PEM_write_bio_X509(bio, certificate) == 1, "writing a certificate");
-    char *data = NULL;
-    long size = BIO_get_mem_data(bio, &data);
-    crypto_must(size > 0, "writing a certificate");
-    return arena_strndup(arena, data, (size_t)size);
+    return bio_text(arena, bio);
 }
 
 static void set_serial(X509 *certificate, const struct random *random)
@@ -156,7 +135,7 @@ static X509 *new_certificate(const struct random *random, const struct ec_key *o
 char *x509_make_ca(struct arena *arena, const struct random *random, const struct ec_key *key,
                    const char *common_name, int64_t not_before_us, int64_t not_after_us)
 {
-    AUTO(release_x509)
+    AUTO(release_certificate)
     X509 *certificate = new_certificate(random, key, common_name, not_before_us, not_after_us);
     crypto_must(X509_set_issuer_name(certificate, X509_get_subject_name(certificate)) == 1,
                 "issuer of a certificate");
@@ -172,13 +151,13 @@ char *x509_issue(struct arena *arena, const struct random *random, const char *c
                  const struct ec_key *ca_key, const struct ec_key *owner,
                  const struct certificate_wish *wish)
 {
-    AUTO(release_x509) X509 *issuer = read_pem(ca_pem);
+    AUTO(release_certificate) X509 *issuer = read_pem(ca_pem);
     bool matches = issuer != NULL && X509_check_private_key(issuer, ec_key_pkey(ca_key)) == 1;
     ERR_clear_error();
     if (!matches)
         return NULL;
 
-    AUTO(release_x509)
+    AUTO(release_certificate)
     X509 *certificate =
         new_certificate(random, owner, wish->common_name, wish->not_before_us, wish->not_after_us);
     crypto_must(X509_set_issuer_name(certificate, X509_get_subject_name(issuer)) == 1,
@@ -224,7 +203,7 @@ static int64_t time_us(const ASN1_TIME *time)
 
 bool x509_read(struct arena *arena, const char *pem, struct certificate *certificate)
 {
-    AUTO(release_x509) X509 *x509 = read_pem(pem);
+    AUTO(release_certificate) X509 *x509 = read_pem(pem);
     if (x509 == NULL)
         return false;
 
@@ -246,8 +225,8 @@ bool x509_read(struct arena *arena, const char *pem, struct certificate *certifi
 
 bool x509_is_issued_by(const char *pem, const char *ca_pem)
 {
-    AUTO(release_x509) X509 *certificate = read_pem(pem);
-    AUTO(release_x509) X509 *issuer = read_pem(ca_pem);
+    AUTO(release_certificate) X509 *certificate = read_pem(pem);
+    AUTO(release_certificate) X509 *issuer = read_pem(ca_pem);
     bool issued = certificate != NULL && issuer != NULL &&
                   X509_check_issued(issuer, certificate) == X509_V_OK &&
                   X509_verify(certificate, X509_get0_pubkey(issuer)) == 1;
