@@ -8,16 +8,6 @@
 #include "base/attributes.h"
 #include "pg/libpq.h"
 
-static void release_connection(PGconn **pg)
-{
-    PQfinish(*pg);
-}
-
-static void release_result(PGresult **result)
-{
-    PQclear(*result);
-}
-
 int pg_put_catalogue(const char *owner_connection, const char *sql, FILE *out, FILE *problems)
 {
     AUTO(release_connection) PGconn *pg = PQconnectdb(owner_connection);

@@ -45,16 +45,6 @@ struct migrator {
     FILE *problems;
 };
 
-static void release_connection(PGconn **pg)
-{
-    PQfinish(*pg);
-}
-
-static void release_result(PGresult **result)
-{
-    PQclear(*result);
-}
-
 static bool problem(const struct migrator *migrator, const char *what, const char *why)
 {
     /* libpq's messages have several lines; the first says it. */
