@@ -45,7 +45,7 @@ static void access_to_proto(struct arena *arena, struct uuid customer,
 {
     res->allowed = access->allowed;
     res->cause = cause_to_proto(access->cause);
-    res->until_time = membership_time(arena, access->until_us);
+    res->until_time = time_to_proto(arena, access->until_us);
     if (access->by_membership) {
         res->membership =
             arena_printf(arena, "customers/%s/memberships/%s", uuid_text(arena, customer),

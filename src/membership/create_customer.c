@@ -1,14 +1,11 @@
 /*
  * CreateCustomer makes somebody who pays but does not log in here.
- *
- * The id of a request that carries a request_id is a function of it, so a repetition looks for its
- * recorded answer where the first one left it.
  */
 #include "base/settings.h"
 #include "base/text.h"
+#include "crypto/request_id.h"
 #include "membership/handlers.h"
 #include "membership/statements.h"
-#include "payment/payment_proto.h"
 #include "pg/replay.h"
 
 static const struct error *validate(struct call *call, const Customer *wanted,
@@ -49,24 +46,6 @@ static const struct error *load_clock(struct call *call, struct uuid clock, int6
     return NULL;
 }
 
-/* RFC 9562 §5.8: a UUID of our own making, here from who asks and under which id. */
-static struct uuid id_of_request(const struct call *call)
-{
-    const struct bytes pieces[] = {
-        {call->caller.spiffe_id, strlen(call->caller.spiffe_id)},
-        {call->method, strlen(call->method)},
-        {call->request_id, strlen(call->request_id)},
-    };
-    uint8_t hash[SHA256_SIZE];
-    struct uuid id;
-
-    sha256_pieces(pieces, ARRAY_LENGTH(pieces), hash);
-    memcpy(id.bytes, hash, sizeof(id.bytes));
-    id.bytes[6] = (uint8_t)((id.bytes[6] & 0x0F) | 0x80);
-    id.bytes[8] = (uint8_t)((id.bytes[8] & 0x3F) | 0x80);
-    return id;
-}
-
 const struct pg_statement customer_create_statement = {
     .name = "customer_create",
     .sql = "SELECT * FROM customer_create($1, ROW($2,$3,$4,$5)::request_key, $6, $7, $8, $9, $10)",
@@ -75,7 +54,7 @@ const struct pg_statement customer_create_statement = {
 static const struct error *record(struct call *call, const struct customer *customer,
                                   const Customer *reply)
 {
-    struct bytes answer = proto_pack(call->arena, &reply->base);
+    struct bytes answer = message_pack(call->arena, &reply->base);
     struct pg_rows rows;
     bool replayed;
 
@@ -98,7 +77,7 @@ const struct error *create_customer(struct call *call, const void *request, void
 
     TRY(validate(call, req->customer != NULL ? req->customer : &nobody, &customer));
     if (call->request_id[0] != '\0') {
-        customer.id = id_of_request(call);
+        customer.id = uuid_of_request(call);
         TRY(replay_find(call, customer.id, &found, &object));
         if (found)
             return NULL;

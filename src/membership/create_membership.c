@@ -55,9 +55,9 @@ static const struct error *check_payment_method_given(struct call *call, const s
 }
 
 static const struct error *refuse_outcome(struct call *call, const struct wish *wish,
-                                          enum step_outcome outcome, struct uuid in_the_way)
+                                          enum step_outcome outcome, struct uuid object)
 {
-    const struct uuid ids[] = {wish->customer, in_the_way};
+    const struct uuid ids[] = {wish->customer, object};
     const char *name;
 
     switch (outcome) {
@@ -67,6 +67,7 @@ static const struct error *refuse_outcome(struct call *call, const struct wish *
                           refuse(call, STATUS_ALREADY_EXISTS, "MEMBERSHIP_EXISTS",
                                  "customer has the membership '%s', which has not ended", name),
                           "membership", "%s", name);
+    case STEP_RUNNING:
     case STEP_TRIAL_USED:
     case STEP_STALE:
     case STEP_LOST:
@@ -88,42 +89,15 @@ static const struct error *start(struct call *call, const struct wish *wish,
 {
     struct charge later = {.amount = decision->after.price, .description = ""};
     enum step_outcome outcome;
-    struct uuid in_the_way;
+    struct uuid object;
 
     /* Refused now rather than at the trial's end. */
     if (!uuid_is_nil(wish->payment_method))
         TRY(charge_prepare(call, customer, wish->payment_method, &later));
     TRY(membership_step_start(call, decision, membership_pack(call->arena, &decision->after),
-                              customer->now_us, &outcome, &in_the_way));
+                              customer->now_us, &outcome, &object));
     membership_to_proto(call->arena, &decision->after, reply);
-    return refuse_outcome(call, wish, outcome, in_the_way);
-}
-
-static const struct error *charge_first(struct call *call, const struct wish *wish,
-                                        struct decision *decision, const struct plan *plan,
-                                        const struct customer *customer, Membership *reply)
-{
-    struct invoice_intent invoice = invoice_intent_make(call, &decision->after, plan->display_name,
-                                                        customer->now_us, decision->period);
-    struct charge charge = {
-        .invoice = invoice.id, .amount = plan->price, .description = plan->display_name};
-    enum step_outcome outcome;
-    struct uuid in_the_way;
-
-    TRY(charge_prepare(call, customer, wish->payment_method, &charge));
-    decision->after.pending_payment = charge.payment;
-    decision->after.latest_invoice = invoice.id;
-    TRY(membership_step_open(call, decision, &invoice, &charge, customer->now_us, &outcome,
-                             &in_the_way));
-    if (outcome != STEP_DONE)
-        return refuse_outcome(call, wish, outcome, in_the_way);
-
-    struct gateway_answer answer;
-    struct membership after;
-    charge_send(call, &charge, &answer);
-    TRY(invoice_settle(call, &charge, &answer, &after));
-    membership_to_proto(call->arena, &after, reply);
-    return NULL;
+    return refuse_outcome(call, wish, outcome, object);
 }
 
 /*
@@ -143,6 +117,35 @@ static const struct error *answer_running(struct call *call, const struct wish *
     }
     if (!answered)
         membership_to_proto(call->arena, &membership, reply);
+    return NULL;
+}
+
+static const struct error *charge_first(struct call *call, const struct wish *wish,
+                                        struct decision *decision, const struct plan *plan,
+                                        const struct customer *customer, Membership *reply)
+{
+    struct invoice_intent invoice = invoice_intent_make(call, &decision->after, plan->display_name,
+                                                        customer->now_us, decision->period);
+    struct charge charge = {
+        .invoice = invoice.id, .amount = plan->price, .description = plan->display_name};
+    enum step_outcome outcome;
+    struct uuid object;
+
+    TRY(charge_prepare(call, customer, wish->payment_method, &charge));
+    decision->after.pending_payment = charge.payment;
+    decision->after.latest_invoice = invoice.id;
+    TRY(membership_step_open(call, decision, &invoice, &charge, customer->now_us, &outcome,
+                             &object));
+    if (outcome == STEP_RUNNING)
+        return answer_running(call, wish, object, reply);
+    if (outcome != STEP_DONE)
+        return refuse_outcome(call, wish, outcome, object);
+
+    struct gateway_answer answer;
+    struct membership after;
+    charge_send(call, &charge, &answer);
+    TRY(invoice_settle(call, &charge, &answer, &after));
+    membership_to_proto(call->arena, &after, reply);
     return NULL;
 }
 

@@ -3,33 +3,7 @@
  */
 #include "membership/membership_proto.h"
 
-#include "base/time.h"
 #include "payment/payment_proto.h"
-
-Google__Protobuf__Timestamp *membership_time(struct arena *arena, int64_t time_us)
-{
-    if (time_us == 0)
-        return NULL;
-    Google__Protobuf__Timestamp *time = arena_alloc(arena, sizeof(*time));
-    int64_t microseconds = time_us % US_PER_SECOND;
-
-    if (microseconds < 0)
-        microseconds += US_PER_SECOND;
-    google__protobuf__timestamp__init(time);
-    time->seconds = (time_us - microseconds) / US_PER_SECOND;
-    time->nanos = (int32_t)(microseconds * 1000);
-    return time;
-}
-
-static Dues__Type__V1__Money *money_to_proto(struct arena *arena, struct money money)
-{
-    Dues__Type__V1__Money *proto = arena_alloc(arena, sizeof(*proto));
-
-    dues__type__v1__money__init(proto);
-    proto->currency_code = arena_strdup(arena, money.currency);
-    proto->minor_units = money.minor_units;
-    return proto;
-}
 
 /* "customers/{c}/<collection>/{id}", or "" for the nil id. */
 static char *child_name(struct arena *arena, struct uuid customer, const char *collection,
@@ -76,20 +50,20 @@ void membership_to_proto(struct arena *arena, const struct membership *membershi
     proto->payment_method =
         child_name(arena, membership->customer, "paymentMethods", membership->payment_method);
     if (has_begun) {
-        proto->current_period_start_time = membership_time(arena, membership->period_start_us);
-        proto->current_period_end_time = membership_time(arena, membership->period_end_us);
+        proto->current_period_start_time = time_to_proto(arena, membership->period_start_us);
+        proto->current_period_end_time = time_to_proto(arena, membership->period_end_us);
     }
-    proto->next_charge_time = membership_time(arena, membership->next_charge_us);
+    proto->next_charge_time = time_to_proto(arena, membership->next_charge_us);
     proto->cancel_at_period_end = membership->cancel_at_period_end;
-    proto->cancel_time = membership_time(arena, membership->cancel_us);
-    proto->end_time = membership_time(arena, membership->end_us);
-    proto->access_end_time = membership_time(arena, membership->access_end_us);
-    proto->trial_end_time = membership_time(arena, membership->trial_end_us);
+    proto->cancel_time = time_to_proto(arena, membership->cancel_us);
+    proto->end_time = time_to_proto(arena, membership->end_us);
+    proto->access_end_time = time_to_proto(arena, membership->access_end_us);
+    proto->trial_end_time = time_to_proto(arena, membership->trial_end_us);
     proto->latest_invoice =
         child_name(arena, membership->customer, "invoices", membership->latest_invoice);
     proto->last_decline = decline_to_proto(arena, membership->decline_code);
-    proto->create_time = membership_time(arena, membership->create_us);
-    proto->update_time = membership_time(arena, membership->update_us);
+    proto->create_time = time_to_proto(arena, membership->create_us);
+    proto->update_time = time_to_proto(arena, membership->update_us);
 }
 
 struct bytes membership_pack(struct arena *arena, const struct membership *membership)
@@ -97,7 +71,7 @@ struct bytes membership_pack(struct arena *arena, const struct membership *membe
     Dues__Membership__V1__Membership proto = DUES__MEMBERSHIP__V1__MEMBERSHIP__INIT;
 
     membership_to_proto(arena, membership, &proto);
-    return proto_pack(arena, &proto.base);
+    return message_pack(arena, &proto.base);
 }
 
 static Dues__Membership__V1__Invoice__State invoice_state_to_proto(enum invoice_state state)
@@ -125,8 +99,8 @@ static Dues__Membership__V1__InvoiceLine *line_to_proto(struct arena *arena,
     dues__membership__v1__invoice_line__init(proto);
     proto->description = arena_strdup(arena, line->description);
     proto->amount = money_to_proto(arena, line->amount);
-    proto->period_start_time = membership_time(arena, line->period_start_us);
-    proto->period_end_time = membership_time(arena, line->period_end_us);
+    proto->period_start_time = time_to_proto(arena, line->period_start_us);
+    proto->period_end_time = time_to_proto(arena, line->period_end_us);
     return proto;
 }
 
@@ -144,11 +118,11 @@ void invoice_to_proto(struct arena *arena, const struct invoice_with_lines *with
     for (size_t i = 0; i < with_lines->line_count; i++)
         proto->lines[i] = line_to_proto(arena, &with_lines->lines[i]);
     proto->total = money_to_proto(arena, invoice->total);
-    proto->period_start_time = membership_time(arena, invoice->period_start_us);
-    proto->period_end_time = membership_time(arena, invoice->period_end_us);
+    proto->period_start_time = time_to_proto(arena, invoice->period_start_us);
+    proto->period_end_time = time_to_proto(arena, invoice->period_end_us);
     proto->payment = child_name(arena, invoice->customer, "payments", invoice->payment);
-    proto->create_time = membership_time(arena, invoice->create_us);
-    proto->paid_time = membership_time(arena, invoice->paid_us);
+    proto->create_time = time_to_proto(arena, invoice->create_us);
+    proto->paid_time = time_to_proto(arena, invoice->paid_us);
 }
 
 void tier_to_proto(struct arena *arena, const struct tier *tier, Dues__Membership__V1__Tier *proto)
@@ -188,7 +162,7 @@ void customer_to_proto(struct arena *arena, const struct customer *customer,
     if (!uuid_equal(customer->test_clock, UUID_NIL))
         proto->test_clock =
             arena_printf(arena, "testClocks/%s", uuid_text(arena, customer->test_clock));
-    proto->create_time = membership_time(arena, customer->create_time_us);
+    proto->create_time = time_to_proto(arena, customer->create_time_us);
     proto->default_payment_method =
         child_name(arena, customer->id, "paymentMethods", customer->default_payment_method);
 }

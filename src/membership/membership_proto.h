@@ -3,7 +3,7 @@
  */
 #pragma once
 
-#include "crypto/secrets.h"
+#include "contract/message.h"
 #include "customer/customer.h"
 #include "dues/membership/v1/membership_service.pb-c.h"
 #include "membership/catalogue.h"
@@ -18,9 +18,6 @@ void tier_to_proto(struct arena *arena, const struct tier *tier, Dues__Membershi
 void plan_to_proto(struct arena *arena, const struct plan *plan, Dues__Membership__V1__Plan *proto);
 void customer_to_proto(struct arena *arena, const struct customer *customer,
                        Dues__Membership__V1__Customer *proto);
-
-/* NULL for 0: unset. */
-Google__Protobuf__Timestamp *membership_time(struct arena *arena, int64_t time_us);
 
 /* The bytes of a Membership as they go out. */
 struct bytes membership_pack(struct arena *arena, const struct membership *membership);

@@ -113,7 +113,9 @@ static const struct error *read_request_outcome(struct call *call, const struct 
     const char *text = pg_get_text(rows, 0, "outcome");
     bool replayed = false;
 
-    if (text_equal(text, "exists"))
+    if (text_equal(text, "running"))
+        *outcome = STEP_RUNNING;
+    else if (text_equal(text, "exists"))
         *outcome = STEP_EXISTS;
     else if (text_equal(text, "trial_used"))
         *outcome = STEP_TRIAL_USED;
@@ -145,7 +147,7 @@ const struct pg_statement membership_open_statement = {
 const struct error *membership_step_open(struct call *call, const struct decision *decision,
                                          const struct invoice_intent *invoice,
                                          const struct charge *charge, int64_t now_us,
-                                         enum step_outcome *outcome, struct uuid *in_the_way)
+                                         enum step_outcome *outcome, struct uuid *object)
 {
     struct step step = {.call = call};
     struct pg_rows rows;
@@ -160,7 +162,7 @@ const struct error *membership_step_open(struct call *call, const struct decisio
     put(&step, PG_PARAMS(pg_time(now_us)));
     TRY(run(&step, decision->after.customer, &membership_open_statement, &rows));
     TRY(read_request_outcome(call, &rows, outcome));
-    *in_the_way = pg_get_uuid(&rows, 0, "object_id");
+    *object = pg_get_uuid(&rows, 0, "object_id");
     return NULL;
 }
 
@@ -179,7 +181,7 @@ const struct pg_statement membership_start_statement = {
 
 const struct error *membership_step_start(struct call *call, const struct decision *decision,
                                           struct bytes answer, int64_t now_us,
-                                          enum step_outcome *outcome, struct uuid *in_the_way)
+                                          enum step_outcome *outcome, struct uuid *object)
 {
     struct step step = {.call = call};
     struct pg_rows rows;
@@ -192,7 +194,7 @@ const struct error *membership_step_start(struct call *call, const struct decisi
     put(&step, PG_PARAMS(pg_bytes(answer.data, answer.size), pg_time(now_us)));
     TRY(run(&step, decision->after.customer, &membership_start_statement, &rows));
     TRY(read_request_outcome(call, &rows, outcome));
-    *in_the_way = pg_get_uuid(&rows, 0, "object_id");
+    *object = pg_get_uuid(&rows, 0, "object_id");
     return NULL;
 }
 

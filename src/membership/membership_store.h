@@ -64,7 +64,8 @@ struct invoice_intent invoice_intent_make(struct call *call, const struct member
 enum step_outcome {
     STEP_DONE,
     STEP_REPLAYED, /* call->recorded holds the first answer */
-    STEP_EXISTS,   /* `*in_the_way`: another membership */
+    STEP_RUNNING,  /* `*object`: what the first request with this request_id made */
+    STEP_EXISTS,   /* `*object`: another membership */
     STEP_TRIAL_USED,
     STEP_STALE,   /* somebody changed the membership: read and decide again */
     STEP_LOST,    /* the lease of the obligation or attempt is somebody else's */
@@ -75,11 +76,11 @@ enum step_outcome {
 const struct error *membership_step_open(struct call *call, const struct decision *decision,
                                          const struct invoice_intent *invoice,
                                          const struct charge *charge, int64_t now_us,
-                                         enum step_outcome *outcome, struct uuid *in_the_way)
+                                         enum step_outcome *outcome, struct uuid *object)
     MUST_CHECK;
 const struct error *membership_step_start(struct call *call, const struct decision *decision,
                                           struct bytes answer, int64_t now_us,
-                                          enum step_outcome *outcome, struct uuid *in_the_way)
+                                          enum step_outcome *outcome, struct uuid *object)
     MUST_CHECK;
 
 /* A renewal (retry 0) or a retry on its way. */

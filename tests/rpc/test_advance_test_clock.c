@@ -31,9 +31,9 @@ static const struct dues_answer *ask(struct rpc_fixture *f, const char *name, in
     Google__Protobuf__Timestamp time = GOOGLE__PROTOBUF__TIMESTAMP__INIT;
 
     time.seconds = time_us / US_PER_SECOND;
-    request.name = arena_strdup(f->arena, name);
+    request.name = member_text(f, name);
     request.target_time = time_us == 0 ? NULL : &time;
-    request.request_id = arena_strdup(f->arena, request_id);
+    request.request_id = member_text(f, request_id);
     return rpc_ask(f, AS(SERVICE_BILLING), &dues__sandbox__v1__sandbox_service__descriptor,
                    "AdvanceTestClock", &request.base);
 }

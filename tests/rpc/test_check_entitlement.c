@@ -69,8 +69,8 @@ static const struct dues_answer *ask_access(struct rpc_fixture *f, struct rpc_as
     Dues__Membership__V1__CheckEntitlementRequest request =
         DUES__MEMBERSHIP__V1__CHECK_ENTITLEMENT_REQUEST__INIT;
 
-    request.customer = arena_strdup(f->arena, customer);
-    request.entitlement = arena_strdup(f->arena, entitlement);
+    request.customer = member_text(f, customer);
+    request.entitlement = member_text(f, entitlement);
     return ask_member_service(f, as, "CheckEntitlement", &request.base);
 }
 

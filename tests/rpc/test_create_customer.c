@@ -19,11 +19,11 @@ static const struct dues_answer *ask(struct rpc_fixture *f, struct rpc_as as, co
         DUES__MEMBERSHIP__V1__CREATE_CUSTOMER_REQUEST__INIT;
     Customer customer = DUES__MEMBERSHIP__V1__CUSTOMER__INIT;
 
-    customer.display_name = arena_strdup(f->arena, name);
-    customer.email = arena_strdup(f->arena, email);
-    customer.test_clock = arena_strdup(f->arena, clock);
+    customer.display_name = member_text(f, name);
+    customer.email = member_text(f, email);
+    customer.test_clock = member_text(f, clock);
     request.customer = &customer;
-    request.request_id = arena_strdup(f->arena, request_id);
+    request.request_id = member_text(f, request_id);
     return ask_member_service(f, as, "CreateCustomer", &request.base);
 }
 

@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -155,6 +156,37 @@ static void an_unknown_outcome_is_found_out(void **state)
     assert_int_equal(charges_of(f, customer), 1);
 }
 
+/* A server that died between sending and hearing leaves an attempt whose lease runs out. */
+static void what_a_crash_left_in_flight_is_finished_by_the_next_server(void **state)
+{
+    struct rpc_fixture *f = *state;
+    const char *customer = given_customer(f, "");
+    const char *id = customer_id_of(f, customer);
+    const char *card = given_card(f, customer, "tok_timeoutAfterSuccess");
+    const char *request_id = new_request_id(f);
+    const Membership *membership = reply_of(ask_membership(f, customer, MONTHLY, card, request_id));
+    db_execute(f->db, db_printf(f->db,
+                                "UPDATE dues.attempt SET state = 'SENDING',"
+                                " lease_until = now() - interval '1 second'"
+                                " WHERE customer_id = '%s';"
+                                "UPDATE dues.obligation SET due_time = '2020-01-01Z'"
+                                " WHERE customer_id = '%s' AND kind = 'payment.resolve'",
+                                id, id));
+
+    rpc_restart(f);
+    for (int i = 0; i < 250; i++) {
+        if (membership_now(f, membership->name)->state == MEMBERSHIP_STATE(ACTIVE))
+            break;
+        usleep(20000);
+    }
+
+    assert_int_equal(membership_now(f, membership->name)->state, MEMBERSHIP_STATE(ACTIVE));
+    assert_int_equal(charges_of(f, customer), 1);
+    const struct dues_answer *again = ask_membership(f, customer, MONTHLY, card, request_id);
+    assert_true(again->replayed);
+    assert_int_equal(((const Membership *)again->reply)->state, MEMBERSHIP_STATE(ACTIVE));
+}
+
 static void an_unpaid_one_expires_after_23_hours(void **state)
 {
     struct rpc_fixture *f = *state;
@@ -289,7 +321,7 @@ static void somebody_else_is_not_found(void **state)
     char plan[] = FREE;
     char request_id[] = "somebody-else";
 
-    request.parent = arena_strdup(f->arena, world->other.customer);
+    request.parent = member_text(f, world->other.customer);
     membership.plan = plan;
     request.membership = &membership;
     request.request_id = request_id;
@@ -386,6 +418,7 @@ int main(void)
         cmocka_unit_test(a_declined_first_payment_leaves_it_incomplete),
         cmocka_unit_test(another_try_takes_the_place_of_an_incomplete_one),
         cmocka_unit_test(an_unknown_outcome_is_found_out),
+        cmocka_unit_test(what_a_crash_left_in_flight_is_finished_by_the_next_server),
         cmocka_unit_test(an_unpaid_one_expires_after_23_hours),
         cmocka_unit_test(names_what_is_wrong_with_the_request),
         cmocka_unit_test(refuses_what_does_not_exist),

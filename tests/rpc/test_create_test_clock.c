@@ -25,7 +25,7 @@ static const struct dues_answer *ask(struct rpc_fixture *f, struct rpc_as as, in
     time.nanos = 123456789;
     clock.clock_time = seconds == 0 ? NULL : &time;
     request.test_clock = &clock;
-    request.request_id = arena_strdup(f->arena, request_id);
+    request.request_id = member_text(f, request_id);
     return rpc_ask(f, as, &dues__sandbox__v1__sandbox_service__descriptor, "CreateTestClock",
                    &request.base);
 }

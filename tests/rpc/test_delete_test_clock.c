@@ -16,8 +16,8 @@ static const struct dues_answer *ask(struct rpc_fixture *f, const char *name,
     Dues__Sandbox__V1__DeleteTestClockRequest request =
         DUES__SANDBOX__V1__DELETE_TEST_CLOCK_REQUEST__INIT;
 
-    request.name = arena_strdup(f->arena, name);
-    request.request_id = arena_strdup(f->arena, request_id);
+    request.name = member_text(f, name);
+    request.request_id = member_text(f, request_id);
     return rpc_ask(f, AS(SERVICE_BILLING), &dues__sandbox__v1__sandbox_service__descriptor,
                    "DeleteTestClock", &request.base);
 }

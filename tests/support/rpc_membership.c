@@ -24,7 +24,7 @@ int members_setup(void **state)
     return failed;
 }
 
-static char *writable(struct rpc_fixture *f, const char *text)
+char *member_text(struct rpc_fixture *f, const char *text)
 {
     /* protobuf-c's fields are not const; nobody writes to them. */
     union {
@@ -104,7 +104,7 @@ const char *given_customer(struct rpc_fixture *f, const char *clock)
         DUES__MEMBERSHIP__V1__CREATE_CUSTOMER_REQUEST__INIT;
     Dues__Membership__V1__Customer customer = DUES__MEMBERSHIP__V1__CUSTOMER__INIT;
 
-    customer.test_clock = writable(f, clock);
+    customer.test_clock = member_text(f, clock);
     request.customer = &customer;
     const struct dues_answer *answer =
         must(ask(f, "CreateCustomer", &request.base), "CreateCustomer");
@@ -117,8 +117,8 @@ const char *given_card(struct rpc_fixture *f, const char *customer, const char *
         DUES__PAYMENT__V1__CREATE_PAYMENT_METHOD_REQUEST__INIT;
     Dues__Payment__V1__PaymentMethod method = DUES__PAYMENT__V1__PAYMENT_METHOD__INIT;
 
-    request.parent = writable(f, customer);
-    method.gateway_token = writable(f, token);
+    request.parent = member_text(f, customer);
+    method.gateway_token = member_text(f, token);
     request.payment_method = &method;
     const struct dues_answer *answer =
         rpc_ask(f, AS(SERVICE_BILLING), &dues__payment__v1__payment_service__descriptor,
@@ -135,12 +135,12 @@ static const struct dues_answer *create_membership(struct rpc_fixture *f, const 
         DUES__MEMBERSHIP__V1__CREATE_MEMBERSHIP_REQUEST__INIT;
     Membership membership = DUES__MEMBERSHIP__V1__MEMBERSHIP__INIT;
 
-    request.parent = writable(f, customer);
-    membership.plan = writable(f, plan);
-    membership.payment_method = writable(f, card);
+    request.parent = member_text(f, customer);
+    membership.plan = member_text(f, plan);
+    membership.payment_method = member_text(f, card);
     request.membership = &membership;
     request.skip_trial = skip_trial;
-    request.request_id = writable(f, request_id != NULL ? request_id : new_request_id(f));
+    request.request_id = member_text(f, request_id != NULL ? request_id : new_request_id(f));
     return ask(f, "CreateMembership", &request.base);
 }
 
@@ -164,11 +164,11 @@ const struct dues_answer *ask_cancel(struct rpc_fixture *f, const char *name, bo
     Dues__Membership__V1__CancelMembershipRequest request =
         DUES__MEMBERSHIP__V1__CANCEL_MEMBERSHIP_REQUEST__INIT;
 
-    request.name = writable(f, name);
+    request.name = member_text(f, name);
     request.when = now ? DUES__MEMBERSHIP__V1__CANCEL_MEMBERSHIP_REQUEST__WHEN__WHEN_NOW
                        : DUES__MEMBERSHIP__V1__CANCEL_MEMBERSHIP_REQUEST__WHEN__WHEN_UNSPECIFIED;
     if (request_id != NULL)
-        request.request_id = writable(f, request_id);
+        request.request_id = member_text(f, request_id);
     return ask(f, "CancelMembership", &request.base);
 }
 
@@ -180,7 +180,7 @@ const struct dues_answer *ask_advance(struct rpc_fixture *f, const char *clock, 
     struct rpc_as as = AS(SERVICE_BILLING);
 
     as.deadline_ms = ADVANCE_DEADLINE_MS;
-    request.name = writable(f, clock);
+    request.name = member_text(f, clock);
     request.target_time = &time;
     return rpc_ask(f, as, &dues__sandbox__v1__sandbox_service__descriptor, "AdvanceTestClock",
                    &request.base);
@@ -196,7 +196,7 @@ const Membership *membership_now(struct rpc_fixture *f, const char *name)
     Dues__Membership__V1__GetMembershipRequest request =
         DUES__MEMBERSHIP__V1__GET_MEMBERSHIP_REQUEST__INIT;
 
-    request.name = writable(f, name);
+    request.name = member_text(f, name);
     return (const Membership *)must(ask(f, "GetMembership", &request.base), "GetMembership")->reply;
 }
 
@@ -205,7 +205,7 @@ const Invoices *invoices_of(struct rpc_fixture *f, const char *customer)
     Dues__Membership__V1__ListInvoicesRequest request =
         DUES__MEMBERSHIP__V1__LIST_INVOICES_REQUEST__INIT;
 
-    request.parent = writable(f, customer);
+    request.parent = member_text(f, customer);
     request.page_size = 100;
     return (const Invoices *)must(ask(f, "ListInvoices", &request.base), "ListInvoices")->reply;
 }
@@ -215,8 +215,8 @@ const Access *access_of(struct rpc_fixture *f, const char *customer, const char 
     Dues__Membership__V1__CheckEntitlementRequest request =
         DUES__MEMBERSHIP__V1__CHECK_ENTITLEMENT_REQUEST__INIT;
 
-    request.customer = writable(f, customer);
-    request.entitlement = writable(f, entitlement);
+    request.customer = member_text(f, customer);
+    request.entitlement = member_text(f, entitlement);
     return (const Access *)must(ask(f, "CheckEntitlement", &request.base), "CheckEntitlement")
         ->reply;
 }

@@ -68,6 +68,9 @@ const struct dues_answer *ask_by_name(struct rpc_fixture *f, struct rpc_as as, c
 const struct dues_answer *ask_page(struct rpc_fixture *f, struct rpc_as as, const char *method,
                                    const char *parent, int32_t page_size, const char *page_token);
 
+/* A copy for protobuf-c's fields, which are not const; nobody writes to it.  From any thread. */
+char *member_text(struct rpc_fixture *f, const char *text);
+
 const char *new_request_id(struct rpc_fixture *f);
 /* "0190…" of "customers/0190…/memberships/…". */
 const char *customer_id_of(struct rpc_fixture *f, const char *name);
