@@ -74,7 +74,7 @@ static void every_pair_of_membership_states(void **state)
 {
     /* Rows: from INCOMPLETE, TRIALING, ACTIVE, PAST_DUE, CANCELED, EXPIRED. */
     static const char *const moves[MEMBERSHIP_STATE_COUNT] = {
-        "X.X..X", ".XXXX.", "..XXX.", "..XXX.", "......", "......",
+        "+.+..+", ".++++.", "..+++.", "..+++.", "......", "......",
     };
 
     (void)state;
@@ -82,20 +82,20 @@ static void every_pair_of_membership_states(void **state)
         for (int to = 0; to < MEMBERSHIP_STATE_COUNT; to++)
             assert_int_equal(
                 membership_may_move((enum membership_state)from, (enum membership_state)to),
-                moves[from][to] == 'X');
+                moves[from][to] == '+');
     }
 }
 
 static void every_pair_of_invoice_states(void **state)
 {
     /* Rows: from OPEN, PAID, VOID, UNCOLLECTIBLE. */
-    static const char *const moves[INVOICE_STATE_COUNT] = {"XXXX", "....", "....", "...."};
+    static const char *const moves[INVOICE_STATE_COUNT] = {"++++", "....", "....", "...."};
 
     (void)state;
     for (int from = 0; from < INVOICE_STATE_COUNT; from++) {
         for (int to = 0; to < INVOICE_STATE_COUNT; to++)
             assert_int_equal(invoice_may_move((enum invoice_state)from, (enum invoice_state)to),
-                             moves[from][to] == 'X');
+                             moves[from][to] == '+');
     }
 }
 
