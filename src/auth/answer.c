@@ -1,17 +1,8 @@
 /*
- * Recorded answers of this room: they hold tokens, and their requests hold passwords and tokens, so
- * neither rests in the database as it is.
+ * Recorded answers of this room: they hold tokens, so they do not rest in the database as they are.
  */
 
 #include "auth/auth_internal.h"
-
-void answer_key_request_hash(struct call *call)
-{
-    uint8_t tag[SHA256_SIZE];
-    secret_hmac(call->house->secrets, SECRET_REQUEST_HASH, call->request_hash, REQUEST_HASH_SIZE,
-                tag);
-    memcpy(call->request_hash, tag, REQUEST_HASH_SIZE);
-}
 
 /* The primary key of the row: an answer moved to another row does not open. */
 static const char *answer_context(struct call *call, struct uuid customer)
@@ -21,13 +12,13 @@ static const char *answer_context(struct call *call, struct uuid customer)
                         call->request_id);
 }
 
-struct bytes answer_seal(struct call *call, struct uuid customer, size_t size,
-                         const uint8_t *packed)
+struct bytes answer_seal(struct call *call, struct uuid customer, const ProtobufCMessage *answer)
 {
     if (call->request_id[0] == '\0')
         return (struct bytes){NULL, 0};
+    struct bytes packed = message_pack(call->arena, answer);
     return secret_seal(call->house->secrets, SECRET_SEAL_ANSWERS, call->arena, call->house->random,
-                       answer_context(call, customer), packed, size);
+                       answer_context(call, customer), packed.data, packed.size);
 }
 
 const struct error *answer_open(struct call *call, struct uuid customer)

@@ -7,7 +7,7 @@
 #include "auth/refresh_token.h"
 #include "base/check.h"
 #include "base/time.h"
-#include "crypto/secrets.h"
+#include "contract/message.h"
 #include "customer/customer.h"
 #include "dues/auth/v1/auth_service.pb-c.h"
 #include "pg/replay.h"
@@ -154,15 +154,8 @@ const struct error *device_record(struct call *call, const struct new_device *de
 
 /* answer.c */
 
-/*
- * The request holds a password or a token: its hash becomes an HMAC, for a bare hash of it at rest
- * would let who reads the database try passwords without Argon2.
- */
-void answer_key_request_hash(struct call *call);
-
 /* Seals what is recorded; no bytes when the request has no id. */
-struct bytes answer_seal(struct call *call, struct uuid customer, size_t size,
-                         const uint8_t *packed);
+struct bytes answer_seal(struct call *call, struct uuid customer, const ProtobufCMessage *answer);
 /* As replay_find, for sealed answers. */
 const struct error *answer_find(struct call *call, struct uuid customer, bool *found) MUST_CHECK;
 /* Opens call->recorded after a step found a replay. */
@@ -175,7 +168,6 @@ void user_to_proto(struct arena *arena, const struct user *user, UserMessage *me
 /* Makes the access token and writes both. */
 void session_to_proto(struct call *call, const struct new_session *session,
                       SessionMessage *message);
-Google__Protobuf__Timestamp *time_to_proto(struct arena *arena, int64_t time_us);
 
 /* new_session.c */
 struct new_session session_begin(struct call *call, struct uuid customer, int64_t now_us);

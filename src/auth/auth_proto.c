@@ -5,18 +5,6 @@
 #include "auth/auth_internal.h"
 #include "auth/token.h"
 
-Google__Protobuf__Timestamp *time_to_proto(struct arena *arena, int64_t time_us)
-{
-    Google__Protobuf__Timestamp *time = arena_alloc(arena, sizeof(*time));
-    int64_t micros = time_us % US_PER_SECOND;
-    google__protobuf__timestamp__init(time);
-    if (micros < 0)
-        micros += US_PER_SECOND;
-    time->seconds = (time_us - micros) / US_PER_SECOND;
-    time->nanos = (int32_t)micros * 1000;
-    return time;
-}
-
 char *email_to_key(struct arena *arena, const char *email)
 {
     char *key = arena_strdup(arena, email);

@@ -85,8 +85,5 @@ const struct error *enroll_device(struct call *call, const void *request, void *
         return NULL;
 
     TRY(issue(call, req, &device, res));
-    size_t size = dues__auth__v1__device__get_packed_size(res);
-    uint8_t *packed = arena_alloc(call->arena, size);
-    dues__auth__v1__device__pack(res, packed);
-    return device_record(call, &device, (struct bytes){packed, size});
+    return device_record(call, &device, message_pack(call->arena, &res->base));
 }

@@ -39,23 +39,12 @@ static const struct error *check_credentials(struct call *call, const LogInReque
     return NULL;
 }
 
-static struct bytes write_answer(struct call *call, const struct new_session *session,
-                                 SessionMessage *res)
-{
-    session_to_proto(call, session, res);
-    size_t size = dues__auth__v1__session__get_packed_size(res);
-    uint8_t *packed = arena_alloc(call->arena, size);
-    dues__auth__v1__session__pack(res, packed);
-    return answer_seal(call, session->customer, size, packed);
-}
-
 const struct error *log_in(struct call *call, const void *request, void *reply)
 {
     const LogInRequest *req = request;
     struct user user;
 
     TRY(validate(call, req));
-    answer_key_request_hash(call);
     TRY(check_credentials(call, req, &user));
     call->customer = uuid_text(call->arena, user.id);
     TRY(stranger_request_claim(call));
@@ -71,6 +60,7 @@ const struct error *log_in(struct call *call, const void *request, void *reply)
         TRY(password_hash(call, req->password, &new_hash));
 
     struct new_session session = session_begin(call, user.id, customer.now_us);
-    struct bytes answer = write_answer(call, &session, reply);
+    session_to_proto(call, &session, reply);
+    struct bytes answer = answer_seal(call, session.customer, reply);
     return session_record(call, &session, user.password_hash, new_hash, answer);
 }

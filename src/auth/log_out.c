@@ -14,10 +14,7 @@
 static struct bytes write_answer(struct call *call, int32_t count, LogOutResponse *res)
 {
     res->ended_session_count = count;
-    size_t size = dues__auth__v1__log_out_response__get_packed_size(res);
-    uint8_t *packed = arena_alloc(call->arena, size);
-    dues__auth__v1__log_out_response__pack(res, packed);
-    return (struct bytes){packed, size};
+    return message_pack(call->arena, &res->base);
 }
 
 static const struct error *end_sessions(struct call *call, bool all, int64_t now_us,

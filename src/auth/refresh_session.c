@@ -58,16 +58,6 @@ static const struct error *check_sender(struct call *call, struct uuid customer,
     return wrong_certificate(call);
 }
 
-static struct bytes write_answer(struct call *call, const struct new_session *session,
-                                 SessionMessage *res)
-{
-    session_to_proto(call, session, res);
-    size_t size = dues__auth__v1__session__get_packed_size(res);
-    uint8_t *packed = arena_alloc(call->arena, size);
-    dues__auth__v1__session__pack(res, packed);
-    return answer_seal(call, session->customer, size, packed);
-}
-
 static const struct error *rotation_result(struct call *call, enum rotation rotation,
                                            struct uuid customer)
 {
@@ -94,7 +84,6 @@ const struct error *refresh_session(struct call *call, const void *request, void
     bool found;
 
     TRY(validate(call, req));
-    answer_key_request_hash(call);
     if (!refresh_token_read(call, req->refresh_token, &presented))
         return token_unknown(call, "not made here");
     TRY(session_find(call, presented.customer, presented.session, &session, &found));
@@ -114,7 +103,8 @@ const struct error *refresh_session(struct call *call, const void *request, void
     };
     refresh_token_make(call, presented.customer, presented.session, presented.generation + 1,
                        &successor.token);
-    struct bytes answer = write_answer(call, &successor, reply);
+    session_to_proto(call, &successor, reply);
+    struct bytes answer = answer_seal(call, successor.customer, reply);
     enum rotation rotation;
     TRY(session_rotate(call, &presented, &successor, answer, &rotation));
     return rotation_result(call, rotation, presented.customer);

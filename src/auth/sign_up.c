@@ -88,10 +88,7 @@ static struct bytes write_answer(struct call *call, const struct new_user *user,
     dues__auth__v1__session__init(res->session);
     session_to_proto(call, session, res->session);
 
-    size_t size = dues__auth__v1__sign_up_response__get_packed_size(res);
-    uint8_t *packed = arena_alloc(call->arena, size);
-    dues__auth__v1__sign_up_response__pack(res, packed);
-    return answer_seal(call, user->id, size, packed);
+    return answer_seal(call, user->id, &res->base);
 }
 
 static const struct error *make_user(struct call *call, struct new_user *user, int64_t now_us,
@@ -122,7 +119,6 @@ const struct error *sign_up(struct call *call, const void *request, void *reply)
     };
 
     TRY(validate(call, req, &user.test_clock));
-    answer_key_request_hash(call);
     TRY(stranger_request_claim(call));
 
     struct uuid known;

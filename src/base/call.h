@@ -62,7 +62,7 @@ struct call {
     const char *method;     /* "/dues.payment.v1.PaymentService/CreatePayment" */
     const char *trace;      /* our id of this call, echoed as x-request-id and in RequestInfo */
     const char *request_id; /* the request's idempotency key; "" when it has none */
-    uint8_t request_hash[REQUEST_HASH_SIZE]; /* SHA-256 of method and canonical request */
+    uint8_t request_hash[REQUEST_HASH_SIZE]; /* HMAC of method and canonical request */
     int64_t now_us;      /* wall clock at accept: one instant for the whole call */
     int64_t deadline_us; /* monotonic */
     struct recorded_answer recorded;

@@ -27,7 +27,7 @@ enum secret_purpose {
     SECRET_SEAL_ANSWERS, /* recorded answers that hold tokens */
     SECRET_SEAL_TOKENS,  /* gateway tokens at rest */
     SECRET_GATEWAY_KEY,  /* gateway idempotency key = HMAC of the attempt id */
-    SECRET_REQUEST_HASH, /* request_hash of requests that hold a password: HMAC, not a bare hash */
+    SECRET_REQUEST_HASH, /* request_hash: a bare hash could be searched for its password */
     SECRET_PURPOSE_COUNT,
 };
 

@@ -92,7 +92,7 @@ static const struct error *settle_direct(struct call *call, const struct charge 
     if (payment_foresee(charge, answer, &foreseen)) {
         Dues__Payment__V1__Payment proto = DUES__PAYMENT__V1__PAYMENT__INIT;
         payment_to_proto(call->arena, &foreseen, &proto);
-        packed = proto_pack(call->arena, &proto.base);
+        packed = message_pack(call->arena, &proto.base);
     }
     TRY(pg_write(call, charge->customer, &charge_settle_statement,
                  PG_PARAMS(pg_uuid(charge->customer), SETTLEMENT_PARAMS(charge, answer),

@@ -77,7 +77,7 @@ static const struct error *record(struct call *call, struct payment_method *meth
         TRY(customer_load(call, method->customer, &customer));
         method->is_default = uuid_is_nil(customer.default_payment_method);
         payment_method_to_proto(call->arena, method, reply);
-        TRY(payment_method_record(call, method, proto_pack(call->arena, &reply->base),
+        TRY(payment_method_record(call, method, message_pack(call->arena, &reply->base),
                                   method->create_time_us, &changed, replayed));
     }
     if (changed)

@@ -5,32 +5,8 @@
 
 #include "payment/payment_proto.h"
 
-#include "base/time.h"
 #include "payment/decline.h"
 #include "payment/payment_internal.h"
-
-static Google__Protobuf__Timestamp *timestamp_make(struct arena *arena, int64_t time_us)
-{
-    Google__Protobuf__Timestamp *timestamp = arena_alloc(arena, sizeof *timestamp);
-    int64_t fraction_us = time_us % US_PER_SECOND;
-
-    google__protobuf__timestamp__init(timestamp);
-    if (fraction_us < 0)
-        fraction_us += US_PER_SECOND;
-    timestamp->seconds = (time_us - fraction_us) / US_PER_SECOND;
-    timestamp->nanos = (int32_t)(fraction_us * 1000);
-    return timestamp;
-}
-
-static Dues__Type__V1__Money *money_to_proto(struct arena *arena, struct money money)
-{
-    Dues__Type__V1__Money *proto = arena_alloc(arena, sizeof *proto);
-
-    dues__type__v1__money__init(proto);
-    proto->currency_code = arena_strdup(arena, money.currency);
-    proto->minor_units = money.minor_units;
-    return proto;
-}
 
 static Dues__Type__V1__Money *minor_to_proto(struct arena *arena, const struct payment *payment,
                                              int64_t minor_units)
@@ -121,8 +97,8 @@ void payment_to_proto(struct arena *arena, const struct payment *payment,
     if (!uuid_is_nil(payment->invoice))
         proto->invoice = arena_strdup(
             arena, name_make(arena, INVOICE_PATTERN, (struct uuid[]){customer, payment->invoice}));
-    proto->create_time = timestamp_make(arena, payment->create_time_us);
-    proto->update_time = timestamp_make(arena, payment->update_time_us);
+    proto->create_time = time_to_proto(arena, payment->create_time_us);
+    proto->update_time = time_to_proto(arena, payment->update_time_us);
 }
 
 static Dues__Payment__V1__Refund__State refund_state_to_proto(enum refund_state state)
@@ -173,8 +149,8 @@ void refund_to_proto(struct arena *arena, const struct refund *refund,
     proto->amount = money_to_proto(arena, refund->amount);
     proto->state = refund_state_to_proto(refund->state);
     proto->reason = reason_to_proto(arena, refund->reason);
-    proto->create_time = timestamp_make(arena, refund->create_time_us);
-    proto->update_time = timestamp_make(arena, refund->update_time_us);
+    proto->create_time = time_to_proto(arena, refund->create_time_us);
+    proto->update_time = time_to_proto(arena, refund->update_time_us);
     proto->failure_code = arena_strdup(arena, refund->failure_code);
 }
 
@@ -189,16 +165,7 @@ void payment_method_to_proto(struct arena *arena, const struct payment_method *m
     proto->exp_month = method->exp_month;
     proto->exp_year = method->exp_year;
     proto->is_default = method->is_default;
-    proto->create_time = timestamp_make(arena, method->create_time_us);
+    proto->create_time = time_to_proto(arena, method->create_time_us);
     proto->state = method->is_usable ? DUES__PAYMENT__V1__PAYMENT_METHOD__STATE__STATE_ACTIVE
                                      : DUES__PAYMENT__V1__PAYMENT_METHOD__STATE__STATE_UNUSABLE;
-}
-
-struct bytes proto_pack(struct arena *arena, const ProtobufCMessage *message)
-{
-    size_t size = protobuf_c_message_get_packed_size(message);
-    uint8_t *bytes = arena_alloc(arena, size + 1);
-
-    protobuf_c_message_pack(message, bytes);
-    return (struct bytes){bytes, size};
 }

@@ -3,6 +3,7 @@
  */
 #pragma once
 
+#include "contract/message.h"
 #include "dues/payment/v1/payment_service.pb-c.h"
 #include "payment/payment.h"
 #include "payment/payment_method.h"
@@ -23,6 +24,3 @@ const char *refund_reason_name(Dues__Payment__V1__Refund__Reason reason);
 
 void payment_method_to_proto(struct arena *arena, const struct payment_method *method,
                              Dues__Payment__V1__PaymentMethod *proto);
-
-/* The bytes of a message, as they go out. */
-struct bytes proto_pack(struct arena *arena, const ProtobufCMessage *message);

@@ -177,7 +177,7 @@ const struct error *refund_settle(struct call *call, const struct refund_attempt
     if (refund_foresee(attempt, answer, &foreseen)) {
         Dues__Payment__V1__Refund proto = DUES__PAYMENT__V1__REFUND__INIT;
         refund_to_proto(call->arena, &foreseen, &proto);
-        packed = proto_pack(call->arena, &proto.base);
+        packed = message_pack(call->arena, &proto.base);
     }
     TRY(pg_write(call, refund->customer, &refund_settle_statement,
                  PG_PARAMS(pg_uuid(refund->customer), pg_uuid(refund->payment),

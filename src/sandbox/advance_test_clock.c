@@ -29,7 +29,7 @@ const struct pg_statement test_clock_answer_statement = {
 
 static const struct error *record(struct call *call, struct uuid clock, const TestClock *reply)
 {
-    struct bytes answer = test_clock_pack(call->arena, reply);
+    struct bytes answer = message_pack(call->arena, &reply->base);
     struct pg_rows rows;
     bool replayed;
 

@@ -1,30 +1,10 @@
 /*
  * CreateTestClock makes a clock that stands still until it is advanced.
- *
- * The id of a request that carries a request_id is a function of it, so a repetition looks for its
- * recorded answer where the first one left it.
  */
 #include "base/time.h"
+#include "crypto/request_id.h"
 #include "pg/replay.h"
 #include "sandbox/handlers.h"
-
-/* RFC 9562 §5.8: a UUID of our own making, here from who asks and under which id. */
-static struct uuid id_of_request(const struct call *call)
-{
-    const struct bytes pieces[] = {
-        {call->caller.spiffe_id, strlen(call->caller.spiffe_id)},
-        {call->method, strlen(call->method)},
-        {call->request_id, strlen(call->request_id)},
-    };
-    uint8_t hash[SHA256_SIZE];
-    struct uuid id;
-
-    sha256_pieces(pieces, ARRAY_LENGTH(pieces), hash);
-    memcpy(id.bytes, hash, sizeof(id.bytes));
-    id.bytes[6] = (uint8_t)((id.bytes[6] & 0x0F) | 0x80);
-    id.bytes[8] = (uint8_t)((id.bytes[8] & 0x3F) | 0x80);
-    return id;
-}
 
 static const struct error *validate(struct call *call, const CreateTestClockRequest *req,
                                     int64_t *time_us)
@@ -53,7 +33,7 @@ const struct error *create_test_clock(struct call *call, const void *request, vo
     TRY(validate(call, req, &clock.time_us));
     if (call->request_id[0] != '\0') {
         struct uuid object;
-        clock.id = id_of_request(call);
+        clock.id = uuid_of_request(call);
         TRY(replay_find(call, clock.id, &replayed, &object));
         if (replayed)
             return NULL;
@@ -61,7 +41,7 @@ const struct error *create_test_clock(struct call *call, const void *request, vo
         clock.id = uuid_make(call->house->random, call->now_us);
     }
     test_clock_to_proto(call->arena, &clock, reply);
-    struct bytes answer = test_clock_pack(call->arena, reply);
+    struct bytes answer = message_pack(call->arena, reply);
     TRY(pg_write(call, clock.id, &test_clock_create_statement,
                  PG_PARAMS(pg_uuid(clock.id), REPLAY_PARAMS(call), pg_time(clock.time_us),
                            pg_bytes(answer.data, answer.size), pg_time(call->now_us)),

@@ -5,7 +5,7 @@
 
 #include "base/check.h"
 #include "base/method.h"
-#include "crypto/secrets.h"
+#include "contract/message.h"
 #include "dues/sandbox/v1/sandbox_service.pb-c.h"
 #include "pg/pg.h"
 
@@ -41,7 +41,6 @@ void check_clock_time(struct field_errors *errors, const char *field,
                       const Google__Protobuf__Timestamp *time, int64_t *time_us);
 
 void test_clock_to_proto(struct arena *arena, const struct test_clock *clock, TestClock *proto);
-struct bytes test_clock_pack(struct arena *arena, const TestClock *proto);
 
 extern const struct pg_statement clock_load_statement;
 extern const struct pg_statement test_clock_create_statement;

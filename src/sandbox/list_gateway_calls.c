@@ -6,6 +6,7 @@
 #include "sandbox/list_gateway_calls.h"
 
 #include "base/owner.h"
+#include "contract/message.h"
 #include "crypto/page_token.h"
 #include "dues/sandbox/v1/sandbox_service.pb-c.h"
 #include "gateway/sandbox/sandbox.h"
@@ -61,19 +62,12 @@ static void call_to_proto(struct call *call, const struct sandbox_call *from,
         call, &dues__sandbox__v1__gateway_call__operation__descriptor, "OPERATION_",
         from->operation);
     to->token = arena_strdup(call->arena, from->token);
-    if (from->currency[0] != '\0') {
-        to->amount = arena_alloc(call->arena, sizeof *to->amount);
-        dues__type__v1__money__init(to->amount);
-        to->amount->currency_code = arena_strdup(call->arena, from->currency);
-        to->amount->minor_units = from->amount_minor;
-    }
+    if (from->currency[0] != '\0')
+        to->amount = money_to_proto(call->arena, money_make(from->currency, from->amount_minor));
     to->outcome = (Dues__Sandbox__V1__GatewayCall__Outcome)enum_value(
         call, &dues__sandbox__v1__gateway_call__outcome__descriptor, "OUTCOME_", from->outcome);
     to->gateway_transaction_id = arena_strdup(call->arena, from->transaction);
-    to->call_time = arena_alloc(call->arena, sizeof *to->call_time);
-    google__protobuf__timestamp__init(to->call_time);
-    to->call_time->seconds = from->time_us / US_PER_SECOND;
-    to->call_time->nanos = (int32_t)(from->time_us % US_PER_SECOND) * 1000;
+    to->call_time = time_to_proto(call->arena, from->time_us);
     to->reference = arena_strdup(call->arena, from->reference);
     to->decline_code = arena_strdup(call->arena, from->decline_code);
     to->answer_lost = from->answer_lost;

@@ -46,17 +46,6 @@ void check_clock_time(struct field_errors *errors, const char *field,
         field_error_add(errors, field, "must be between 2000-01-01 and 2100-01-01 UTC");
 }
 
-static Google__Protobuf__Timestamp *time_to_proto(struct arena *arena, int64_t time_us)
-{
-    Google__Protobuf__Timestamp *time = arena_alloc(arena, sizeof(*time));
-
-    /* Clocks never stand before 1970. */
-    google__protobuf__timestamp__init(time);
-    time->seconds = time_us / US_PER_SECOND;
-    time->nanos = (int32_t)(time_us % US_PER_SECOND * 1000);
-    return time;
-}
-
 void test_clock_to_proto(struct arena *arena, const struct test_clock *clock, TestClock *proto)
 {
     proto->name = arena_printf(arena, "testClocks/%s", uuid_text(arena, clock->id));
@@ -64,13 +53,4 @@ void test_clock_to_proto(struct arena *arena, const struct test_clock *clock, Te
     proto->state = clock->is_advancing ? DUES__SANDBOX__V1__TEST_CLOCK__STATE__STATE_ADVANCING
                                        : DUES__SANDBOX__V1__TEST_CLOCK__STATE__STATE_READY;
     proto->create_time = time_to_proto(arena, clock->create_us);
-}
-
-struct bytes test_clock_pack(struct arena *arena, const TestClock *proto)
-{
-    size_t size = dues__sandbox__v1__test_clock__get_packed_size(proto);
-    uint8_t *bytes = arena_alloc(arena, size);
-
-    dues__sandbox__v1__test_clock__pack(proto, bytes);
-    return (struct bytes){bytes, size};
 }

@@ -98,7 +98,7 @@ struct asked {
 static inline const struct error *asked_run(struct call *call, void *arg)
 {
     struct asked *asked = arg;
-    struct bytes request = proto_pack(call->arena, asked->request);
+    struct bytes request = message_pack(call->arena, asked->request);
 
     call->method = asked->method;
     call->request_id = asked->request_id;
@@ -109,7 +109,7 @@ static inline const struct error *asked_run(struct call *call, void *arg)
     asked->replayed = call->replayed;
     asked->bytes = call->recorded.bytes != NULL
                        ? (struct bytes){call->recorded.bytes, call->recorded.size}
-                       : proto_pack(call->arena, reply);
+                       : message_pack(call->arena, reply);
     asked->reply =
         protobuf_c_message_unpack(asked->reply_type, NULL, asked->bytes.size, asked->bytes.data);
     return NULL;
