@@ -48,6 +48,20 @@ static void forget_call(struct rpc_server *server, struct arena *arena)
     pthread_mutex_unlock(&server->mutex);
 }
 
+static void living_remove(struct rpc_call *call)
+{
+    struct rpc_server *server = call->server;
+
+    pthread_mutex_lock(&server->mutex);
+    if (call->previous != NULL)
+        call->previous->next = call->next;
+    else
+        server->living = call->next;
+    if (call->next != NULL)
+        call->next->previous = call->previous;
+    pthread_mutex_unlock(&server->mutex);
+}
+
 void rpc_call_unref(struct rpc_call *call)
 {
     struct rpc_server *server = call->server;
@@ -55,6 +69,8 @@ void rpc_call_unref(struct rpc_call *call)
 
     if (atomic_fetch_sub_explicit(&call->references, 1, memory_order_acq_rel) != 1)
         return;
+    if (arena != NULL)
+        living_remove(call);
     grpc_metadata_array_destroy(&call->metadata);
     if (call->route == NULL)
         grpc_call_details_destroy(&call->details);
@@ -80,21 +96,6 @@ static size_t living_add(struct rpc_call *call)
     size_t count = ++server->call_count;
     pthread_mutex_unlock(&server->mutex);
     return count;
-}
-
-void rpc_call_finish(struct rpc_call *call)
-{
-    struct rpc_server *server = call->server;
-
-    pthread_mutex_lock(&server->mutex);
-    if (call->previous != NULL)
-        call->previous->next = call->next;
-    else
-        server->living = call->next;
-    if (call->next != NULL)
-        call->next->previous = call->previous;
-    pthread_mutex_unlock(&server->mutex);
-    rpc_call_unref(call);
 }
 
 static int64_t clamp_ms(int64_t value, int64_t least, int64_t most)
@@ -254,6 +255,33 @@ void rpc_call_arm(struct rpc_server *server, const struct rpc_route *route)
         rpc_call_unref(call);
 }
 
+/*
+ * A client that does not read holds a place, and there are only so many: what was answered as long
+ * ago as a call may usually take is cut.
+ */
+static void cut_if_not_taken(struct rpc_call *call, int64_t now_us)
+{
+    const struct settings *settings = call->server->house->settings;
+
+    if (call->answered_us == 0)
+        call->answered_us = now_us;
+    if (now_us - call->answered_us < settings->deadline_default_ms * US_PER_MS)
+        return;
+    call->answered_us = now_us;
+    grpc_call_cancel_with_status(call->handle, GRPC_STATUS_CANCELLED, "answer was not taken", NULL);
+}
+
+static void answer_too_late(struct rpc_call *call)
+{
+    /* The call's own arena is in the handler's hands. */
+    AUTO(arena_auto_free) struct arena *arena = arena_new(64 * 1024);
+
+    rpc_answer_error(call,
+                     error_make(arena, STATUS_DEADLINE_EXCEEDED, "DEADLINE_EXCEEDED",
+                                "deadline passed before the answer was ready"),
+                     arena);
+}
+
 void rpc_calls_expire(struct rpc_server *server)
 {
     int64_t now_us = clock_monotonic_us(server->house->clock);
@@ -261,16 +289,12 @@ void rpc_calls_expire(struct rpc_server *server)
     /* Under the mutex no call of the list can end, so none goes away below our hands. */
     pthread_mutex_lock(&server->mutex);
     for (struct rpc_call *call = server->living; call != NULL; call = call->next) {
-        if (now_us < call->answer_by_us || (call->route != NULL && call->route->stream != NULL))
-            continue;
-        if (!rpc_answer_take(call))
-            continue;
-        /* The call's own arena is in the handler's hands. */
-        AUTO(arena_auto_free) struct arena *arena = arena_new(64 * 1024);
-        rpc_answer_error(call,
-                         error_make(arena, STATUS_DEADLINE_EXCEEDED, "DEADLINE_EXCEEDED",
-                                    "deadline passed before the answer was ready"),
-                         arena);
+        bool stream = call->route != NULL && call->route->stream != NULL;
+
+        if (atomic_load_explicit(&call->answer_taken, memory_order_acquire))
+            cut_if_not_taken(call, now_us);
+        else if (!stream && now_us >= call->answer_by_us && rpc_answer_take(call))
+            answer_too_late(call);
     }
     pthread_mutex_unlock(&server->mutex);
 }

@@ -72,7 +72,7 @@ void rpc_serve_unary(void *argument)
         else
             rpc_answer_error(call, error, call->call.arena);
     }
-    rpc_call_finish(call);
+    rpc_call_unref(call);
 }
 
 static const struct error *run_stream(struct rpc_call *call)
@@ -90,8 +90,9 @@ void rpc_serve_stream(void *argument)
     const struct error *error = run_stream(call);
     call->server->stream_count--;
     rpc_call_log(call, error);
+    rpc_answer_take(call); /* nobody else answers a stream */
     rpc_answer_error(call, error, call->call.arena);
-    rpc_call_finish(call);
+    rpc_call_unref(call);
 }
 
 /* Without a fiber: nothing here waits. */
@@ -100,7 +101,7 @@ static void refuse_at_once(struct rpc_call *call, const struct error *error)
     atomic_store_explicit(&call->answer_taken, true, memory_order_release);
     rpc_call_log(call, error);
     rpc_answer_error(call, error, call->call.arena);
-    rpc_call_finish(call);
+    rpc_call_unref(call);
 }
 
 void rpc_refuse_unknown(struct rpc_call *call)

@@ -78,6 +78,7 @@ struct rpc_call {
     int cancelled;
     int64_t accept_us;    /* monotonic */
     int64_t answer_by_us; /* monotonic; the handler may give itself longer, to record what it did */
+    int64_t answered_us;  /* monotonic: when the poller saw that it was answered; 0: not yet */
 
     struct rpc_event accepted;
     struct rpc_event answered;
@@ -115,7 +116,7 @@ struct rpc_server {
 
     pthread_mutex_t mutex;   /* of everything below */
     pthread_cond_t quiet;    /* no calls are left, or the shutdown is done: look */
-    struct rpc_call *living; /* their fibers have not ended */
+    struct rpc_call *living; /* accepted and not freed */
     size_t call_count;       /* accepted and not freed */
     bool shutdown_begun;
     bool shutdown_done;
@@ -133,26 +134,27 @@ bool rpc_routes_add(struct rpc_server *server, const ProtobufCServiceDescriptor 
 void rpc_routes_free(struct rpc_server *server);
 
 /* poller.c */
-void *rpc_poller_run(void *server);
+void *rpc_poller_run(void *argument); /* the server */
 /* Events that belong to no call. */
 extern struct rpc_event rpc_shutdown_event;
 
 /* calls.c */
 void rpc_call_arm(struct rpc_server *server, const struct rpc_route *route);
 void rpc_call_unref(struct rpc_call *call);
-/* Leaves server->living and drops the fiber's reference: the last thing a fiber does. */
-void rpc_call_finish(struct rpc_call *call);
-/* Answers those whose deadline has passed; their handlers go on. */
+/*
+ * Answers those whose deadline has passed (their handlers go on), and cuts those whose client does
+ * not take the answer.
+ */
 void rpc_calls_expire(struct rpc_server *server);
 
-/* dispatch.c: the fibers of a call */
-void rpc_serve_unary(void *call);
-void rpc_serve_stream(void *call);
+/* dispatch.c: the fibers of a call, their argument */
+void rpc_serve_unary(void *argument);
+void rpc_serve_stream(void *argument);
 void rpc_refuse_unknown(struct rpc_call *call);
 void rpc_refuse_overload(struct rpc_call *call);
 
 /* identity.c */
-const struct error *rpc_identify(struct rpc_call *call) MUST_CHECK;
+const struct error *rpc_identify(struct rpc_call *rpc) MUST_CHECK;
 /* "spiffe://<domain>/<kind>/<name>"; `*name` points into `uri`. */
 bool spiffe_parse(const char *uri, const char *trust_domain, enum caller_kind *kind,
                   const char **name);
@@ -161,12 +163,12 @@ bool certificate_hash(struct arena *arena, const char *pem, size_t size,
                       uint8_t hash[CERTIFICATE_HASH_SIZE]);
 
 /* authorise.c */
-const struct error *rpc_authorise(struct rpc_call *call) MUST_CHECK;
+const struct error *rpc_authorise(struct rpc_call *rpc) MUST_CHECK;
 bool scope_contains(const char *scopes, const char *wanted);
 const char *caller_kind_name(enum caller_kind kind);
 
 /* decode.c */
-const struct error *rpc_decode(struct rpc_call *call, ProtobufCMessage **request) MUST_CHECK;
+const struct error *rpc_decode(struct rpc_call *rpc, ProtobufCMessage **request) MUST_CHECK;
 /* Checked and decoded in the arena.  `payload` may be NULL and stays the caller's. */
 const struct error *rpc_decode_payload(struct call *call, const ProtobufCMessageDescriptor *type,
                                        grpc_byte_buffer *payload, bool refuse_unknown,
@@ -196,6 +198,6 @@ bool rpc_health_add(struct rpc_server *server, char problem[RPC_PROBLEM_SIZE]);
 bool rpc_reflection_add(struct rpc_server *server, char problem[RPC_PROBLEM_SIZE]);
 
 /* call_log.c */
-void rpc_call_log(struct rpc_call *call, const struct error *error);
+void rpc_call_log(struct rpc_call *rpc, const struct error *error);
 /* NULL: gRPC's own log goes nowhere again. */
 void rpc_grpc_log_to(struct log *log);

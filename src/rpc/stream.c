@@ -92,7 +92,8 @@ void rpc_streams_tick(struct rpc_server *server)
     pthread_mutex_lock(&server->mutex);
     for (struct rpc_call *call = server->living; call != NULL && count < STREAMS_MAX;
          call = call->next) {
-        if (call->route != NULL && call->route->stream != NULL)
+        if (call->route != NULL && call->route->stream != NULL &&
+            !atomic_load_explicit(&call->answer_taken, memory_order_acquire))
             streams[count++] = call;
     }
     pthread_mutex_unlock(&server->mutex);

@@ -32,9 +32,13 @@ struct rpc_raw *rpc_raw_open(const char *target, const char *ca_pem, struct test
 {
     struct rpc_raw *raw = calloc(1, sizeof *raw);
     grpc_ssl_pem_key_cert_pair key_pair = {pair.key_pem, pair.certificate_pem};
-    static char key[] = "grpc.use_local_subchannel_pool";
-    grpc_arg arg = {.type = GRPC_ARG_INTEGER, .key = key, .value.integer = 1};
-    grpc_channel_args args = {1, &arg};
+    static char own_connection[] = "grpc.use_local_subchannel_pool";
+    static char growing_window[] = "grpc.http2.bdp_probe";
+    grpc_arg list[] = {
+        {.type = GRPC_ARG_INTEGER, .key = own_connection, .value.integer = 1},
+        {.type = GRPC_ARG_INTEGER, .key = growing_window, .value.integer = 0},
+    };
+    grpc_channel_args args = {2, list};
 
     grpc_init();
     grpc_channel_credentials *credentials =
