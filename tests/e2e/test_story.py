@@ -88,8 +88,8 @@ class Story(unittest.TestCase):
         self.assertIn("CUSTOMER_NOT_FOUND", customer.text)
 
     def test_says_who_may_call(self):
-        nobody = self.server.call(APP, PAYMENT + "ListPayments", {"parent": "customers/me"})
-        app = self.server.call(APP, PAYMENT + "CreateRefund", {})
+        nobody = self.server.call(APP, AUTH + "GetUser", {"name": "users/me"})
+        app = self.server.call(APP, PAYMENT + "ListPayments", {"parent": "customers/me"})
 
         self.assertEqual(nobody.code, "Unauthenticated", nobody.text)
         self.assertIn("TOKEN_REQUIRED", nobody.text)

@@ -51,6 +51,8 @@ struct rpc_as world_caller(const struct rpc_world *world, const struct rpc_metho
         return AS(OPERATOR_DEMO);
     if ((method->callers & CALLER_APP_USER) != 0)
         return AS_USER(APP_DEMO, world->owner.token);
+    if ((method->callers & CALLER_DEVICE_USER) != 0)
+        return (struct rpc_as){.client = world->device, .token = world->device_token};
     return AS(APP_DEMO);
 }
 
@@ -128,38 +130,41 @@ void world_free_customer(struct rpc_fixture *f, struct rpc_world *world)
     world->names.free_method = make(f, &payment_service, "CreatePaymentMethod", &request);
 }
 
-/* Enrols the owner's phone and moves the session to it, as an app does. */
-static void make_device(struct rpc_fixture *f, struct rpc_world *world)
+/* Sessions of a device are its own: the one made by SignUp stays with the app. */
+const char *world_log_in(struct rpc_fixture *f, struct dues_client *device,
+                         const struct rpc_user *user)
+{
+    Dues__Auth__V1__LogInRequest request = DUES__AUTH__V1__LOG_IN_REQUEST__INIT;
+    request.email = arena_strdup(f->arena, user->email);
+    request.password = arena_strdup(f->arena, user->password);
+    const struct dues_answer *answer =
+        rpc_ask(f, (struct rpc_as){.client = device}, &dues__auth__v1__auth_service__descriptor,
+                "LogIn", &request.base);
+    if (answer->status != DUES_OK)
+        bug("LogIn on a device: %s %s", answer->reason, answer->message);
+    return ((const Dues__Auth__V1__Session *)answer->reply)->access_token;
+}
+
+/* Enrols a phone of the user. */
+static struct dues_client *make_device(struct rpc_fixture *f, struct rpc_world *world,
+                                       const struct rpc_user *user)
 {
     struct ec_key *key = ec_key_make();
-    const char *csr = csr_make(f->arena, key, "phone");
-    struct rpc_user user = world->owner;
-
-    Dues__Auth__V1__EnrollDeviceRequest enroll = DUES__AUTH__V1__ENROLL_DEVICE_REQUEST__INIT;
-    enroll.csr_pem = arena_strdup(f->arena, csr);
+    Dues__Auth__V1__EnrollDeviceRequest request = DUES__AUTH__V1__ENROLL_DEVICE_REQUEST__INIT;
+    request.csr_pem = csr_make(f->arena, key, "phone");
+    world->names.csr = request.csr_pem;
     const struct dues_answer *answer =
-        rpc_ask(f, AS_USER(APP_DEMO, user.token), &dues__auth__v1__auth_service__descriptor,
-                "EnrollDevice", &enroll.base);
+        rpc_ask(f, AS_USER(APP_DEMO, user->token), &dues__auth__v1__auth_service__descriptor,
+                "EnrollDevice", &request.base);
     if (answer->status != DUES_OK)
         bug("EnrollDevice: %s %s", answer->reason, answer->message);
-    const Dues__Auth__V1__Device *device = (const Dues__Auth__V1__Device *)answer->reply;
+    const Dues__Auth__V1__Device *reply = (const Dues__Auth__V1__Device *)answer->reply;
     struct test_pair pair = {
-        .certificate_pem = rpc_printf(f, "%s", device->certificate_pem),
+        .certificate_pem = reply->certificate_pem,
         .key_pem = ec_key_to_pem(f->arena, key),
     };
-    world->device = rpc_client(f, pair);
-    world->names.csr = csr;
     ec_key_free(key);
-
-    /* Another session, so that the owner's first one stays with the app. */
-    Dues__Auth__V1__LogInRequest log_in = DUES__AUTH__V1__LOG_IN_REQUEST__INIT;
-    log_in.email = arena_strdup(f->arena, user.email);
-    log_in.password = arena_strdup(f->arena, user.password);
-    answer = rpc_ask(f, (struct rpc_as){.client = world->device},
-                     &dues__auth__v1__auth_service__descriptor, "LogIn", &log_in.base);
-    if (answer->status != DUES_OK)
-        bug("LogIn of a device: %s %s", answer->reason, answer->message);
-    world->device_token = ((const Dues__Auth__V1__Session *)answer->reply)->access_token;
+    return rpc_client(f, pair);
 }
 
 /* What it reports is of no interest here. */
@@ -192,12 +197,16 @@ struct rpc_world *world_new(struct rpc_fixture *f)
     world_free_customer(f, world);
     world->names.test_clock = make_sample(f, world, &sandbox_service, "CreateTestClock");
     world->names.doomed_clock = make_sample(f, world, &sandbox_service, "CreateTestClock");
-    make_device(f, world);
+    world->device = make_device(f, world, &world->owner);
+    world->device_token = world_log_in(f, world->device, &world->owner);
+    world->other_device = make_device(f, world, &world->other);
+    world->other_device_token = world_log_in(f, world->other_device, &world->other);
     return world;
 }
 
 void world_free(struct rpc_world *world)
 {
     dues_client_close(world->device);
+    dues_client_close(world->other_device);
     free(world);
 }

@@ -13,10 +13,12 @@ extern const struct rpc_service *const world_services[WORLD_SERVICES];
 
 struct rpc_world {
     struct sample_world names;
-    struct rpc_user owner;      /* whose things the names are */
-    struct rpc_user other;      /* somebody else */
-    struct dues_client *device; /* of `owner`: close it before teardown */
-    const char *device_token;   /* of `owner`, bound to the device's certificate */
+    struct rpc_user owner;            /* whose things the names are */
+    struct rpc_user other;            /* somebody else */
+    struct dues_client *device;       /* of `owner` */
+    const char *device_token;         /* of `owner`, bound to the device's certificate */
+    struct dues_client *other_device; /* of `other` */
+    const char *other_device_token;
 };
 
 /* Aborts when one of its calls fails: then everything is broken. */
@@ -33,6 +35,10 @@ const char *world_path(struct rpc_fixture *f, const struct rpc_service *service,
 /* The descriptor of what the method takes. */
 const ProtobufCMessageDescriptor *world_input(const struct rpc_service *service,
                                               const struct rpc_method *method);
+
+/* Logs in once more: the token of another session of the user on the device. */
+const char *world_log_in(struct rpc_fixture *f, struct dues_client *device,
+                         const struct rpc_user *user);
 
 /* Whoever may call it and owns what the samples speak of. */
 struct rpc_as world_caller(const struct rpc_world *world, const struct rpc_method *method);
