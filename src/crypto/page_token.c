@@ -57,3 +57,39 @@ const struct error *page_token_read(struct call *call, const char *arguments, co
     *size = plain.size;
     return NULL;
 }
+
+char *page_token_make_id(struct call *call, const char *arguments, struct uuid last)
+{
+    return page_token_make(call, arguments, last.bytes, sizeof(last.bytes));
+}
+
+const struct error *page_token_read_id(struct call *call, const char *arguments, const char *token,
+                                       struct uuid *before)
+{
+    uint8_t position[PAGE_POSITION_SIZE_MAX];
+    size_t size;
+
+    *before = UUID_NIL;
+    TRY(page_token_read(call, arguments, token, position, &size));
+    if (size == sizeof(before->bytes))
+        memcpy(before->bytes, position, size);
+    return NULL;
+}
+
+char *page_token_make_number(struct call *call, const char *arguments, int64_t last)
+{
+    return page_token_make(call, arguments, &last, sizeof(last));
+}
+
+const struct error *page_token_read_number(struct call *call, const char *arguments,
+                                           const char *token, int64_t *before)
+{
+    uint8_t position[PAGE_POSITION_SIZE_MAX];
+    size_t size;
+
+    *before = 0;
+    TRY(page_token_read(call, arguments, token, position, &size));
+    if (size == sizeof(*before))
+        memcpy(before, position, size);
+    return NULL;
+}

@@ -14,3 +14,13 @@ char *page_token_make(struct call *call, const char *arguments, const void *posi
  */
 const struct error *page_token_read(struct call *call, const char *arguments, const char *token,
                                     void *position, size_t *size) MUST_CHECK;
+
+/* The same where the position is an id: `*before` is UUID_NIL for the first page. */
+char *page_token_make_id(struct call *call, const char *arguments, struct uuid last);
+const struct error *page_token_read_id(struct call *call, const char *arguments, const char *token,
+                                       struct uuid *before) MUST_CHECK;
+
+/* The same where it is a number: `*before` is 0 for the first page. */
+char *page_token_make_number(struct call *call, const char *arguments, int64_t last);
+const struct error *page_token_read_number(struct call *call, const char *arguments,
+                                           const char *token, int64_t *before) MUST_CHECK;

@@ -9,22 +9,18 @@ const struct error *list_invoices(struct call *call, const void *request, void *
     const ListInvoicesRequest *req = request;
     ListInvoicesResponse *res = reply;
     struct field_errors errors = {.call = call};
-    uint8_t position[PAGE_POSITION_SIZE_MAX];
     struct uuid parent = UUID_NIL;
     struct invoice_with_lines *invoices;
     struct customer customer;
-    int64_t before = 0;
+    int64_t before;
     size_t count;
-    size_t size;
 
     check_owned_name(&errors, "parent", req->parent, "customers/{}", &parent, 1);
     int32_t page_size = check_page_size(&errors, "page_size", req->page_size);
     TRY(field_errors_result(&errors));
     TRY(owner_check(call, parent, "CUSTOMER_NOT_FOUND", req->parent));
     const char *arguments = uuid_text(call->arena, parent);
-    TRY(page_token_read(call, arguments, req->page_token, position, &size));
-    if (size == sizeof(before))
-        memcpy(&before, position, size);
+    TRY(page_token_read_number(call, arguments, req->page_token, &before));
     TRY(customer_load(call, parent, &customer));
     TRY(invoice_list(call, parent, before, page_size + 1, &invoices, &count));
 
@@ -36,9 +32,8 @@ const struct error *list_invoices(struct call *call, const void *request, void *
         dues__membership__v1__invoice__init(res->invoices[i]);
         invoice_to_proto(call->arena, &invoices[i], res->invoices[i]);
     }
-    if (has_more) {
-        int64_t last = invoices[res->n_invoices - 1].invoice.number;
-        res->next_page_token = page_token_make(call, arguments, &last, sizeof(last));
-    }
+    if (has_more)
+        res->next_page_token =
+            page_token_make_number(call, arguments, invoices[res->n_invoices - 1].invoice.number);
     return NULL;
 }

@@ -9,22 +9,18 @@ const struct error *list_memberships(struct call *call, const void *request, voi
     const ListMembershipsRequest *req = request;
     ListMembershipsResponse *res = reply;
     struct field_errors errors = {.call = call};
-    uint8_t position[PAGE_POSITION_SIZE_MAX];
     struct uuid parent = UUID_NIL;
-    struct uuid before = UUID_NIL;
+    struct uuid before;
     struct membership *memberships;
     struct customer customer;
     size_t count;
-    size_t size;
 
     check_owned_name(&errors, "parent", req->parent, "customers/{}", &parent, 1);
     int32_t page_size = check_page_size(&errors, "page_size", req->page_size);
     TRY(field_errors_result(&errors));
     TRY(owner_check(call, parent, "CUSTOMER_NOT_FOUND", req->parent));
     const char *arguments = uuid_text(call->arena, parent);
-    TRY(page_token_read(call, arguments, req->page_token, position, &size));
-    if (size == sizeof(before.bytes))
-        memcpy(before.bytes, position, size);
+    TRY(page_token_read_id(call, arguments, req->page_token, &before));
     TRY(customer_load(call, parent, &customer));
     TRY(membership_list(call, parent, before, page_size + 1, &memberships, &count));
 
@@ -36,9 +32,8 @@ const struct error *list_memberships(struct call *call, const void *request, voi
         dues__membership__v1__membership__init(res->memberships[i]);
         membership_to_proto(call->arena, &memberships[i], res->memberships[i]);
     }
-    if (has_more) {
-        struct uuid last = memberships[res->n_memberships - 1].id;
-        res->next_page_token = page_token_make(call, arguments, last.bytes, sizeof(last.bytes));
-    }
+    if (has_more)
+        res->next_page_token =
+            page_token_make_id(call, arguments, memberships[res->n_memberships - 1].id);
     return NULL;
 }

@@ -4,6 +4,7 @@
 
 #include "payment/payment_internal.h"
 
+#include "crypto/page_token.h"
 #include "payment/payment_proto.h"
 
 const struct error *list_payment_methods(struct call *call, const void *request, void *reply)
@@ -22,13 +23,13 @@ const struct error *list_payment_methods(struct call *call, const void *request,
     TRY(field_errors_result(&errors));
     TRY(owner_check(call, id, "CUSTOMER_NOT_FOUND", req->parent));
     const char *arguments = uuid_text(call->arena, id);
-    TRY(page_read(call, arguments, req->page_token, &before));
+    TRY(page_token_read_id(call, arguments, req->page_token, &before));
     TRY(customer_load(call, id, &customer));
     TRY(payment_method_list(call, id, before, page_size + 1, &methods, &count));
 
     if (count > (size_t)page_size) {
         count = (size_t)page_size;
-        res->next_page_token = page_next(call, arguments, methods[count - 1].id);
+        res->next_page_token = page_token_make_id(call, arguments, methods[count - 1].id);
     }
     res->payment_methods = arena_array(call->arena, count + 1, sizeof(void *));
     for (size_t i = 0; i < count; i++) {

@@ -4,6 +4,7 @@
 
 #include "payment/payment_internal.h"
 
+#include "crypto/page_token.h"
 #include "payment/payment_proto.h"
 
 const struct error *list_payments(struct call *call, const void *request, void *reply)
@@ -25,13 +26,13 @@ const struct error *list_payments(struct call *call, const void *request, void *
     TRY(payment_filter_parse(call, req->filter, &filter));
     const char *arguments =
         arena_printf(call->arena, "%s|%s", uuid_text(call->arena, id), req->filter);
-    TRY(page_read(call, arguments, req->page_token, &before));
+    TRY(page_token_read_id(call, arguments, req->page_token, &before));
     TRY(customer_load(call, id, &customer));
     TRY(payment_list(call, id, &filter, before, page_size + 1, &payments, &count));
 
     if (count > (size_t)page_size) {
         count = (size_t)page_size;
-        res->next_page_token = page_next(call, arguments, payments[count - 1].id);
+        res->next_page_token = page_token_make_id(call, arguments, payments[count - 1].id);
     }
     res->payments = arena_array(call->arena, count + 1, sizeof(void *));
     for (size_t i = 0; i < count; i++) {

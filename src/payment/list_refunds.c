@@ -4,6 +4,7 @@
 
 #include "payment/payment_internal.h"
 
+#include "crypto/page_token.h"
 #include "payment/payment_proto.h"
 
 const struct error *list_refunds(struct call *call, const void *request, void *reply)
@@ -22,13 +23,13 @@ const struct error *list_refunds(struct call *call, const void *request, void *r
     TRY(field_errors_result(&errors));
     TRY(owner_check(call, ids[0], "PAYMENT_NOT_FOUND", req->parent));
     const char *arguments = name_make(call->arena, PAYMENT_PATTERN, ids);
-    TRY(page_read(call, arguments, req->page_token, &before));
+    TRY(page_token_read_id(call, arguments, req->page_token, &before));
     TRY(payment_load(call, ids[0], ids[1], &payment));
     TRY(refund_list(call, ids[0], ids[1], before, page_size + 1, &refunds, &count));
 
     if (count > (size_t)page_size) {
         count = (size_t)page_size;
-        res->next_page_token = page_next(call, arguments, refunds[count - 1].id);
+        res->next_page_token = page_token_make_id(call, arguments, refunds[count - 1].id);
     }
     res->refunds = arena_array(call->arena, count + 1, sizeof(void *));
     for (size_t i = 0; i < count; i++) {

@@ -21,11 +21,6 @@ rpc_handler create_payment_method, get_payment_method, list_payment_methods;
 rpc_handler create_payment, get_payment, list_payments;
 rpc_handler create_refund, get_refund, list_refunds;
 
-/* Page by id, newest first: `*before` is UUID_NIL for the first page. */
-const struct error *page_read(struct call *call, const char *arguments, const char *token,
-                              struct uuid *before) MUST_CHECK;
-char *page_next(struct call *call, const char *arguments, struct uuid last);
-
 /* payment_store.c */
 
 /* Which payments a list asks for; see payment_filter.c. */

@@ -4,7 +4,6 @@
 
 #include "payment/payment_internal.h"
 
-#include "crypto/page_token.h"
 #include "dues/payment/v1/payment_service.pb-c.h"
 #include "jobs/jobs.h"
 
@@ -74,21 +73,3 @@ pg_statement_list payment_statements = {
     &payment_method_load_statement,   &payment_method_list_statement,
     &payment_method_record_statement, NULL,
 };
-
-const struct error *page_read(struct call *call, const char *arguments, const char *token,
-                              struct uuid *before)
-{
-    uint8_t position[PAGE_POSITION_SIZE_MAX];
-    size_t size;
-
-    *before = UUID_NIL;
-    TRY(page_token_read(call, arguments, token, position, &size));
-    if (size == sizeof before->bytes)
-        memcpy(before->bytes, position, size);
-    return NULL;
-}
-
-char *page_next(struct call *call, const char *arguments, struct uuid last)
-{
-    return page_token_make(call, arguments, last.bytes, sizeof last.bytes);
-}

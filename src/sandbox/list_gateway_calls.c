@@ -73,18 +73,6 @@ static void call_to_proto(struct call *call, const struct sandbox_call *from,
     to->answer_lost = from->answer_lost;
 }
 
-static const struct error *page_before(struct call *call, const Request *req, int64_t *before)
-{
-    uint8_t position[PAGE_POSITION_SIZE_MAX];
-    size_t size;
-
-    *before = 0;
-    TRY(page_token_read(call, req->payment, req->page_token, position, &size));
-    if (size == sizeof *before)
-        memcpy(before, position, size);
-    return NULL;
-}
-
 const struct error *list_gateway_calls(struct call *call, const void *request, void *reply)
 {
     const Request *req = request;
@@ -100,7 +88,7 @@ const struct error *list_gateway_calls(struct call *call, const void *request, v
         check_owned_name(&errors, "payment", req->payment, "customers/{}/payments/{}", ids, 2);
     int32_t page_size = check_page_size(&errors, "page_size", req->page_size);
     TRY(field_errors_result(&errors));
-    TRY(page_before(call, req, &before));
+    TRY(page_token_read_number(call, req->payment, req->page_token, &before));
     if (req->payment[0] != '\0')
         TRY(select_payment(call, req, ids, &selection));
     if (gateway == NULL || sandbox_of(gateway) == NULL)
@@ -111,8 +99,7 @@ const struct error *list_gateway_calls(struct call *call, const void *request, v
                       selection.count, (size_t)page_size + 1, &count);
     if (count > (size_t)page_size) {
         count = (size_t)page_size;
-        res->next_page_token = page_token_make(call, req->payment, &calls[count - 1].number,
-                                               sizeof calls[count - 1].number);
+        res->next_page_token = page_token_make_number(call, req->payment, calls[count - 1].number);
     }
     res->gateway_calls = arena_array(call->arena, count + 1, sizeof(void *));
     for (size_t i = 0; i < count; i++) {

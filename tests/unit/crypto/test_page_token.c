@@ -65,14 +65,36 @@ static void reads_back_the_position(void **state)
     assert_memory_equal(read, position, sizeof(position));
 }
 
+static void reads_back_ids_and_numbers(void **state)
+{
+    struct fixture *f = *state;
+    struct uuid last = {.bytes = {1, 2, 3}};
+    struct uuid id;
+    int64_t number;
+
+    assert_null(page_token_read_id(&f->call, "a", page_token_make_id(&f->call, "a", last), &id));
+    assert_null(
+        page_token_read_number(&f->call, "a", page_token_make_number(&f->call, "a", 42), &number));
+
+    assert_true(uuid_equal(id, last));
+    assert_int_equal(number, 42);
+}
+
 static void begins_at_the_start_without_a_token(void **state)
 {
     struct fixture *f = *state;
     uint8_t read[PAGE_POSITION_SIZE_MAX];
     size_t size = 99;
+    struct uuid id = {.bytes = {1}};
+    int64_t number = 99;
 
     assert_null(page_token_read(&f->call, "customers/1", "", read, &size));
+    assert_null(page_token_read_id(&f->call, "customers/1", "", &id));
+    assert_null(page_token_read_number(&f->call, "customers/1", "", &number));
+
     assert_int_equal(size, 0);
+    assert_true(uuid_is_nil(id));
+    assert_int_equal(number, 0);
 }
 
 static void assert_refused(struct call *call, const char *arguments, const char *token)
@@ -117,6 +139,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         PAGE_TEST(reads_back_the_position),
+        PAGE_TEST(reads_back_ids_and_numbers),
         PAGE_TEST(begins_at_the_start_without_a_token),
         PAGE_TEST(refuses_a_token_of_other_arguments_or_another_method),
         PAGE_TEST(refuses_what_was_altered_or_made_up),
