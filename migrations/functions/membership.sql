@@ -1,5 +1,8 @@
 -- Memberships: every step is one function, decided in C (src/membership/membership_rules.c) and guarded here by
 -- the row's version.  A step that was done already answers as it did (change_id), so it may be run again.
+--
+-- Every step locks the customer's row before any other, then membership, then obligation: steps of one customer on
+-- two servers are one after the other instead of a deadlock.
 
 -- Writes the change and makes the membership's obligations exactly those owed.  False: somebody else was first.
 CREATE OR REPLACE FUNCTION membership_apply(p_customer uuid, p_change membership_change, p_owed membership_owed,
@@ -194,6 +197,9 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path = dues, pg_temp AS $$
 DECLARE
     v_payment uuid;
 BEGIN
+    PERFORM 1 FROM customer c WHERE c.customer_id = p_customer FOR NO KEY UPDATE;
+    PERFORM 1 FROM membership m
+     WHERE m.customer_id = p_customer AND m.membership_id = p_change.membership_id FOR NO KEY UPDATE;
     IF membership_change_done(p_customer, p_change) THEN
         outcome := 'new';
         RETURN;
@@ -234,6 +240,7 @@ DECLARE
     v_row membership%ROWTYPE;
     v_payment_outcome text;
 BEGIN
+    PERFORM 1 FROM customer c WHERE c.customer_id = p_customer FOR NO KEY UPDATE;
     SELECT * INTO v_row FROM membership m
      WHERE m.customer_id = p_customer AND m.membership_id = p_change.membership_id FOR NO KEY UPDATE;
     IF v_row.change_id = p_change.change_id THEN
@@ -275,6 +282,7 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path = dues, pg_temp AS $$
 BEGIN
     object_id := p_change.membership_id;
     outcome := 'new';
+    PERFORM 1 FROM customer c WHERE c.customer_id = p_customer FOR NO KEY UPDATE;
     PERFORM 1 FROM membership m
      WHERE m.customer_id = p_customer AND m.membership_id = p_change.membership_id FOR NO KEY UPDATE;
     IF membership_change_done(p_customer, p_change) THEN

@@ -68,13 +68,15 @@ BEGIN
             ARRAY[ROW('gateway_clearing:' || v_attempt.gateway, v_attempt.currency, v_attempt.amount)::ledger_line,
                   ROW(CASE WHEN v_payment.invoice_id IS NULL THEN 'revenue' ELSE 'customer_receivable' END,
                       v_attempt.currency, -v_attempt.amount)::ledger_line], p_now);
-    ELSIF decline_ends_method(v_payment.decline_code) THEN
-        UPDATE payment_method SET state = 'UNUSABLE'
-         WHERE customer_id = p_customer AND payment_method_id = v_payment.payment_method_id;
     END IF;
     PERFORM event_append(p_customer, 'payment.' || lower(v_state), v_payment.payment_id,
         jsonb_build_object('amount', v_payment.amount, 'currency', v_payment.currency, 'decline_code', v_payment.decline_code),
         p_now);
+    -- After the customer's row, which the event locks: memberships lock in this order too.
+    IF decline_ends_method(v_payment.decline_code) THEN
+        UPDATE payment_method SET state = 'UNUSABLE'
+         WHERE customer_id = p_customer AND payment_method_id = v_payment.payment_method_id;
+    END IF;
     RETURN payment_as_result('settled', v_payment);
 END $$;
 

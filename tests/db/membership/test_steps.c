@@ -9,6 +9,8 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <pthread.h>
+#include <unistd.h>
 
 #include "base/time.h"
 #include "membership/membership_store.h"
@@ -322,6 +324,85 @@ static void cancelling_again_changes_nothing(void **state)
         0);
 }
 
+/* A step that a server runs while the test holds a lock. */
+struct waiting {
+    struct db_fixture *f;
+    struct uuid customer;
+    struct pg_statement statement;
+    pthread_t thread;
+    const struct error *error;
+};
+
+static const struct error *run_step(struct call *call, void *arg)
+{
+    struct waiting *waiting = arg;
+    struct pg_rows rows;
+
+    return pg_write(call, waiting->customer, &waiting->statement, (struct pg_params){NULL, 0},
+                    &rows);
+}
+
+static void *run_waiting(void *arg)
+{
+    struct waiting *waiting = arg;
+
+    waiting->error = db_run(waiting->f, run_step, waiting);
+    return NULL;
+}
+
+static void wait_until_it_waits(struct db_fixture *f)
+{
+    for (int i = 0; i < 150; i++) {
+        if (db_number(f, "SELECT count(*) FROM pg_locks w WHERE NOT w.granted AND w.pid IN"
+                         " (SELECT l.pid FROM pg_locks l JOIN pg_database d ON d.oid = l.database"
+                         "   WHERE d.datname = current_database())") > 0)
+            return;
+        usleep(10000);
+    }
+    fail_msg("the step did not wait for the customer");
+}
+
+/* Two steps of one customer on two servers never hold what the other waits for. */
+static void it_locks_the_customer_first(const struct world *world, const char *sql)
+{
+    static const char *const tables[] = {"membership", "obligation", "attempt", "payment"};
+    struct waiting waiting = {.f = world->f, .statement = {.name = new_id(world->f), .sql = sql}};
+    int64_t locked[ARRAY_LENGTH(tables)];
+
+    assert_true(uuid_parse(world->customer, &waiting.customer));
+    db_execute(world->f, db_printf(world->f,
+                                   "BEGIN; SELECT FROM dues.customer WHERE customer_id = '%s'"
+                                   " FOR NO KEY UPDATE",
+                                   world->customer));
+    assert_int_equal(pthread_create(&waiting.thread, NULL, run_waiting, &waiting), 0);
+    wait_until_it_waits(world->f);
+    for (size_t i = 0; i < ARRAY_LENGTH(tables); i++)
+        locked[i] = db_number(
+            world->f, db_printf(world->f,
+                                "SELECT count(*) - (SELECT count(*) FROM (SELECT FROM dues.%s"
+                                " WHERE customer_id = '%s' FOR UPDATE SKIP LOCKED) free)"
+                                "  FROM dues.%s WHERE customer_id = '%s'",
+                                tables[i], world->customer, tables[i], world->customer));
+    db_execute(world->f, "ROLLBACK");
+    assert_int_equal(pthread_join(waiting.thread, NULL), 0);
+
+    assert_null(waiting.error);
+    for (size_t i = 0; i < ARRAY_LENGTH(tables); i++)
+        assert_int_equal(locked[i], 0);
+}
+
+static void every_step_locks_the_customer_first(void **state)
+{
+    struct world created = given_world(*state);
+    struct world renewed = given_active(*state);
+    struct world canceled = given_active(*state);
+    db_text(created.f, open_sql(&created, new_id(created.f)));
+
+    it_locks_the_customer_first(&created, settle_sql(&created, 1, new_id(created.f)));
+    it_locks_the_customer_first(&renewed, renew_sql(&renewed, 2, new_id(renewed.f), 0, 0));
+    it_locks_the_customer_first(&canceled, move_sql(&canceled, 2, new_id(canceled.f)));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -333,6 +414,7 @@ int main(void)
         cmocka_unit_test(a_runner_that_lost_its_lease_charges_nothing),
         cmocka_unit_test(one_try_of_an_invoice_is_charged_once),
         cmocka_unit_test(cancelling_again_changes_nothing),
+        cmocka_unit_test(every_step_locks_the_customer_first),
     };
     return cmocka_run_group_tests_name("steps of memberships", tests, setup, db_teardown);
 }
