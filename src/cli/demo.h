@@ -79,5 +79,8 @@ const char *story_money(struct story *story, const Dues__Type__V1__Money *money)
 /* "ACTIVE" for STATE_ACTIVE. */
 const char *story_enum(const ProtobufCEnumDescriptor *descriptor, int value, const char *prefix);
 
+/* Asks as the service that plays the video would; expects the answer. */
+void story_access(struct story *story, const char *customer, const char *entitlement, bool allowed);
+
 /* Moves a clock forward; says so. */
 bool story_advance(struct story *story, const char *clock, const char *target_time);

@@ -7,7 +7,6 @@
 #include "dues/sandbox/v1/sandbox_service.pb-c.h"
 
 #define MEMBERSHIP_STATE dues__membership__v1__membership__state__descriptor
-#define CAUSE            dues__membership__v1__check_entitlement_response__cause__descriptor
 
 struct ben {
     struct story *story;
@@ -61,23 +60,6 @@ static void join(struct ben *ben)
                  "the membership to be ACTIVE");
 }
 
-static void check_access(struct ben *ben, bool allowed)
-{
-    struct story *story = ben->story;
-    const Dues__Membership__V1__CheckEntitlementResponse *reply =
-        story_call(story, SPEAKER_SERVICE, "Membership/CheckEntitlement",
-                   "{'customer': '%s', 'entitlement': 'video.4k'}", ben->customer);
-    if (reply == NULL)
-        return;
-    const char *cause = story_enum(&CAUSE, (int)reply->cause, "CAUSE_");
-    if (reply->allowed)
-        story_tell(story, "allowed: %s, until %s", cause, story_time(story, reply->until_time));
-    else
-        story_tell(story, "denied: %s", cause);
-    story_expect(story, (reply->allowed != 0) == allowed, "access to be %s",
-                 allowed ? "allowed" : "denied");
-}
-
 /* Reads the membership and expects it to stand like this. */
 static const Dues__Membership__V1__Membership *
 expect_state(struct ben *ben, Dues__Membership__V1__Membership__State state)
@@ -108,15 +90,15 @@ static void go_unpaid(struct ben *ben)
         story_tell(story, "%s; next try %s", decline->customer_message,
                    story_time(story, membership->next_charge_time));
     story_say(story, "He keeps what he has for the grace of seven days");
-    check_access(ben, true);
+    story_access(story, ben->customer, "video.4k", true);
     story_say(story, "Eight days and four tries later");
     if (story_advance(story, ben->clock, "2026-04-18T09:00:00Z"))
-        check_access(ben, false);
+        story_access(story, ben->customer, "video.4k", false);
     story_say(story, "After three weeks nobody tries any more");
     if (!story_advance(story, ben->clock, "2026-05-02T09:00:00Z"))
         return;
     expect_state(ben, DUES__MEMBERSHIP__V1__MEMBERSHIP__STATE__STATE_CANCELED);
-    check_access(ben, false);
+    story_access(story, ben->customer, "video.4k", false);
     story_change(story, "he paid one month and had one month and a week");
 }
 

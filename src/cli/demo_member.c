@@ -14,7 +14,6 @@
 
 #define MEMBERSHIP_STATE dues__membership__v1__membership__state__descriptor
 #define INVOICE_STATE    dues__membership__v1__invoice__state__descriptor
-#define CAUSE            dues__membership__v1__check_entitlement_response__cause__descriptor
 
 struct ada {
     struct story *story;
@@ -107,29 +106,11 @@ static void enrol(struct ada *ada)
                   "{'name': 'users/me'}");
 }
 
-/* Asks as the service that plays the video would; expects the answer. */
-static void check_access(struct ada *ada, bool allowed)
-{
-    struct story *story = ada->story;
-    const Dues__Membership__V1__CheckEntitlementResponse *reply =
-        story_call(story, SPEAKER_SERVICE, "Membership/CheckEntitlement",
-                   "{'customer': '%s', 'entitlement': 'video.hd'}", ada->customer);
-    if (reply == NULL)
-        return;
-    const char *cause = story_enum(&CAUSE, (int)reply->cause, "CAUSE_");
-    if (reply->allowed)
-        story_tell(story, "allowed: %s, until %s", cause, story_time(story, reply->until_time));
-    else
-        story_tell(story, "denied: %s", cause);
-    story_expect(story, (reply->allowed != 0) == allowed, "access to be %s",
-                 allowed ? "allowed" : "denied");
-}
-
 static void become_member(struct ada *ada)
 {
     struct story *story = ada->story;
     story_say(story, "May Ada watch in HD?");
-    check_access(ada, false);
+    story_access(story, ada->customer, "video.hd", false);
 
     story_say(story, "She adds a card: the gateway's token, never the number");
     const Dues__Payment__V1__PaymentMethod *method =
@@ -168,7 +149,7 @@ static void become_member(struct ada *ada)
     }
     story_change(story, "nothing was charged twice");
     story_say(story, "May Ada watch in HD now?");
-    check_access(ada, true);
+    story_access(story, ada->customer, "video.hd", true);
 }
 
 /* Expects `count` invoices, all paid.  The newest one's payment. */
@@ -203,7 +184,7 @@ static void renew_and_refund(struct ada *ada)
     story->expected_minor += 999;
     const char *payment = list_invoices(ada, 2);
     story_change(story, "she was charged again, once, and stays a member until 31 March");
-    check_access(ada, true);
+    story_access(story, ada->customer, "video.hd", true);
 
     story_say(story, "She wrote to support: the second month is given back");
     const Dues__Payment__V1__Refund *refund =
@@ -241,11 +222,11 @@ static void cancel(struct ada *ada)
                story_time(story, membership->current_period_end_time));
     story_expect(story, membership->cancel_at_period_end, "cancel_at_period_end");
     story_say(story, "What is paid for stays open");
-    check_access(ada, true);
+    story_access(story, ada->customer, "video.hd", true);
     story_say(story, "April comes");
     if (!story_advance(story, ada->clock, "2026-04-01T12:00:00Z"))
         return;
-    check_access(ada, false);
+    story_access(story, ada->customer, "video.hd", false);
     list_invoices(ada, 2);
     story_change(story, "no third charge, and the access is closed");
 }

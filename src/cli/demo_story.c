@@ -254,3 +254,21 @@ bool story_advance(struct story *story, const char *clock, const char *target_ti
     return story_call(story, SPEAKER_SERVICE, "Sandbox/AdvanceTestClock",
                       "{'name': '%s', 'target_time': '%s'}", clock, target_time) != NULL;
 }
+
+void story_access(struct story *story, const char *customer, const char *entitlement, bool allowed)
+{
+    const Dues__Membership__V1__CheckEntitlementResponse *reply =
+        story_call(story, SPEAKER_SERVICE, "Membership/CheckEntitlement",
+                   "{'customer': '%s', 'entitlement': '%s'}", customer, entitlement);
+    if (reply == NULL)
+        return;
+    const char *cause =
+        story_enum(&dues__membership__v1__check_entitlement_response__cause__descriptor,
+                   (int)reply->cause, "CAUSE_");
+    if (reply->allowed)
+        story_tell(story, "allowed: %s, until %s", cause, story_time(story, reply->until_time));
+    else
+        story_tell(story, "denied: %s", cause);
+    story_expect(story, (reply->allowed != 0) == allowed, "access to be %s",
+                 allowed ? "allowed" : "denied");
+}

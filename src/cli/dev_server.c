@@ -93,6 +93,8 @@ const char *dev_address_parse(struct dev *dev)
 const char *dev_address_check(struct dev *dev)
 {
     struct addrinfo *found = resolve(dev);
+    if (found == NULL)
+        return arena_printf(dev->arena, "cannot listen on %s", dev->listen);
     const char *problem = try_to_bind(dev, found);
     freeaddrinfo(found);
     return problem;
