@@ -4,6 +4,10 @@
  */
 #include "jobs_fixture.h"
 
+#include <stdlib.h>
+
+#include "base/text.h"
+
 static void what_is_due_is_run_once_and_is_gone(void **state)
 {
     struct db_fixture *f = *state;
@@ -36,6 +40,45 @@ static void what_is_not_due_waits_for_its_time(void **state)
 
     assert_int_equal(before, 0);
     assert_true(done);
+}
+
+static const char *list_due_sql(void)
+{
+    for (size_t i = 0; jobs_statements[i] != NULL; i++) {
+        if (text_equal(jobs_statements[i]->name, "obligation_list_due"))
+            return jobs_statements[i]->sql;
+    }
+    return NULL;
+}
+
+/* "Shared Hit Blocks": 7, the first of them is the whole plan's. */
+static int64_t blocks(const char *plan, const char *name)
+{
+    const char *at = strstr(plan, name);
+
+    return at == NULL ? -1 : strtoll(at + strlen(name), NULL, 10);
+}
+
+static void looking_for_what_is_due_does_not_read_the_future(void **state)
+{
+    struct db_fixture *f = *state;
+    const char *customer = db_uuid_text(f, db_given_customer(f, UUID_NIL));
+    db_execute(f, db_printf(f,
+                            "SET search_path = dues;"
+                            "INSERT INTO obligation (customer_id, kind, business_key, bucket,"
+                            " subject_id, due_time, create_time)"
+                            " SELECT '%s', 'test.note', n, n %% 64, '%s', now() + n * interval"
+                            " '1 s', now() FROM generate_series(1, 64000) n;"
+                            "ANALYZE obligation;"
+                            "PREPARE look (integer, integer, timestamptz, bigint) AS %s",
+                            customer, customer, list_due_sql()));
+
+    const char *plan = db_text(
+        f,
+        "EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) EXECUTE look (0, 7, now() - interval '1 s', 64)");
+
+    assert_in_range(
+        blocks(plan, "\"Shared Hit Blocks\": ") + blocks(plan, "\"Shared Read Blocks\": "), 1, 40);
 }
 
 static void two_engines_run_each_once(void **state)
@@ -234,6 +277,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         JOB_TEST(what_is_due_is_run_once_and_is_gone),
         JOB_TEST(what_is_not_due_waits_for_its_time),
+        JOB_TEST(looking_for_what_is_due_does_not_read_the_future),
         JOB_TEST(two_engines_run_each_once),
         JOB_TEST(what_fails_comes_again_later),
         JOB_TEST(an_unknown_kind_stays_owed),
