@@ -29,7 +29,7 @@ const struct error *user_find(struct call *call, struct uuid id, struct user *us
 
 const struct pg_statement auth_test_clock_load = {
     .name = "auth_test_clock_load",
-    .sql = "SELECT clock_time FROM test_clock WHERE test_clock_id = $1",
+    .sql = "SELECT clock_time FROM test_clock WHERE test_clock_id = $1 AND delete_time IS NULL",
 };
 
 const struct error *test_clock_load(struct call *call, struct uuid id, int64_t *now_us)

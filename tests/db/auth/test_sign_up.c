@@ -105,6 +105,23 @@ static void refuses_a_clock_that_is_not_there_and_leaves_the_address_free(void *
     assert_int_equal(db_count(f, "email_reservation WHERE email = 'noclock@example.com'"), 0);
 }
 
+static void refuses_a_clock_that_was_deleted(void **state)
+{
+    struct db_fixture *f = *state;
+    const char *clock = db_uuid_text(f, db_given_test_clock(f, FAKE_CLOCK_START_US));
+    struct step step = sign_up_step(f, "oldclock@example.com", GOOD_PASSWORD, NULL);
+    ((SignUpRequest *)(uintptr_t)step.request)->test_clock =
+        mutable(db_printf(f, "testClocks/%s", clock));
+    db_execute(f, db_printf(f,
+                            "UPDATE test_clock SET delete_time = create_time"
+                            " WHERE test_clock_id = '%s'",
+                            clock));
+
+    run(f, &step);
+
+    assert_refused(&step, STATUS_NOT_FOUND, "TEST_CLOCK_NOT_FOUND");
+}
+
 static void lives_in_the_time_of_its_clock(void **state)
 {
     struct db_fixture *f = *state;
@@ -283,6 +300,7 @@ int main(void)
         cmocka_unit_test(refuses_a_test_clock_without_the_sandbox),
         cmocka_unit_test(refuses_a_taken_address_in_any_case),
         cmocka_unit_test(refuses_a_clock_that_is_not_there_and_leaves_the_address_free),
+        cmocka_unit_test(refuses_a_clock_that_was_deleted),
         cmocka_unit_test(lives_in_the_time_of_its_clock),
         cmocka_unit_test(answers_a_repeat_with_the_first_answer),
         cmocka_unit_test(keeps_tokens_only_sealed),
