@@ -93,7 +93,7 @@ END $$;
 GRANT EXECUTE ON FUNCTION test_clock_answer(uuid, request_key, bytea, timestamptz) TO dues_service;
 
 -- Outcomes: those of request_record, 'absent', 'busy'.  The row stays, because its customers' time stands still;
--- what they owe in it is never due again.
+-- what they owe in it is never due again.  Run again after a lost COMMIT it finds its own p_now.
 CREATE OR REPLACE FUNCTION test_clock_delete(p_clock uuid, p_key request_key, p_answer bytea, p_now timestamptz,
                                              OUT outcome text, OUT answer bytea, OUT object_id uuid)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = dues, pg_temp AS $$
@@ -109,7 +109,7 @@ BEGIN
         outcome := 'busy';
         RETURN;
     END IF;
-    IF v_row.delete_time IS NOT NULL
+    IF v_row.delete_time <> p_now
        AND NOT EXISTS (SELECT 1 FROM recorded_request r WHERE r.customer_id = p_clock AND r.caller = p_key.caller
                           AND r.method = p_key.method AND r.request_id = p_key.request_id) THEN
         outcome := 'absent';

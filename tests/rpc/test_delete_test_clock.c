@@ -49,12 +49,26 @@ static void a_second_time_it_is_not_there(void **state)
     assert_int_equal(ask(f, clock, request_id)->status, DUES_OK);
 
     const struct dues_answer *again = ask(f, clock, request_id);
+    fake_clock_advance(f->clock, 1);
     const struct dues_answer *anew = ask(f, clock, "");
 
     assert_int_equal(again->status, DUES_OK);
     assert_true(again->replayed);
     assert_int_equal(anew->status, DUES_NOT_FOUND);
     assert_string_equal(anew->reason, "TEST_CLOCK_NOT_FOUND");
+}
+
+static void the_step_repeated_after_a_lost_commit_answers_the_same(void **state)
+{
+    struct rpc_fixture *f = *state;
+    const char *clock = given_clock(f, time_of("2026-01-10T10:00:00Z")) + strlen("testClocks/");
+    const char *sql = db_printf(f->db,
+                                "SELECT outcome FROM dues.test_clock_delete('%s',"
+                                " NULL::dues.request_key, '', '2026-01-10Z')",
+                                clock);
+
+    assert_string_equal(db_text(f->db, sql), "new");
+    assert_string_equal(db_text(f->db, sql), "new");
 }
 
 static void refuses_while_it_is_being_advanced(void **state)
@@ -78,6 +92,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(its_customers_stay_and_owe_nothing_more),
         cmocka_unit_test(a_second_time_it_is_not_there),
+        cmocka_unit_test(the_step_repeated_after_a_lost_commit_answers_the_same),
         cmocka_unit_test(refuses_while_it_is_being_advanced),
     };
     return cmocka_run_group_tests_name("DeleteTestClock", tests, members_setup, rpc_teardown);
