@@ -30,11 +30,21 @@ static void finish_with_rows(struct lane *lane, struct op *op)
     finish(lane, op);
 }
 
-static void finish_with_problem(struct lane *lane, struct op *op, const PGresult *problem)
+/* Is it the lack of time, or a rival, that may be the op's own twin on a lost connection? */
+static bool may_be_its_twin(const struct batch *batch, const struct op *op)
 {
-    op->error =
-        sqlstate_error(op->call, op->statement, PQresultErrorField(problem, PG_DIAG_SQLSTATE),
-                       PQresultErrorField(problem, PG_DIAG_MESSAGE_PRIMARY));
+    return op->sent && (batch->failure == FAILURE_TIMEOUT || batch->failure == FAILURE_RACE);
+}
+
+static void finish_with_problem(struct lane *lane, const struct batch *batch, struct op *op)
+{
+    if (may_be_its_twin(batch, op))
+        op->error = database_unavailable(
+            op->call, "the connection was lost in COMMIT and trying again failed: unknown");
+    else
+        op->error = sqlstate_error(op->call, op->statement,
+                                   PQresultErrorField(batch->problem, PG_DIAG_SQLSTATE),
+                                   PQresultErrorField(batch->problem, PG_DIAG_MESSAGE_PRIMARY));
     finish(lane, op);
 }
 
@@ -66,7 +76,7 @@ static bool may_try_again(const struct batch *batch, struct op *op)
     case FAILURE_STALE:
         return ++op->tries < PG_TRIES_MAX;
     case FAILURE_TIMEOUT:
-        return false;
+        return may_be_its_twin(batch, op) && ++op->tries < PG_TRIES_MAX;
     case FAILURE_LOST:
     case FAILURE_OTHER:
         break;
@@ -82,7 +92,7 @@ static void settle_write_problem(struct lane *lane, struct batch *batch, struct 
         bool guilty = op == batch->culprit || batch->count == 1;
 
         if (guilty && !may_try_again(batch, op))
-            finish_with_problem(lane, op, batch->problem);
+            finish_with_problem(lane, batch, op);
         else
             run_again(again, op, true);
     }
@@ -96,7 +106,7 @@ static void settle_read(struct lane *lane, struct batch *batch, struct op_list *
         if (op->result != NULL)
             finish_with_rows(lane, op);
         else if (op == batch->culprit && !may_try_again(batch, op))
-            finish_with_problem(lane, op, batch->problem);
+            finish_with_problem(lane, batch, op);
         else
             run_again(again, op, false);
     }

@@ -137,6 +137,47 @@ static void comes_back_after_its_connections_were_terminated(void **state)
     assert_true(pg_is_ready(f->house.pg));
 }
 
+struct background {
+    pthread_t thread;
+    struct db_fixture *f;
+    struct work *work;
+    const struct error *error;
+};
+
+static void *run_in_background(void *arg)
+{
+    struct background *background = arg;
+
+    background->error = db_run(background->f, run_work, background->work);
+    return NULL;
+}
+
+/* The twin holds its locks for longer than the service role waits for one. */
+static void waits_for_a_twin_that_still_runs(void **state)
+{
+    struct db_fixture *f = *state;
+    struct work work = {.customer = db_uuid(f), .count = 1, .time_us = 20 * US_PER_SECOND};
+    struct background background = {.f = f, .work = &work};
+    PGconn *twin = PQconnectdb(f->superuser);
+    const char *blocked = "SELECT count(*)" OUR_BACKENDS " AND wait_event_type = 'Lock'";
+
+    PQclear(PQexec(twin, db_printf(f, "BEGIN; INSERT INTO tallied VALUES ('%s', 0)",
+                                   db_uuid_text(f, work.customer))));
+    pthread_create(&background.thread, NULL, run_in_background, &background);
+    wait_for(f, blocked);
+    free(ask(f, "SELECT pg_terminate_backend(pid)" OUR_BACKENDS));
+    usleep(500 * 1000);
+    wait_for(f, blocked);
+    usleep(2500 * 1000);
+    PQclear(PQexec(twin, "COMMIT"));
+    PQfinish(twin);
+    pthread_join(background.thread, NULL);
+
+    assert_null(background.error);
+    assert_int_equal(work.done, 1);
+    assert_int_equal(work.replays, 1);
+}
+
 /* Cuts the connection when COMMIT is durable but waits for a standby that does not exist. */
 struct cutter {
     struct db_fixture *f;
@@ -347,6 +388,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(comes_back_after_its_connections_were_terminated),
+        cmocka_unit_test(waits_for_a_twin_that_still_runs),
         cmocka_unit_test(replays_when_it_was_terminated_in_commit),
         cmocka_unit_test(replays_when_it_was_killed_in_commit),
         cmocka_unit_test(counts_exactly_while_connections_are_terminated),
