@@ -33,10 +33,9 @@ enum advance_end {
 struct advance {
     struct jobs *jobs;
     const struct call *caller; /* who waits; NULL: nobody */
-    struct arena *arena;       /* for `problem` */
     struct clock_run run;
     int64_t lease_ms;
-    const char *problem;
+    char problem[512]; /* not in an arena: a long advance has many of them */
     /* The obligation run last, to see one that comes again and again: */
     char last_key[256];
     int64_t last_due_us;
@@ -61,37 +60,40 @@ static bool is_to_leave(const struct advance *advance)
 
 static void say(struct advance *advance, const struct obligation *obligation, const char *problem)
 {
-    advance->problem = arena_printf(advance->arena, "%s %s of customers/%s: %s", obligation->kind,
-                                    obligation->business_key,
-                                    uuid_text(advance->arena, obligation->customer), problem);
+    char customer[UUID_TEXT_LENGTH + 1];
+
+    uuid_format(obligation->customer, customer);
+    snprintf(advance->problem, sizeof(advance->problem), "%s %s of customers/%s: %s",
+             obligation->kind, obligation->business_key, customer, problem);
 }
 
 static bool trouble(struct advance *advance, const struct error *error)
 {
     if (error == NULL)
         return false;
-    advance->problem = arena_printf(advance->arena, "%s: %s", error->reason, error->message);
+    snprintf(advance->problem, sizeof(advance->problem), "%s: %s", error->reason, error->message);
     return true;
 }
 
-/* The first that is unsettled; false when none is, or when the list could not be read. */
-static bool settle_pass(struct advance *advance, bool *settled, bool *failed)
+/* Runs each that is unsettled, once; `*settled`: there was none.  False: they could not be read. */
+static bool settle_pass(struct advance *advance, bool *settled)
 {
     struct obligation *list;
     struct call call;
     size_t count = 0;
 
     job_call_open(&call, advance->jobs->house, "jobs/advance", STEP_LIMIT_MS);
-    *failed = trouble(advance, obligation_list_unsettled(&call, advance->run.clock, &list, &count));
+    bool failed =
+        trouble(advance, obligation_list_unsettled(&call, advance->run.clock, &list, &count));
     for (size_t i = 0; i < count && !is_to_leave(advance); i++) {
         const char *problem = "not settled in time";
-        job_claim_and_run(advance->jobs, &list[i], 0, advance->arena, &problem);
+        job_claim_and_run(advance->jobs, &list[i], 0, call.arena, &problem);
         if (i == 0)
             say(advance, &list[i], problem);
     }
-    *settled = !*failed && count == 0;
+    *settled = count == 0;
     job_call_close(&call);
-    return !*failed;
+    return !failed;
 }
 
 /* Moves the clock, or only its lease when `time_us` is where it stands. */
@@ -117,11 +119,10 @@ static enum advance_end settle_all(struct advance *advance)
 
     for (int32_t tries = 0;; tries++) {
         bool settled;
-        bool failed;
 
         if (is_to_leave(advance))
             return ADVANCE_LEFT;
-        if (!settle_pass(advance, &settled, &failed))
+        if (!settle_pass(advance, &settled))
             return ADVANCE_TROUBLE;
         if (settled)
             return ADVANCE_REACHED;
@@ -153,7 +154,8 @@ static bool count_repeats(struct advance *advance, const struct obligation *obli
     return advance->repeats < REPEATS_MAX;
 }
 
-static enum advance_end run_next(struct advance *advance, struct obligation *next)
+static enum advance_end run_next(struct advance *advance, struct arena *arena,
+                                 struct obligation *next)
 {
     const char *problem = "due again and again";
 
@@ -166,7 +168,7 @@ static enum advance_end run_next(struct advance *advance, struct obligation *nex
     if (end != ADVANCE_REACHED)
         return end;
     next->now_us = time_us;
-    switch (job_claim_and_run(advance->jobs, next, next->due_us, advance->arena, &problem)) {
+    switch (job_claim_and_run(advance->jobs, next, next->due_us, arena, &problem)) {
     case JOB_DONE:
         return ADVANCE_REACHED;
     case JOB_LOST: /* a crashed server's lease: it will be over */
@@ -195,7 +197,7 @@ static enum advance_end do_next(struct advance *advance, bool *over)
     bool failed = trouble(advance, obligation_find_next(&call, advance->run.clock,
                                                         advance->run.target_us, &next, &found));
     if (!failed && found)
-        end = run_next(advance, &next);
+        end = run_next(advance, call.arena, &next);
     else if (failed || trouble(advance, clock_run_stop(&call, &advance->run, true)))
         end = ADVANCE_TROUBLE;
     else
@@ -292,7 +294,6 @@ const struct error *jobs_advance(struct call *call, struct uuid test_clock, int6
     struct advance advance = {
         .jobs = call->house->jobs,
         .caller = call,
-        .arena = call->arena,
         .lease_ms = 2 * call->house->settings->job_lease_ms,
     };
     enum clock_claim outcome;
@@ -315,7 +316,6 @@ static void continue_advance(void *arg)
     struct continuation *continuation = arg;
     struct advance advance = {
         .jobs = continuation->jobs,
-        .arena = continuation->arena,
         .lease_ms = 2 * continuation->jobs->house->settings->job_lease_ms,
     };
     enum clock_claim outcome = CLOCK_BUSY;
