@@ -395,7 +395,8 @@ static void refuses_tokens_that_have_expired(void **state)
     struct fixture *f = *state;
     f->actor_count = 0;
     add(f, "app, expired token", AS_USER(APP_DEMO, f->world->owner.token), CALLER_APP, TOKEN_STALE);
-    add(f, "device, expired token", device, CALLER_DEVICE, TOKEN_STALE);
+    add(f, "device, expired token", on_device(f->world->device, f->world->device_token),
+        CALLER_DEVICE, TOKEN_STALE);
 
     fake_clock_advance(f->rpc->clock, 15 * US_PER_MINUTE);
 
