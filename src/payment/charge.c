@@ -8,15 +8,22 @@
 #include "base/time.h"
 #include "payment/payment_method.h"
 
+#define GATEWAY_RETRY_MS 60000
+
 const struct error *charge_prepare(struct call *call, const struct customer *customer,
                                    struct uuid payment_method, struct charge *charge)
 {
     struct payment_method method;
 
     TRY(payment_method_load(call, customer->id, payment_method, &method));
-    if (!method.is_usable || gateway_find(call->house->gateways, method.gateway) == NULL)
+    if (!method.is_usable)
         return refuse(call, STATUS_FAILED_PRECONDITION, "PAYMENT_METHOD_UNUSABLE",
                       "the payment method can no longer be charged");
+    /* Our own lack, and no fault of the method: a renewal must not count it as a decline. */
+    if (gateway_find(call->house->gateways, method.gateway) == NULL)
+        return error_retry(refuse(call, STATUS_UNAVAILABLE, "GATEWAY_UNAVAILABLE",
+                                  "the gateway of the payment method is not configured"),
+                           GATEWAY_RETRY_MS);
     TRY(payment_method_open(call, method.id, method.token_sealed, &charge->token));
 
     charge->customer = customer->id;

@@ -39,7 +39,8 @@ struct charge {
 };
 
 /*
- * Fails with FAILED_PRECONDITION PAYMENT_METHOD_UNUSABLE, NOT_FOUND PAYMENT_METHOD_NOT_FOUND.
+ * Fails with FAILED_PRECONDITION PAYMENT_METHOD_UNUSABLE, NOT_FOUND PAYMENT_METHOD_NOT_FOUND,
+ * UNAVAILABLE GATEWAY_UNAVAILABLE.
  * `amount`, `description`, `invoice` and `off_session` are set by the caller beforehand.
  */
 const struct error *charge_prepare(struct call *call, const struct customer *customer,

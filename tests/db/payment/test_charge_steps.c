@@ -392,6 +392,24 @@ static void a_lost_card_ends_its_payment_method(void **state)
     assert_string_equal(error->reason, "PAYMENT_METHOD_UNUSABLE");
 }
 
+static void a_gateway_that_is_not_configured_is_no_fault_of_the_method(void **state)
+{
+    struct payment_fixture *f = *state;
+    struct drive drive = {.payer = given_payer(f, "tok_visa")};
+    int32_t count = f->gateways.count;
+    f->gateways.count = 0;
+
+    const struct error *error = db_run(f->db, prepare_and_record, &drive);
+
+    f->gateways.count = count;
+    assert_non_null(error);
+    assert_int_equal(error->status, STATUS_UNAVAILABLE);
+    assert_string_equal(error->reason, "GATEWAY_UNAVAILABLE");
+    assert_int_equal(of_customer(f, "count(*) FROM payment", drive.payer.customer), 0);
+    assert_string_equal(of_customer_text(f, "state FROM payment_method", drive.payer.customer),
+                        "ACTIVE");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -410,6 +428,7 @@ int main(void)
         cmocka_unit_test(an_amount_that_does_not_match_goes_to_people),
         cmocka_unit_test(a_transaction_belongs_to_one_attempt),
         cmocka_unit_test(a_lost_card_ends_its_payment_method),
+        cmocka_unit_test(a_gateway_that_is_not_configured_is_no_fault_of_the_method),
     };
     return cmocka_run_group_tests_name("steps of a charge", tests, payment_setup, payment_teardown);
 }
