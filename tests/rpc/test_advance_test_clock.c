@@ -211,14 +211,10 @@ static void racing_advances_charge_each_period_once(void **state)
     const char *customer = given_customer(f, clock);
     given_membership(f, customer, MONTHLY, given_card(f, customer, "tok_visa"));
     struct racer racers[4];
-    pthread_t threads[4];
 
-    for (int i = 0; i < 4; i++) {
-        racers[i] = (struct racer){f, clock, NULL};
-        pthread_create(&threads[i], NULL, race, &racers[i]);
-    }
     for (int i = 0; i < 4; i++)
-        pthread_join(threads[i], NULL);
+        racers[i] = (struct racer){f, clock, NULL};
+    rpc_race(race, racers, 4, sizeof(racers[0]));
 
     for (int i = 0; i < 4; i++) {
         if (racers[i].answer->status != DUES_OK)

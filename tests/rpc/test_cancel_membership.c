@@ -187,12 +187,8 @@ static void one_of_two_racing_callers_ends_it(void **state)
     struct rpc_fixture *f = *state;
     struct member member = given_member(f);
     struct racer racers[2] = {{f, member.name, NULL}, {f, member.name, NULL}};
-    pthread_t threads[2];
 
-    for (int i = 0; i < 2; i++)
-        pthread_create(&threads[i], NULL, race, &racers[i]);
-    for (int i = 0; i < 2; i++)
-        pthread_join(threads[i], NULL);
+    rpc_race(race, racers, 2, sizeof(racers[0]));
 
     int won = (racers[0].answer->status == DUES_OK) + (racers[1].answer->status == DUES_OK);
     assert_int_equal(won, 1);

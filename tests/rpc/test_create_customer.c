@@ -123,12 +123,8 @@ static void one_request_sent_twice_at_once_makes_one(void **state)
     struct rpc_fixture *f = *state;
     const char *request_id = new_request_id(f);
     struct racer racers[2] = {{f, request_id, NULL}, {f, request_id, NULL}};
-    pthread_t threads[2];
 
-    for (int i = 0; i < 2; i++)
-        pthread_create(&threads[i], NULL, race, &racers[i]);
-    for (int i = 0; i < 2; i++)
-        pthread_join(threads[i], NULL);
+    rpc_race(race, racers, 2, sizeof(racers[0]));
 
     assert_int_equal(racers[0].answer->status, DUES_OK);
     assert_int_equal(racers[1].answer->status, DUES_OK);

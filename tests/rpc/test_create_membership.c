@@ -354,16 +354,6 @@ static void *race(void *arg)
 
 #define RACERS 6
 
-static void run_race(struct racer racers[RACERS])
-{
-    pthread_t threads[RACERS];
-
-    for (int i = 0; i < RACERS; i++)
-        pthread_create(&threads[i], NULL, race, &racers[i]);
-    for (int i = 0; i < RACERS; i++)
-        pthread_join(threads[i], NULL);
-}
-
 static void one_of_many_racing_callers_wins(void **state)
 {
     struct rpc_fixture *f = *state;
@@ -374,7 +364,7 @@ static void one_of_many_racing_callers_wins(void **state)
 
     for (int i = 0; i < RACERS; i++)
         racers[i] = (struct racer){.f = f, .customer = customer, .card = card};
-    run_race(racers);
+    rpc_race(race, racers, RACERS, sizeof(racers[0]));
 
     for (int i = 0; i < RACERS; i++) {
         if (racers[i].answer->status == DUES_OK)
@@ -398,7 +388,7 @@ static void one_request_sent_many_times_at_once_charges_once(void **state)
     for (int i = 0; i < RACERS; i++)
         racers[i] =
             (struct racer){.f = f, .customer = customer, .card = card, .request_id = request_id};
-    run_race(racers);
+    rpc_race(race, racers, RACERS, sizeof(racers[0]));
 
     for (int i = 0; i < RACERS; i++) {
         if (racers[i].answer->status != DUES_OK)

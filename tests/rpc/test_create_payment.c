@@ -213,12 +213,8 @@ static void two_at_once_charge_once(void **state)
     struct rpc_fixture *f = *state;
     struct payer payer = given_payer(f, "tok_visa");
     struct racer racers[2] = {{f, payer, NULL}, {f, payer, NULL}};
-    pthread_t threads[2];
 
-    for (size_t i = 0; i < 2; i++)
-        pthread_create(&threads[i], NULL, race, &racers[i]);
-    for (size_t i = 0; i < 2; i++)
-        pthread_join(threads[i], NULL);
+    rpc_race(race, racers, 2, sizeof(racers[0]));
 
     const struct dues_answer *a = racers[0].answer;
     const struct dues_answer *b = racers[1].answer;

@@ -161,12 +161,8 @@ static void of_two_at_once_one_is_the_default(void **state)
     struct rpc_fixture *f = *state;
     const char *customer = given_customer(f, "");
     struct racer racers[2] = {{f, customer, NULL}, {f, customer, NULL}};
-    pthread_t threads[2];
 
-    for (size_t i = 0; i < 2; i++)
-        pthread_create(&threads[i], NULL, race, &racers[i]);
-    for (size_t i = 0; i < 2; i++)
-        pthread_join(threads[i], NULL);
+    rpc_race(race, racers, 2, sizeof(racers[0]));
 
     const PaymentMethod *first = must_reply(racers[0].answer);
     const PaymentMethod *second = must_reply(racers[1].answer);

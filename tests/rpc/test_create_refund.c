@@ -141,12 +141,8 @@ static void of_two_at_once_one_exceeds(void **state)
     struct rpc_fixture *f = *state;
     const char *payment = given_payment(f, given_payer(f, "tok_visa"));
     struct racer racers[2] = {{f, payment, "left", NULL}, {f, payment, "right", NULL}};
-    pthread_t threads[2];
 
-    for (size_t i = 0; i < 2; i++)
-        pthread_create(&threads[i], NULL, race, &racers[i]);
-    for (size_t i = 0; i < 2; i++)
-        pthread_join(threads[i], NULL);
+    rpc_race(race, racers, 2, sizeof(racers[0]));
 
     const struct dues_answer *a = racers[0].answer;
     const struct dues_answer *b = racers[1].answer;

@@ -1,7 +1,6 @@
 /*
  * EnrollDevice over the wire.
  */
-#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 
@@ -132,12 +131,8 @@ static void gives_racing_repeats_one_certificate(void **state)
     const char *csr = given_csr(f);
     const char *id = auth_new_request_id(f);
     struct racer racers[2] = {{f, user.token, csr, id, NULL}, {f, user.token, csr, id, NULL}};
-    pthread_t threads[2];
 
-    for (size_t i = 0; i < 2; i++)
-        assert_int_equal(pthread_create(&threads[i], NULL, race, &racers[i]), 0);
-    for (size_t i = 0; i < 2; i++)
-        pthread_join(threads[i], NULL);
+    rpc_race(race, racers, 2, sizeof(racers[0]));
 
     assert_int_equal(racers[0].answer->status, DUES_OK);
     assert_int_equal(racers[1].answer->status, DUES_OK);

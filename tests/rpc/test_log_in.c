@@ -1,7 +1,6 @@
 /*
  * LogIn over the wire.
  */
-#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 
@@ -142,12 +141,8 @@ static void gives_racing_repeats_one_session(void **state)
     struct rpc_user user = rpc_given_user(f);
     const char *id = auth_new_request_id(f);
     struct racer racers[2] = {{f, &user, id, NULL}, {f, &user, id, NULL}};
-    pthread_t threads[2];
 
-    for (size_t i = 0; i < 2; i++)
-        assert_int_equal(pthread_create(&threads[i], NULL, race, &racers[i]), 0);
-    for (size_t i = 0; i < 2; i++)
-        pthread_join(threads[i], NULL);
+    rpc_race(race, racers, 2, sizeof(racers[0]));
 
     assert_string_equal(session_of(racers[0].answer)->access_token,
                         session_of(racers[1].answer)->access_token);

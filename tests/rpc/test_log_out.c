@@ -1,7 +1,6 @@
 /*
  * LogOut over the wire.
  */
-#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 
@@ -116,12 +115,8 @@ static void lets_one_of_two_racing_callers_end_it(void **state)
     struct rpc_fixture *f = *state;
     struct rpc_user user = rpc_given_user(f);
     struct racer racers[2] = {{f, user.token, NULL}, {f, user.token, NULL}};
-    pthread_t threads[2];
 
-    for (size_t i = 0; i < 2; i++)
-        assert_int_equal(pthread_create(&threads[i], NULL, race, &racers[i]), 0);
-    for (size_t i = 0; i < 2; i++)
-        pthread_join(threads[i], NULL);
+    rpc_race(race, racers, 2, sizeof(racers[0]));
 
     size_t winner = racers[0].answer->status == DUES_OK ? 0 : 1;
     assert_int_equal(ended_by(racers[winner].answer), 1);

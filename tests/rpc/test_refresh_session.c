@@ -1,7 +1,6 @@
 /*
  * RefreshSession over the wire.
  */
-#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 
@@ -150,12 +149,8 @@ static void rotates_once_for_two_racing_callers(void **state)
     struct rpc_fixture *f = *state;
     struct rpc_user user = rpc_given_user(f);
     struct racer racers[2] = {{f, user.refresh_token, NULL}, {f, user.refresh_token, NULL}};
-    pthread_t threads[2];
 
-    for (size_t i = 0; i < 2; i++)
-        assert_int_equal(pthread_create(&threads[i], NULL, race, &racers[i]), 0);
-    for (size_t i = 0; i < 2; i++)
-        pthread_join(threads[i], NULL);
+    rpc_race(race, racers, 2, sizeof(racers[0]));
 
     assert_string_equal(session_of(racers[0].answer)->refresh_token,
                         session_of(racers[1].answer)->refresh_token);

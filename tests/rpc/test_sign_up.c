@@ -1,7 +1,6 @@
 /*
  * SignUp over the wire.
  */
-#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 
@@ -135,12 +134,8 @@ static void gives_one_of_two_racing_callers_the_address(void **state)
     const char *email = auth_new_email(f);
     struct racer racers[2] = {{f, email, "the password of one", NULL},
                               {f, email, "the password of two", NULL}};
-    pthread_t threads[2];
 
-    for (size_t i = 0; i < 2; i++)
-        assert_int_equal(pthread_create(&threads[i], NULL, race, &racers[i]), 0);
-    for (size_t i = 0; i < 2; i++)
-        pthread_join(threads[i], NULL);
+    rpc_race(race, racers, 2, sizeof(racers[0]));
 
     size_t winner = racers[0].answer->status == DUES_OK ? 0 : 1;
     assert_int_equal(racers[winner].answer->status, DUES_OK);

@@ -288,18 +288,7 @@ int rpc_bare_teardown(void **state)
 
 struct dues_client *rpc_bare_client(struct rpc_bare *bare, struct test_pair pair)
 {
-    char problem[DUES_PROBLEM_SIZE];
-    const struct dues_client_options options = {
-        .target = bare->target,
-        .ca_pem = test_authority_pem(bare->authority),
-        .certificate_pem = pair.certificate_pem,
-        .key_pem = pair.key_pem,
-    };
-    struct dues_client *client = dues_client_open(&options, problem);
-
-    if (client == NULL)
-        bug("test client: %s", problem);
-    return client;
+    return test_client(bare->target, bare->authority, pair);
 }
 
 struct dues_answer *rpc_bare_ask(struct dues_client *client, const char *method,

@@ -175,3 +175,20 @@ void test_write_file(const char *directory, const char *name, const char *text)
     if (file == NULL || fputs(text, file) < 0 || fclose(file) != 0 || rename(fresh, path) != 0)
         bug("test file %s cannot be written", path);
 }
+
+struct dues_client *test_client(const char *target, const struct test_authority *authority,
+                                struct test_pair pair)
+{
+    char problem[DUES_PROBLEM_SIZE];
+    const struct dues_client_options options = {
+        .target = target,
+        .ca_pem = test_authority_pem(authority),
+        .certificate_pem = pair.certificate_pem,
+        .key_pem = pair.key_pem,
+    };
+    struct dues_client *client = dues_client_open(&options, problem);
+
+    if (client == NULL)
+        bug("test client: %s", problem);
+    return client;
+}

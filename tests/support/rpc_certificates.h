@@ -4,6 +4,8 @@
  */
 #pragma once
 
+#include <dues/client.h>
+
 #include "base/arena.h"
 
 struct test_authority;
@@ -37,3 +39,7 @@ struct test_pair test_issue_client(struct test_authority *authority, const char 
 
 /* Ends the program when the file cannot be written. */
 void test_write_file(const char *directory, const char *name, const char *text);
+
+/* A client of the server at `target`, whose certificate the authority issued too. */
+struct dues_client *test_client(const char *target, const struct test_authority *authority,
+                                struct test_pair pair);

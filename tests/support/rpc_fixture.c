@@ -77,18 +77,7 @@ static void read_config(struct rpc_fixture *f)
 
 struct dues_client *rpc_client(struct rpc_fixture *f, struct test_pair pair)
 {
-    char problem[DUES_PROBLEM_SIZE];
-    const struct dues_client_options options = {
-        .target = f->target,
-        .ca_pem = test_authority_pem(f->authority),
-        .certificate_pem = pair.certificate_pem,
-        .key_pem = pair.key_pem,
-    };
-    struct dues_client *client = dues_client_open(&options, problem);
-
-    if (client == NULL)
-        bug("test client: %s", problem);
-    return client;
+    return test_client(f->target, f->authority, pair);
 }
 
 static void start_server(struct rpc_fixture *f)
@@ -204,17 +193,22 @@ static struct dues_client *client_of(struct rpc_fixture *f, const struct rpc_as 
     return as->client != NULL ? as->client : f->clients[as->identity];
 }
 
+static struct dues_call_options options_of(const struct rpc_as *as)
+{
+    return (struct dues_call_options){
+        .deadline_ms = as->deadline_ms,
+        .token = as->token,
+        .attempts_max = 1,
+        .wait_for_ready = true,
+    };
+}
+
 const struct dues_answer *rpc_ask(struct rpc_fixture *f, struct rpc_as as,
                                   const ProtobufCServiceDescriptor *service, const char *method,
                                   const ProtobufCMessage *request)
 {
     struct dues_answer *answer;
-    const struct dues_call_options options = {
-        .deadline_ms = as.deadline_ms,
-        .token = as.token,
-        .attempts_max = 1,
-        .wait_for_ready = true,
-    };
+    const struct dues_call_options options = options_of(&as);
 
     dues_call(client_of(f, &as), service, method, request, &options, &answer);
     return keep(f, answer);
@@ -224,12 +218,7 @@ const struct dues_answer *rpc_ask_bytes(struct rpc_fixture *f, struct rpc_as as,
                                         const void *bytes, size_t size)
 {
     struct dues_answer *answer;
-    const struct dues_call_options options = {
-        .deadline_ms = as.deadline_ms,
-        .token = as.token,
-        .attempts_max = 1,
-        .wait_for_ready = true,
-    };
+    const struct dues_call_options options = options_of(&as);
 
     dues_call_bytes(client_of(f, &as), path, bytes, size, &options, &answer);
     return keep(f, answer);
@@ -291,4 +280,18 @@ bool rpc_log_has(struct rpc_fixture *f, const char *text)
     bool found = memmem(all, (size_t)size, text, strlen(text)) != NULL;
     munmap(all, (size_t)size);
     return found;
+}
+
+void rpc_race(void *(*run)(void *racer), void *racers, size_t count, size_t size)
+{
+    pthread_t threads[RPC_RACERS_MAX];
+
+    if (count > RPC_RACERS_MAX)
+        bug("more than %d racers", RPC_RACERS_MAX);
+    for (size_t i = 0; i < count; i++) {
+        if (pthread_create(&threads[i], NULL, run, (char *)racers + i * size) != 0)
+            bug("no thread for a racer");
+    }
+    for (size_t i = 0; i < count; i++)
+        pthread_join(threads[i], NULL);
 }
