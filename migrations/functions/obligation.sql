@@ -2,6 +2,8 @@
 
 -- Adds one, once: the same business key again changes nothing.  `p_on_clock` says whether it falls due
 -- in the customer's test clock (business time) or always in wall time (talking to a gateway).
+-- Epochs begin where no earlier row of the key has been: who still holds one that was done and is owed anew (the end
+-- of a dunning, after a retry) must not finish the new one.
 CREATE OR REPLACE FUNCTION obligation_add(p_customer uuid, p_kind text, p_business_key text, p_subject uuid,
                                           p_due timestamptz, p_on_clock boolean, p_now timestamptz) RETURNS void
 LANGUAGE plpgsql SET search_path = dues, pg_temp AS $$
@@ -11,8 +13,9 @@ BEGIN
     IF p_on_clock THEN
         SELECT c.test_clock_id INTO v_clock FROM customer c WHERE c.customer_id = p_customer;
     END IF;
-    INSERT INTO obligation (customer_id, kind, business_key, bucket, subject_id, due_time, test_clock_id, create_time)
-    VALUES (p_customer, p_kind, p_business_key, get_byte(uuid_send(p_customer), 15) % 64, p_subject, p_due, v_clock, p_now)
+    INSERT INTO obligation (customer_id, kind, business_key, bucket, subject_id, due_time, test_clock_id, epoch, create_time)
+    VALUES (p_customer, p_kind, p_business_key, get_byte(uuid_send(p_customer), 15) % 64, p_subject, p_due, v_clock,
+            (extract(epoch FROM clock_timestamp()) * 1000000)::bigint, p_now)
     ON CONFLICT ON CONSTRAINT obligation_pkey DO NOTHING;
 END $$;
 

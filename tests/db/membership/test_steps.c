@@ -220,12 +220,21 @@ static void a_decision_on_an_older_version_is_refused(void **state)
     assert_string_equal(all_rows(&world), before);
 }
 
+/* The hold of who has just looked. */
+static const char *held(const struct world *world)
+{
+    return db_printf(world->f,
+                     "(SELECT o.epoch FROM dues.obligation o WHERE o.kind = 'membership.renew'"
+                     " AND o.customer_id = '%s')",
+                     world->customer);
+}
+
 static const char *renew_sql(const struct world *world, int version, const char *change_id,
-                             int epoch, int retry)
+                             const char *epoch, int retry)
 {
     return db_printf(world->f,
                      "SELECT outcome FROM dues.membership_charge('%s',"
-                     " ROW('membership.renew', 'n', %d)::dues.obligation_hold, %s, %s, %d, %s,"
+                     " ROW('membership.renew', 'n', %s)::dues.obligation_hold, %s, %s, %d, %s,"
                      " NULL::dues.membership_owed, '2026-02-01Z')",
                      world->customer, epoch, change(world, version, "ACTIVE", change_id, true),
                      invoice(world, "2026-02-01Z"), retry, charge(world));
@@ -247,7 +256,7 @@ static struct world given_active(struct db_fixture *f)
 static void renewing_again_charges_once(void **state)
 {
     struct world world = given_active(*state);
-    const char *sql = renew_sql(&world, 2, new_id(world.f), 0, 0);
+    const char *sql = renew_sql(&world, 2, new_id(world.f), held(&world), 0);
 
     assert_string_equal(db_text(world.f, sql), "new");
     const char *once = all_rows(&world);
@@ -266,9 +275,28 @@ static void a_runner_that_lost_its_lease_charges_nothing(void **state)
     struct world world = given_active(*state);
     const char *before = all_rows(&world);
 
-    assert_string_equal(db_text(world.f, renew_sql(&world, 2, new_id(world.f), 7, 0)), "lost");
+    assert_string_equal(db_text(world.f, renew_sql(&world, 2, new_id(world.f), "7", 0)), "lost");
 
     assert_string_equal(all_rows(&world), before);
+}
+
+static void what_is_owed_anew_is_not_finished_by_who_held_it_before(void **state)
+{
+    struct world world = given_active(*state);
+    const char *hold =
+        db_printf(world.f, "SELECT dues.obligation_claim('%s', 'membership.renew', 'n', %s, 60000)",
+                  world.customer, held(&world));
+    const char *finish =
+        db_printf(world.f, "SELECT dues.obligation_finish('%s', 'membership.renew', 'n', %s)",
+                  world.customer, db_text(world.f, hold));
+    db_execute(world.f, db_printf(world.f,
+                                  "DELETE FROM dues.obligation WHERE customer_id = '%s';"
+                                  "SELECT dues.obligation_add('%s', 'membership.renew', 'n', '%s',"
+                                  " now(), false, now())",
+                                  world.customer, world.customer, world.membership));
+    db_text(world.f, hold);
+
+    assert_string_equal(db_text(world.f, finish), "f");
 }
 
 static void one_try_of_an_invoice_is_charged_once(void **state)
@@ -286,7 +314,8 @@ static void one_try_of_an_invoice_is_charged_once(void **state)
                                   world.invoice, new_id(world.f)));
     const char *before = all_rows(&world);
 
-    assert_string_equal(db_text(world.f, renew_sql(&world, 2, new_id(world.f), 0, 3)), "charged");
+    assert_string_equal(db_text(world.f, renew_sql(&world, 2, new_id(world.f), held(&world), 3)),
+                        "charged");
 
     assert_string_equal(all_rows(&world), before);
 }
@@ -399,7 +428,8 @@ static void every_step_locks_the_customer_first(void **state)
     db_text(created.f, open_sql(&created, new_id(created.f)));
 
     it_locks_the_customer_first(&created, settle_sql(&created, 1, new_id(created.f)));
-    it_locks_the_customer_first(&renewed, renew_sql(&renewed, 2, new_id(renewed.f), 0, 0));
+    it_locks_the_customer_first(&renewed,
+                                renew_sql(&renewed, 2, new_id(renewed.f), held(&renewed), 0));
     it_locks_the_customer_first(&canceled, move_sql(&canceled, 2, new_id(canceled.f)));
 }
 
@@ -412,6 +442,7 @@ int main(void)
         cmocka_unit_test(a_decision_on_an_older_version_is_refused),
         cmocka_unit_test(renewing_again_charges_once),
         cmocka_unit_test(a_runner_that_lost_its_lease_charges_nothing),
+        cmocka_unit_test(what_is_owed_anew_is_not_finished_by_who_held_it_before),
         cmocka_unit_test(one_try_of_an_invoice_is_charged_once),
         cmocka_unit_test(cancelling_again_changes_nothing),
         cmocka_unit_test(every_step_locks_the_customer_first),
