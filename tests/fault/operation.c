@@ -188,7 +188,8 @@ static const char *state_text(const ProtobufCEnumDescriptor *descriptor, int val
 static void read_payment(const Dues__Payment__V1__Payment *payment, struct outcome *outcome)
 {
     outcome->name = payment->name;
-    outcome->state = state_text(&dues__payment__v1__payment__state__descriptor, payment->state);
+    outcome->state =
+        state_text(&dues__payment__v1__payment__state__descriptor, (int)payment->state);
     outcome->definitive = payment->state != DUES__PAYMENT__V1__PAYMENT__STATE__STATE_PROCESSING;
     if (payment->amount_captured != NULL)
         outcome->captured = payment->amount_captured->minor_units;
@@ -202,7 +203,7 @@ static void read_membership(const Dues__Membership__V1__Membership *membership,
 {
     outcome->name = membership->name;
     outcome->state =
-        state_text(&dues__membership__v1__membership__state__descriptor, membership->state);
+        state_text(&dues__membership__v1__membership__state__descriptor, (int)membership->state);
     outcome->definitive =
         membership->state != DUES__MEMBERSHIP__V1__MEMBERSHIP__STATE__STATE_INCOMPLETE ||
         membership->last_decline != NULL;
@@ -230,7 +231,8 @@ static void read_reply(enum operation_kind kind, const ProtobufCMessage *reply,
     case CREATE_REFUND: {
         const Dues__Payment__V1__Refund *refund = (const Dues__Payment__V1__Refund *)reply;
         outcome->name = refund->name;
-        outcome->state = state_text(&dues__payment__v1__refund__state__descriptor, refund->state);
+        outcome->state =
+            state_text(&dues__payment__v1__refund__state__descriptor, (int)refund->state);
         outcome->definitive = refund->state != DUES__PAYMENT__V1__REFUND__STATE__STATE_PENDING;
         if (refund->amount != NULL)
             outcome->refunded = refund->amount->minor_units;

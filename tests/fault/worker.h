@@ -48,5 +48,5 @@ struct worker {
 
 void worker_init(struct worker *worker, struct dues_client *client, struct client_log *log,
                  const char *run, long index, uint64_t seed, const atomic_bool *stop_wanted);
-void *worker_run(void *worker);
+void *worker_run(void *arg); /* the worker */
 void worker_release(struct worker *worker);

@@ -57,12 +57,20 @@ static void lock(int fd, int operation)
             give_up("flock", strerror(errno));
 }
 
+#define FNV_BASIS 14695981039346656037U
+
+/* FNV-1a, of several texts when it goes on from the hash of the one before. */
+static uint64_t hash_text(uint64_t hash, const char *text)
+{
+    for (const char *c = text; *c != '\0'; c++)
+        hash = (hash ^ (uint8_t)*c) * 1099511628211U;
+    return hash;
+}
+
 static void shared_directory(char *directory, size_t size)
 {
-    uint64_t hash = 14695981039346656037u;
+    uint64_t hash = hash_text(FNV_BASIS, BINARY_DIR);
 
-    for (const char *c = BINARY_DIR; *c != '\0'; c++)
-        hash = (hash ^ (uint8_t)*c) * 1099511628211u;
     snprintf(directory, size, "/tmp/dues-test-%d-%08" PRIx32, (int)getuid(), (uint32_t)hash);
     if (mkdir(directory, 0755) != 0 && errno != EEXIST)
         give_up(directory, strerror(errno));
@@ -167,14 +175,13 @@ const char *db_cluster_socket(const struct db_cluster *cluster)
 static uint64_t migrations_hash(void)
 {
     const struct migration_set *set = &migration_set_embedded;
-    uint64_t hash = 14695981039346656037u;
+    uint64_t hash = FNV_BASIS;
 
     for (size_t i = 0; i < set->migration_count + set->function_count; i++) {
         const char *checksum = i < set->migration_count
                                    ? set->migrations[i].checksum
                                    : set->functions[i - set->migration_count].checksum;
-        for (const char *c = checksum; *c != '\0'; c++)
-            hash = (hash ^ (uint8_t)*c) * 1099511628211u;
+        hash = hash_text(hash, checksum);
     }
     return hash;
 }

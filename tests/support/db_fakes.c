@@ -33,10 +33,10 @@ void fake_clock_advance(struct fake_clock *clock, int64_t by_us)
 /* splitmix64: the state is a counter, so threads may share it. */
 static uint64_t next(struct fake_random *random)
 {
-    uint64_t z = atomic_fetch_add(&random->state, 0x9e3779b97f4a7c15u) + 0x9e3779b97f4a7c15u;
+    uint64_t z = atomic_fetch_add(&random->state, 0x9e3779b97f4a7c15U) + 0x9e3779b97f4a7c15U;
 
-    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
-    z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
+    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9U;
+    z = (z ^ (z >> 27)) * 0x94d049bb133111ebU;
     return z ^ (z >> 31);
 }
 

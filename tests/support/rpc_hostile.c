@@ -253,9 +253,9 @@ static void make_filter(struct hostile_list *list, const struct place *place)
         "state = SUCCEEDED; DROP TABLE dues.payment",
         "state = 'SUCCEEDED'",
         "1 = 1",
-        "state = SUCCEEDED AND state = SUCCEEDED AND state = SUCCEEDED AND state = SUCCEEDED AND "
-        "state = SUCCEEDED AND state = SUCCEEDED AND state = SUCCEEDED AND state = SUCCEEDED AND "
-        "state = SUCCEEDED",
+        ("state = SUCCEEDED AND state = SUCCEEDED AND state = SUCCEEDED AND state = SUCCEEDED AND "
+         "state = SUCCEEDED AND state = SUCCEEDED AND state = SUCCEEDED AND state = SUCCEEDED AND "
+         "state = SUCCEEDED"),
         RTL_TEXT,
     };
     for (size_t i = 0; i < sizeof(filters) / sizeof(filters[0]); i++)

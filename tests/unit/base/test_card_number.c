@@ -33,7 +33,7 @@ static void catches_numbers_of_every_length(void **state)
             fail_msg("missed %s", cards[i]);
     }
     int caught = 0;
-    for (char check = '0'; check <= '9'; check++) {
+    for (int check = '0'; check <= '9'; check++) {
         char number[20];
         snprintf(number, sizeof number, "630400000000000000%c", check);
         caught += text_has_card_number(number);
@@ -73,7 +73,7 @@ static void catches_them_as_people_write_them(void **state)
 static void a_wrong_check_digit_is_no_card(void **state)
 {
     (void)state;
-    for (char check = '0'; check <= '9'; check++) {
+    for (int check = '0'; check <= '9'; check++) {
         char number[17];
         snprintf(number, sizeof number, "424242424242424%c", check);
         assert_int_equal(text_has_card_number(number), check == '2');

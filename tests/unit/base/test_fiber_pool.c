@@ -12,29 +12,7 @@
 
 #include <cmocka.h>
 
-#define POOL_SIZE 64
-
-static int given_pool(void **state)
-{
-    *state = fiber_pool_open(POOL_SIZE);
-    return 0;
-}
-
-static int close_pool(void **state)
-{
-    fiber_pool_close(*state);
-    return 0;
-}
-
-static void keep(struct fiber *self, void *arg)
-{
-    *(struct fiber **)arg = self;
-}
-
-static void set_flag(void *arg)
-{
-    *(bool *)arg = true;
-}
+#include "unit/base/fiber_fixture.h"
 
 static void park_once(void *arg)
 {

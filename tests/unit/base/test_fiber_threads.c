@@ -13,20 +13,7 @@
 #include <cmocka.h>
 
 #include "base/time.h"
-
-#define POOL_SIZE 64
-
-static int given_pool(void **state)
-{
-    *state = fiber_pool_open(POOL_SIZE);
-    return 0;
-}
-
-static int close_pool(void **state)
-{
-    fiber_pool_close(*state);
-    return 0;
-}
+#include "unit/base/fiber_fixture.h"
 
 /* A place to which one fiber is given and from which another thread takes it. */
 struct mailbox {

@@ -28,9 +28,9 @@ struct journal {
 
 struct entry {
     struct journal *journal;
-    int number;
     int64_t due_us; /* at the earliest: the timer read the clock between these two */
     int64_t due_latest_us;
+    int number;
     bool early;
 };
 
