@@ -115,6 +115,9 @@ static const struct error *answer_running(struct call *call, const struct wish *
         TRY(attempt_await(call, wish->customer, membership.pending_payment, UUID_NIL, &answered));
         TRY(membership_load(call, wish->customer, id, &membership));
     }
+    /* Settled between two looks: its answer was recorded in the same commit. */
+    if (!answered && uuid_is_nil(membership.pending_payment))
+        TRY(replay_find(call, wish->customer, &answered, NULL));
     if (!answered)
         membership_to_proto(call->arena, &membership, reply);
     return NULL;

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include <cmocka.h>
+#include <pthread.h>
 
 #include "base/time.h"
 #include "support/rpc_membership.h"
@@ -185,6 +186,57 @@ static void what_a_crash_left_in_flight_is_finished_by_the_next_server(void **st
     const struct dues_answer *again = ask_membership(f, customer, MONTHLY, card, request_id);
     assert_true(again->replayed);
     assert_int_equal(((const Membership *)again->reply)->state, MEMBERSHIP_STATE(ACTIVE));
+}
+
+struct repeat {
+    struct rpc_fixture *f;
+    const char *customer;
+    const char *card;
+    const char *request_id;
+    const struct dues_answer *answer;
+};
+
+static void *ask_again(void *arg)
+{
+    struct repeat *repeat = arg;
+
+    repeat->answer =
+        ask_membership(repeat->f, repeat->customer, MONTHLY, repeat->card, repeat->request_id);
+    return NULL;
+}
+
+/* The repeat has seen that the request is running, and then waits for the membership's table. */
+static void a_repeat_that_meets_the_settlement_gets_the_recorded_answer(void **state)
+{
+    static const char *const waits =
+        "SELECT count(*) FROM pg_locks l JOIN pg_database d ON d.oid = l.database"
+        " WHERE d.datname = current_database() AND l.relation = 'dues.membership'::regclass"
+        "   AND NOT l.granted";
+    struct rpc_fixture *f = *state;
+    const char *customer = given_customer(f, "");
+    struct repeat repeat = {.f = f,
+                            .customer = customer,
+                            .card = given_card(f, customer, "tok_timeoutAfterSuccess"),
+                            .request_id = new_request_id(f)};
+    const char *id = customer_id_of(f, customer);
+    pthread_t thread;
+    reply_of(ask_membership(f, customer, MONTHLY, repeat.card, repeat.request_id));
+
+    db_execute(f->db, "BEGIN; LOCK TABLE dues.membership IN ACCESS EXCLUSIVE MODE");
+    assert_int_equal(pthread_create(&thread, NULL, ask_again, &repeat), 0);
+    for (int i = 0; i < 150 && db_number(f->db, waits) == 0; i++)
+        usleep(10000);
+    db_execute(f->db, db_printf(f->db,
+                                "UPDATE dues.membership SET pending_payment_id = NULL"
+                                " WHERE customer_id = '%s';"
+                                "UPDATE dues.recorded_request SET answer = '\\x0a0178'"
+                                " WHERE customer_id = '%s' AND answer IS NULL;"
+                                "COMMIT",
+                                id, id));
+    assert_int_equal(pthread_join(thread, NULL), 0);
+
+    assert_true(repeat.answer->replayed);
+    assert_string_equal(reply_of(repeat.answer)->name, "x");
 }
 
 static void an_unpaid_one_expires_after_23_hours(void **state)
@@ -409,6 +461,7 @@ int main(void)
         cmocka_unit_test(another_try_takes_the_place_of_an_incomplete_one),
         cmocka_unit_test(an_unknown_outcome_is_found_out),
         cmocka_unit_test(what_a_crash_left_in_flight_is_finished_by_the_next_server),
+        cmocka_unit_test(a_repeat_that_meets_the_settlement_gets_the_recorded_answer),
         cmocka_unit_test(an_unpaid_one_expires_after_23_hours),
         cmocka_unit_test(names_what_is_wrong_with_the_request),
         cmocka_unit_test(refuses_what_does_not_exist),
