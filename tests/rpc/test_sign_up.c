@@ -6,6 +6,8 @@
 
 #include <cmocka.h>
 
+#include "base/text.h"
+#include "crypto/secrets.h"
 #include "support/rpc_auth.h"
 
 static void makes_a_user_who_is_logged_in(void **state)
@@ -157,6 +159,44 @@ static void does_not_log_password_or_tokens(void **state)
     assert_false(rpc_log_has(f, strrchr(made->session->access_token, '.')));
 }
 
+static int64_t requests_with_hash(struct rpc_fixture *f, const uint8_t hash[SHA256_SIZE])
+{
+    char hex[2 * SHA256_SIZE + 1];
+
+    hex_encode(hash, SHA256_SIZE, hex);
+    return db_count(f->db, db_printf(f->db, "recorded_request WHERE request_hash = '\\x%s'", hex)) +
+           db_count(f->db, db_printf(f->db, "stranger_request WHERE request_hash = '\\x%s'", hex));
+}
+
+/* Who reads the database could try passwords against a bare hash, without Argon2. */
+static void keeps_no_bare_hash_of_the_request(void **state)
+{
+    struct rpc_fixture *f = *state;
+    Dues__Auth__V1__SignUpRequest request = DUES__AUTH__V1__SIGN_UP_REQUEST__INIT;
+    char method[] = "/dues.auth.v1.AuthService/SignUp";
+    char email[] = "hashed@example.com";
+    char password[] = AUTH_PASSWORD;
+    char id[] = "sign-up-hashed";
+    uint8_t packed[512];
+    request.email = email;
+    request.password = password;
+    request.request_id = id;
+
+    const struct dues_answer *answer = rpc_ask(
+        f, AS(APP_DEMO), &dues__auth__v1__auth_service__descriptor, "SignUp", &request.base);
+
+    assert_int_equal(answer->status, DUES_OK);
+    size_t size = dues__auth__v1__sign_up_request__pack(&request, packed);
+    const struct bytes pieces[] = {{method, strlen(method)}, {packed, size}};
+    uint8_t bare[SHA256_SIZE];
+    uint8_t with_method[SHA256_SIZE];
+    sha256(packed, size, bare);
+    sha256_pieces(pieces, ARRAY_LENGTH(pieces), with_method);
+    assert_int_equal(db_count(f->db, "recorded_request WHERE request_id = 'sign-up-hashed'"), 1);
+    assert_int_equal(requests_with_hash(f, bare), 0);
+    assert_int_equal(requests_with_hash(f, with_method), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -169,6 +209,7 @@ int main(void)
         cmocka_unit_test(refuses_another_request_under_the_same_id),
         cmocka_unit_test(gives_one_of_two_racing_callers_the_address),
         cmocka_unit_test(does_not_log_password_or_tokens),
+        cmocka_unit_test(keeps_no_bare_hash_of_the_request),
     };
     return cmocka_run_group_tests_name("SignUp", tests, rpc_setup, rpc_teardown);
 }
