@@ -58,7 +58,11 @@ static const struct error *answer_as_it_stands(struct call *call, struct uuid cu
     if (answered)
         return NULL;
     TRY(payment_load(call, customer, payment_id, &payment));
-    payment_to_proto(call->arena, &payment, reply);
+    /* Settled between two looks: its answer was recorded in the same commit. */
+    if (payment.state != PAYMENT_PROCESSING)
+        TRY(replay_find(call, customer, &answered, NULL));
+    if (!answered)
+        payment_to_proto(call->arena, &payment, reply);
     return NULL;
 }
 

@@ -79,7 +79,11 @@ static const struct error *answer_as_it_stands(struct call *call, const struct i
     if (answered)
         return NULL;
     TRY(refund_load(call, intent->ids[0], intent->ids[1], id, &refund));
-    refund_to_proto(call->arena, &refund, reply);
+    /* Settled between two looks: its answer was recorded in the same commit. */
+    if (refund.state != REFUND_PENDING)
+        TRY(replay_find(call, intent->ids[0], &answered, NULL));
+    if (!answered)
+        refund_to_proto(call->arena, &refund, reply);
     return NULL;
 }
 

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include <cmocka.h>
+#include <pthread.h>
 
 #include "base/text.h"
 #include "support/rpc_payment.h"
@@ -268,6 +269,53 @@ static void finds_out_what_the_gateway_did_when_its_answer_is_lost(void **state)
     }
 }
 
+struct repeat {
+    struct rpc_fixture *f;
+    struct payer payer;
+    const char *request_id;
+    const struct dues_answer *answer;
+};
+
+static void *ask_again(void *arg)
+{
+    struct repeat *repeat = arg;
+
+    repeat->answer = ask_payment(repeat->f, repeat->payer, repeat->request_id);
+    return NULL;
+}
+
+/* The repeat has seen that the request is running, and then waits for the table of its answer. */
+static void a_repeat_that_meets_the_settlement_gets_the_recorded_answer(void **state)
+{
+    struct rpc_fixture *f = *state;
+    struct repeat repeat = {.f = f,
+                            .payer = given_payer(f, "tok_timeoutAfterSuccess"),
+                            .request_id = new_request_id(f)};
+    const char *id = customer_id_of(f, repeat.payer.customer);
+    must_reply(ask_payment(f, repeat.payer, repeat.request_id));
+    pthread_t thread;
+
+    db_execute(f->db, "BEGIN; LOCK TABLE dues.payment IN ACCESS EXCLUSIVE MODE");
+    assert_int_equal(pthread_create(&thread, NULL, ask_again, &repeat), 0);
+    for (int i = 0; i < 150 && db_number(f->db, "SELECT count(*) FROM pg_locks l JOIN pg_database d"
+                                                " ON d.oid = l.database WHERE NOT l.granted"
+                                                " AND d.datname = current_database()"
+                                                " AND l.relation = 'dues.payment'::regclass") == 0;
+         i++)
+        usleep(10000);
+    db_execute(f->db, db_printf(f->db,
+                                "UPDATE dues.payment SET state = 'FAILED' WHERE customer_id = '%s';"
+                                "DELETE FROM dues.obligation WHERE customer_id = '%s';"
+                                "UPDATE dues.recorded_request SET answer = '\\x0a0178'"
+                                " WHERE customer_id = '%s' AND answer IS NULL;"
+                                "COMMIT",
+                                id, id, id));
+    assert_int_equal(pthread_join(thread, NULL), 0);
+
+    assert_true(is_replayed(repeat.answer));
+    assert_string_equal(((const Payment *)must_reply(repeat.answer))->name, "x");
+}
+
 static void goes_on_when_the_client_has_gone(void **state)
 {
     struct rpc_fixture *f = *state;
@@ -306,6 +354,7 @@ int main(void)
         cmocka_unit_test(answers_a_repeat_byte_for_byte_also_after_a_restart),
         cmocka_unit_test(two_at_once_charge_once),
         cmocka_unit_test(finds_out_what_the_gateway_did_when_its_answer_is_lost),
+        cmocka_unit_test(a_repeat_that_meets_the_settlement_gets_the_recorded_answer),
         cmocka_unit_test(goes_on_when_the_client_has_gone),
     };
     return cmocka_run_group_tests_name("CreatePayment", tests, members_setup, rpc_teardown);

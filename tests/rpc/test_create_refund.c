@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include <cmocka.h>
+#include <pthread.h>
 
 #include "base/text.h"
 #include "support/rpc_payment.h"
@@ -172,6 +173,51 @@ static void a_pending_refund_becomes_one(void **state)
     assert_int_equal(((const Refund *)must_reply(again))->state, REFUND_STATE(SUCCEEDED));
 }
 
+struct repeat {
+    struct rpc_fixture *f;
+    const char *payment;
+    const struct dues_answer *answer;
+};
+
+static void *ask_again(void *arg)
+{
+    struct repeat *repeat = arg;
+
+    repeat->answer = ask_refund(repeat->f, repeat->payment, 500, "meets-1");
+    return NULL;
+}
+
+/* The repeat has seen that the request is running, and then waits for the table of its answer. */
+static void a_repeat_that_meets_the_settlement_gets_the_recorded_answer(void **state)
+{
+    struct rpc_fixture *f = *state;
+    struct repeat repeat = {.f = f,
+                            .payment = given_payment(f, given_payer(f, "pm_card_pendingRefund"))};
+    const char *id = customer_id_of(f, repeat.payment);
+    must_reply(ask_refund(f, repeat.payment, 500, "meets-1"));
+    pthread_t thread;
+
+    db_execute(f->db, "BEGIN; LOCK TABLE dues.refund IN ACCESS EXCLUSIVE MODE");
+    assert_int_equal(pthread_create(&thread, NULL, ask_again, &repeat), 0);
+    for (int i = 0; i < 150 && db_number(f->db, "SELECT count(*) FROM pg_locks l JOIN pg_database d"
+                                                " ON d.oid = l.database WHERE NOT l.granted"
+                                                " AND d.datname = current_database()"
+                                                " AND l.relation = 'dues.refund'::regclass") == 0;
+         i++)
+        usleep(10000);
+    db_execute(f->db, db_printf(f->db,
+                                "UPDATE dues.refund SET state = 'FAILED' WHERE customer_id = '%s';"
+                                "DELETE FROM dues.obligation WHERE customer_id = '%s';"
+                                "UPDATE dues.recorded_request SET answer = '\\x0a0178'"
+                                " WHERE customer_id = '%s' AND answer IS NULL;"
+                                "COMMIT",
+                                id, id, id));
+    assert_int_equal(pthread_join(thread, NULL), 0);
+
+    assert_true(is_replayed(repeat.answer));
+    assert_string_equal(((const Refund *)must_reply(repeat.answer))->name, "x");
+}
+
 static void a_failed_refund_says_why_and_frees_its_amount(void **state)
 {
     struct rpc_fixture *f = *state;
@@ -215,6 +261,7 @@ int main(void)
         cmocka_unit_test(answers_a_repeat_byte_for_byte_also_after_a_restart),
         cmocka_unit_test(of_two_at_once_one_exceeds),
         cmocka_unit_test(a_pending_refund_becomes_one),
+        cmocka_unit_test(a_repeat_that_meets_the_settlement_gets_the_recorded_answer),
         cmocka_unit_test(a_failed_refund_says_why_and_frees_its_amount),
         cmocka_unit_test(users_may_not),
     };
