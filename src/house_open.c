@@ -9,6 +9,7 @@
 #include "auth/keys.h"
 #include "auth/session_cache.h"
 #include "auth/token.h"
+#include "base/bug.h"
 #include "base/fiber.h"
 #include "crypto/offload.h"
 #include "crypto/secrets.h"
@@ -137,7 +138,8 @@ struct opened_house *house_open(const struct settings *settings, const struct cl
         jobs_start(opened->house.jobs);
         return opened;
     }
-    house_close(opened);
+    if (!house_close(opened))
+        bug("a house that never served has a call");
     return NULL;
 }
 
