@@ -60,7 +60,7 @@ static const struct error *issue(struct call *call, const EnrollDeviceRequest *r
     memcpy(device->certificate_hash, certificate.hash, SHA256_SIZE);
     memcpy(device->spki_hash, certificate.spki_hash, SHA256_SIZE);
     device->expire_time_us = certificate.not_after_us;
-    res->name = arena_strdup(call->arena, name_make(call->arena, "users/{}/devices/{}", names));
+    res->name = name_make(call->arena, "users/{}/devices/{}", names);
     res->display_name = arena_strdup(call->arena, req->display_name);
     res->certificate_chain_pem = arena_strdup(call->arena, ca_pem);
     res->create_time = time_to_proto(call->arena, call->now_us);

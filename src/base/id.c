@@ -138,7 +138,7 @@ bool name_parse(const char *pattern, const char *name, struct uuid *ids, size_t 
     return true;
 }
 
-const char *name_make(struct arena *arena, const char *pattern, const struct uuid *ids)
+char *name_make(struct arena *arena, const char *pattern, const struct uuid *ids)
 {
     size_t size = strlen(pattern) + 1;
 

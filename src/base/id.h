@@ -38,4 +38,4 @@ const char *uuid_text(struct arena *arena, struct uuid id);
 bool name_parse(const char *pattern, const char *name, struct uuid *ids, size_t id_count);
 
 /* The reverse: name_make(arena, "customers/{}/payments/{}", ids). */
-const char *name_make(struct arena *arena, const char *pattern, const struct uuid *ids);
+char *name_make(struct arena *arena, const char *pattern, const struct uuid *ids);

@@ -82,12 +82,10 @@ void payment_to_proto(struct arena *arena, const struct payment *payment,
 {
     const struct uuid customer = payment->customer;
 
-    proto->name = arena_strdup(
-        arena, name_make(arena, PAYMENT_PATTERN, (struct uuid[]){customer, payment->id}));
+    proto->name = name_make(arena, PAYMENT_PATTERN, (struct uuid[]){customer, payment->id});
     proto->amount = money_to_proto(arena, payment->amount);
-    proto->payment_method =
-        arena_strdup(arena, name_make(arena, PAYMENT_METHOD_PATTERN,
-                                      (struct uuid[]){customer, payment->payment_method}));
+    proto->payment_method = name_make(arena, PAYMENT_METHOD_PATTERN,
+                                      (struct uuid[]){customer, payment->payment_method});
     proto->state = state_to_proto(payment->state);
     proto->capture_mode = DUES__PAYMENT__V1__PAYMENT__CAPTURE_MODE__CAPTURE_MODE_AUTOMATIC;
     proto->decline = decline_to_proto(arena, payment->decline_code);
@@ -95,8 +93,8 @@ void payment_to_proto(struct arena *arena, const struct payment *payment,
     proto->amount_refunded = minor_to_proto(arena, payment, payment->refunded_minor);
     proto->description = arena_strdup(arena, payment->description);
     if (!uuid_is_nil(payment->invoice))
-        proto->invoice = arena_strdup(
-            arena, name_make(arena, INVOICE_PATTERN, (struct uuid[]){customer, payment->invoice}));
+        proto->invoice =
+            name_make(arena, INVOICE_PATTERN, (struct uuid[]){customer, payment->invoice});
     proto->create_time = time_to_proto(arena, payment->create_time_us);
     proto->update_time = time_to_proto(arena, payment->update_time_us);
 }
@@ -143,9 +141,8 @@ static Dues__Payment__V1__Refund__Reason reason_to_proto(struct arena *arena, co
 void refund_to_proto(struct arena *arena, const struct refund *refund,
                      Dues__Payment__V1__Refund *proto)
 {
-    proto->name = arena_strdup(
-        arena, name_make(arena, REFUND_PATTERN,
-                         (struct uuid[]){refund->customer, refund->payment, refund->id}));
+    proto->name = name_make(arena, REFUND_PATTERN,
+                            (struct uuid[]){refund->customer, refund->payment, refund->id});
     proto->amount = money_to_proto(arena, refund->amount);
     proto->state = refund_state_to_proto(refund->state);
     proto->reason = reason_to_proto(arena, refund->reason);
@@ -157,8 +154,8 @@ void refund_to_proto(struct arena *arena, const struct refund *refund,
 void payment_method_to_proto(struct arena *arena, const struct payment_method *method,
                              Dues__Payment__V1__PaymentMethod *proto)
 {
-    proto->name = arena_strdup(arena, name_make(arena, PAYMENT_METHOD_PATTERN,
-                                                (struct uuid[]){method->customer, method->id}));
+    proto->name =
+        name_make(arena, PAYMENT_METHOD_PATTERN, (struct uuid[]){method->customer, method->id});
     proto->gateway = arena_strdup(arena, method->gateway);
     proto->brand = arena_strdup(arena, method->brand);
     proto->last4 = arena_strdup(arena, method->last4);
