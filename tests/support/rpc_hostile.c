@@ -17,9 +17,8 @@
     }
 
 #define SQL_TEXT "x'; DROP TABLE dues.payment; --"
-#define RTL_TEXT                                                                                   \
-    "a\xe2\x80\xae"                                                                                \
-    "b"
+/* U+202E in octal, which ends after three digits. */
+#define RTL_TEXT      "a\342\200\256b"
 #define UNKNOWN_UUID  "018f0000-0000-7000-8000-000000000000"
 #define INT32_LEAST   (-2147483648LL)
 #define INT32_MOST    2147483647LL
