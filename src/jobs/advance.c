@@ -18,6 +18,8 @@
 /* An obligation that fails so often, or is due again and again at one moment, stops the clock. */
 #define FAILURES_MAX 5
 #define REPEATS_MAX  50
+/* Waiting for a lease, which may be longer than so many repeats, counts as no more than these. */
+#define REPEATS_OF_LEASE 10
 
 #define PAUSE_FIRST_US (20 * US_PER_MS)
 #define PAUSE_MAX_US   US_PER_SECOND
@@ -171,8 +173,10 @@ static enum advance_end run_next(struct advance *advance, struct arena *arena,
     switch (job_claim_and_run(advance->jobs, next, next->due_us, arena, &problem)) {
     case JOB_DONE:
         return ADVANCE_REACHED;
-    case JOB_LOST: /* a crashed server's lease: it will be over */
+    case JOB_LOST: /* the lease of a crash or of a claim whose COMMIT was lost: it will be over */
         pause_after(advance->repeats);
+        if (advance->repeats > REPEATS_OF_LEASE)
+            advance->repeats = REPEATS_OF_LEASE;
         return ADVANCE_REACHED;
     case JOB_FAILED:
         break;
