@@ -18,6 +18,7 @@ CREATE TABLE test_clock (
     target_time timestamptz,            -- set while an advance is running
     epoch bigint NOT NULL DEFAULT 0,    -- guard of the running advance
     lease_until timestamptz,
+    claim_id uuid,                      -- who advances it: a claim run again finds itself
     create_time timestamptz NOT NULL,
     CONSTRAINT test_clock_target_ahead CHECK (target_time >= clock_time)
 );
@@ -59,6 +60,7 @@ CREATE TABLE obligation (
     due_time timestamptz NOT NULL,
     test_clock_id uuid,                 -- due in this clock's time; NULL: wall time
     lease_until timestamptz,            -- database clock
+    claim_id uuid,                      -- who holds it: a claim run again finds itself
     epoch bigint NOT NULL DEFAULT 0,
     failure_count integer NOT NULL DEFAULT 0,
     last_failure text,

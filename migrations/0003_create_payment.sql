@@ -78,6 +78,7 @@ CREATE TABLE attempt (
                          'REQUIRES_ACTION', 'MANUAL')),
     epoch bigint NOT NULL,              -- raised by whoever takes it over; guard of every later write
     lease_until timestamptz,            -- database clock; NULL: nobody drives it
+    claim_id uuid,                      -- who took it over: a claim run again finds itself
     first_sent_time timestamptz NOT NULL, -- database clock; from here on a request may have left
     send_count integer NOT NULL,
     check_count integer NOT NULL DEFAULT 0, -- how often the answer was not definitive

@@ -28,8 +28,9 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
     SELECT CASE p_operation WHEN 'CHARGE' THEN 'payment.resolve' ELSE 'refund.resolve' END
 $$;
 
--- Step T2 again: the resolver takes the attempt over.  NULL: somebody else holds it, or it is done.
-CREATE OR REPLACE FUNCTION attempt_claim(p_customer uuid, p_attempt uuid, p_epoch bigint, p_lease_ms bigint)
+-- Step T2 again: the resolver takes the attempt over.  NULL: somebody else holds it, or it is done.  The same claim
+-- again, after a lost COMMIT, answers as the first time.
+CREATE OR REPLACE FUNCTION attempt_claim(p_customer uuid, p_attempt uuid, p_epoch bigint, p_lease_ms bigint, p_claim uuid)
 RETURNS bigint
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = dues, pg_temp AS $$
 DECLARE
@@ -37,14 +38,16 @@ DECLARE
     v_epoch bigint;
 BEGIN
     UPDATE attempt
-       SET state = 'RESOLVING', epoch = epoch + 1, send_count = send_count + 1,
+       SET state = 'RESOLVING', epoch = p_epoch + 1, claim_id = p_claim,
+           send_count = send_count + CASE epoch WHEN p_epoch THEN 1 ELSE 0 END,
            lease_until = v_now + p_lease_ms * interval '1 millisecond'
-     WHERE customer_id = p_customer AND attempt_id = p_attempt AND epoch = p_epoch
-       AND state = ANY (attempt_sources('RESOLVING')) AND (lease_until IS NULL OR lease_until < v_now)
+     WHERE customer_id = p_customer AND attempt_id = p_attempt AND state = ANY (attempt_sources('RESOLVING'))
+       AND (epoch = p_epoch AND (lease_until IS NULL OR lease_until < v_now)
+            OR epoch = p_epoch + 1 AND claim_id = p_claim)
     RETURNING epoch INTO v_epoch;
     RETURN v_epoch;
 END $$;
-GRANT EXECUTE ON FUNCTION attempt_claim(uuid, uuid, bigint, bigint) TO dues_service;
+GRANT EXECUTE ON FUNCTION attempt_claim(uuid, uuid, bigint, bigint, uuid) TO dues_service;
 
 -- Step T4: the answer was not definitive; the resolver looks again, later and later.
 CREATE OR REPLACE FUNCTION attempt_wait(p_customer uuid, p_attempt attempt) RETURNS void

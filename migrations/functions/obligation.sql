@@ -42,19 +42,21 @@ BEGIN
 END $$;
 GRANT EXECUTE ON FUNCTION obligation_move(uuid, text, text, bigint, timestamptz, text) TO dues_service;
 
--- Compare-and-set of lease and epoch; NULL: somebody else was first.
+-- Compare-and-set of lease and epoch; NULL: somebody else was first.  The same claim again, after a lost COMMIT,
+-- answers as the first time.
 CREATE OR REPLACE FUNCTION obligation_claim(p_customer uuid, p_kind text, p_business_key text, p_epoch bigint,
-                                            p_lease_ms bigint) RETURNS bigint
+                                            p_lease_ms bigint, p_claim uuid) RETURNS bigint
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = dues, pg_temp AS $$
 DECLARE
     v_now timestamptz := clock_timestamp();
     v_until timestamptz := v_now + p_lease_ms * interval '1 millisecond';
     v_epoch bigint;
 BEGIN
-    UPDATE obligation SET epoch = epoch + 1, lease_until = v_until
-     WHERE customer_id = p_customer AND kind = p_kind AND business_key = p_business_key AND epoch = p_epoch
-       AND (lease_until IS NULL OR lease_until < v_now)
+    UPDATE obligation SET epoch = p_epoch + 1, lease_until = v_until, claim_id = p_claim
+     WHERE customer_id = p_customer AND kind = p_kind AND business_key = p_business_key
+       AND (epoch = p_epoch AND (lease_until IS NULL OR lease_until < v_now)
+            OR epoch = p_epoch + 1 AND claim_id = p_claim)
     RETURNING epoch INTO v_epoch;
     RETURN v_epoch;
 END $$;
-GRANT EXECUTE ON FUNCTION obligation_claim(uuid, text, text, bigint, bigint) TO dues_service;
+GRANT EXECUTE ON FUNCTION obligation_claim(uuid, text, text, bigint, bigint, uuid) TO dues_service;

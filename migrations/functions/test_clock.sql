@@ -15,8 +15,9 @@ END $$;
 GRANT EXECUTE ON FUNCTION test_clock_create(uuid, request_key, timestamptz, bytea, timestamptz) TO dues_service;
 
 -- Outcomes: 'claimed', 'busy', 'absent', 'backwards'.  An advance that a crash cut short is taken over when its
--- lease is over, and then goes at least as far as it was going.
-CREATE OR REPLACE FUNCTION test_clock_claim(p_clock uuid, p_target timestamptz, p_lease_ms bigint,
+-- lease is over, and then goes at least as far as it was going.  The same claim again, after a lost COMMIT, answers
+-- as the first time.
+CREATE OR REPLACE FUNCTION test_clock_claim(p_clock uuid, p_target timestamptz, p_lease_ms bigint, p_claim uuid,
                                             OUT outcome text, OUT epoch bigint, OUT clock_time timestamptz,
                                             OUT target_time timestamptz)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = dues, pg_temp AS $$
@@ -31,6 +32,12 @@ BEGIN
         RETURN;
     END IF;
     clock_time := v_row.clock_time;
+    IF v_row.target_time IS NOT NULL AND v_row.claim_id = p_claim THEN
+        outcome := 'claimed';
+        epoch := v_row.epoch;
+        target_time := v_row.target_time;
+        RETURN;
+    END IF;
     IF v_row.target_time IS NOT NULL AND v_row.lease_until >= v_now THEN
         outcome := 'busy';
         RETURN;
@@ -42,11 +49,12 @@ BEGIN
     target_time := greatest(p_target, v_row.target_time);
     epoch := v_row.epoch + 1;
     UPDATE test_clock t
-       SET target_time = test_clock_claim.target_time, epoch = test_clock_claim.epoch, lease_until = v_until
+       SET target_time = test_clock_claim.target_time, epoch = test_clock_claim.epoch, lease_until = v_until,
+           claim_id = p_claim
      WHERE t.test_clock_id = p_clock;
     outcome := 'claimed';
 END $$;
-GRANT EXECUTE ON FUNCTION test_clock_claim(uuid, timestamptz, bigint) TO dues_service;
+GRANT EXECUTE ON FUNCTION test_clock_claim(uuid, timestamptz, bigint, uuid) TO dues_service;
 
 -- Moves the clock on, and its lease; false: the advance is somebody else's now.
 CREATE OR REPLACE FUNCTION test_clock_move(p_clock uuid, p_epoch bigint, p_time timestamptz, p_lease_ms bigint)

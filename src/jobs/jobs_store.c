@@ -105,9 +105,15 @@ const struct error *obligation_list_unsettled(struct call *call, struct uuid tes
     return NULL;
 }
 
+/* Names one claim, so that it finds itself when it is run again after a lost COMMIT. */
+static struct uuid claim_id(struct call *call)
+{
+    return uuid_make(call->house->random, call->now_us);
+}
+
 static const struct pg_statement claim = {
     .name = "obligation_claim",
-    .sql = "SELECT obligation_claim($1, $2, $3, $4, $5) AS epoch",
+    .sql = "SELECT obligation_claim($1, $2, $3, $4, $5, $6) AS epoch",
 };
 
 const struct error *obligation_claim(struct call *call, const struct obligation *obligation,
@@ -118,7 +124,7 @@ const struct error *obligation_claim(struct call *call, const struct obligation 
     TRY(pg_write(call, obligation->customer, &claim,
                  PG_PARAMS(pg_uuid(obligation->customer), pg_text(obligation->kind),
                            pg_text(obligation->business_key), pg_int64(obligation->epoch),
-                           pg_int64(lease_ms)),
+                           pg_int64(lease_ms), pg_uuid(claim_id(call))),
                  &rows));
     *epoch = pg_get_int64(&rows, 0, "epoch");
     return NULL;
@@ -170,7 +176,7 @@ const struct error *obligation_fail(struct call *call, const struct obligation *
 
 static const struct pg_statement clock_claim = {
     .name = "test_clock_claim",
-    .sql = "SELECT * FROM test_clock_claim($1, $2, $3)",
+    .sql = "SELECT * FROM test_clock_claim($1, $2, $3, $4)",
 };
 
 const struct error *clock_run_claim(struct call *call, struct uuid clock, int64_t target_us,
@@ -179,8 +185,10 @@ const struct error *clock_run_claim(struct call *call, struct uuid clock, int64_
 {
     struct pg_rows rows;
 
-    TRY(pg_write(call, clock, &clock_claim,
-                 PG_PARAMS(pg_uuid(clock), pg_time(target_us), pg_int64(lease_ms)), &rows));
+    TRY(pg_write(
+        call, clock, &clock_claim,
+        PG_PARAMS(pg_uuid(clock), pg_time(target_us), pg_int64(lease_ms), pg_uuid(claim_id(call))),
+        &rows));
     *run = (struct clock_run){
         .clock = clock,
         .epoch = pg_get_int64(&rows, 0, "epoch"),

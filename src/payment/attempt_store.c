@@ -67,17 +67,19 @@ const struct error *attempt_is_driven(struct call *call, struct uuid customer, s
 
 const struct pg_statement attempt_claim_statement = {
     .name = "attempt_claim",
-    .sql = "SELECT attempt_claim($1, $2, $3, $4) AS epoch",
+    .sql = "SELECT attempt_claim($1, $2, $3, $4, $5) AS epoch",
 };
 
 const struct error *attempt_claim(struct call *call, struct uuid customer, struct attempt *attempt,
                                   int64_t lease_ms, bool *claimed)
 {
+    /* Names this claim, so that it finds itself when it is run again after a lost COMMIT. */
+    struct uuid claim = uuid_make(call->house->random, call->now_us);
     struct pg_rows rows;
 
     TRY(pg_write(call, customer, &attempt_claim_statement,
                  PG_PARAMS(pg_uuid(customer), pg_uuid(attempt->id), pg_int64(attempt->epoch),
-                           pg_int64(lease_ms)),
+                           pg_int64(lease_ms), pg_uuid(claim)),
                  &rows));
     *claimed = !pg_is_null(&rows, 0, "epoch");
     if (*claimed)

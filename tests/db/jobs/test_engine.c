@@ -201,6 +201,30 @@ static void a_lost_lease_writes_nothing(void **state)
     assert_string_equal(db_text(f, "SELECT o::text FROM dues.obligation o"), before);
 }
 
+static const char *claim(struct db_fixture *f, const char *claimer, int epoch)
+{
+    return db_text(f, db_printf(f,
+                                "SELECT dues.obligation_claim(customer_id, kind, business_key, %d,"
+                                " 60000, '00000000-0000-7000-8000-%s')::text FROM dues.obligation",
+                                epoch, claimer));
+}
+
+static void a_claim_run_again_after_a_lost_commit_answers_as_before(void **state)
+{
+    struct db_fixture *f = *state;
+    given_due(f, "test.note", "a");
+
+    const char *first = claim(f, "00000000000a", 0);
+    const char *again = claim(f, "00000000000a", 0);
+    const char *other = claim(f, "00000000000b", 0);
+    const char *later = claim(f, "00000000000a", 1);
+
+    assert_string_equal(first, "1");
+    assert_string_equal(again, "1");
+    assert_string_equal(other, "");
+    assert_string_equal(later, "");
+}
+
 static void a_hint_is_followed_at_once(void **state)
 {
     struct db_fixture *f = *state;
@@ -284,6 +308,7 @@ int main(void)
         JOB_TEST(what_a_crash_left_is_taken_over_when_its_lease_is_over),
         JOB_TEST(what_returns_without_a_step_is_run_again),
         JOB_TEST(a_lost_lease_writes_nothing),
+        JOB_TEST(a_claim_run_again_after_a_lost_commit_answers_as_before),
         JOB_TEST(a_hint_is_followed_at_once),
         JOB_TEST(no_more_run_at_once_than_allowed),
         JOB_TEST(stopping_waits_for_what_runs),

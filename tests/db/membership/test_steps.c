@@ -283,9 +283,10 @@ static void a_runner_that_lost_its_lease_charges_nothing(void **state)
 static void what_is_owed_anew_is_not_finished_by_who_held_it_before(void **state)
 {
     struct world world = given_active(*state);
-    const char *hold =
-        db_printf(world.f, "SELECT dues.obligation_claim('%s', 'membership.renew', 'n', %s, 60000)",
-                  world.customer, held(&world));
+    const char *hold = db_printf(
+        world.f,
+        "SELECT dues.obligation_claim('%s', 'membership.renew', 'n', %s, 60000, gen_random_uuid())",
+        world.customer, held(&world));
     const char *finish =
         db_printf(world.f, "SELECT dues.obligation_finish('%s', 'membership.renew', 'n', %s)",
                   world.customer, db_text(world.f, hold));
