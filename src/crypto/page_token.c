@@ -67,7 +67,7 @@ const struct error *page_token_read_id(struct call *call, const char *arguments,
                                        struct uuid *before)
 {
     uint8_t position[PAGE_POSITION_SIZE_MAX];
-    size_t size;
+    size_t size = 0;
 
     *before = UUID_NIL;
     TRY(page_token_read(call, arguments, token, position, &size));
@@ -85,7 +85,7 @@ const struct error *page_token_read_number(struct call *call, const char *argume
                                            const char *token, int64_t *before)
 {
     uint8_t position[PAGE_POSITION_SIZE_MAX];
-    size_t size;
+    size_t size = 0;
 
     *before = 0;
     TRY(page_token_read(call, arguments, token, position, &size));
