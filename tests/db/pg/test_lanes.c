@@ -19,7 +19,7 @@
     " DECLARE v_value bigint;"                                                                     \
     " BEGIN"                                                                                       \
     "   IF p_what = 'raise' THEN RAISE EXCEPTION 'as told'; END IF;"                               \
-    "   IF p_what = 'slow' THEN PERFORM pg_sleep(1); END IF;"                                    \
+    "   IF p_what = 'slow' THEN PERFORM pg_sleep(1); END IF;"                                      \
     "   IF p_what = 'endless' THEN PERFORM pg_sleep(60); END IF;"                                  \
     "   INSERT INTO counter AS c VALUES (p_customer, p_by)"                                        \
     "   ON CONFLICT (customer_id) DO UPDATE SET value = c.value + p_by"                            \
