@@ -82,10 +82,9 @@ struct new_device {
 
 /* Every statement of the room, for auth_statements. */
 extern const struct pg_statement auth_email_find, auth_email_reserve, auth_email_confirm,
-    auth_stranger_request_claim, auth_user_find, auth_test_clock_load, auth_user_record,
-    auth_session_find, auth_session_record, auth_session_rotate, auth_session_count,
-    auth_session_end, auth_device_find, auth_device_record, auth_signing_key_list,
-    auth_signing_key_offer;
+    auth_stranger_request_claim, auth_user_find, auth_user_record, auth_session_find,
+    auth_session_record, auth_session_rotate, auth_session_count, auth_session_end,
+    auth_device_find, auth_device_record, auth_signing_key_list, auth_signing_key_offer;
 
 /* email_store.c: addresses, and requests of nobody yet. */
 
@@ -109,7 +108,6 @@ const struct error *stranger_request_claim(struct call *call) MUST_CHECK;
 
 /* `user->id` is UUID_NIL when there is none. */
 const struct error *user_find(struct call *call, struct uuid id, struct user *user) MUST_CHECK;
-const struct error *test_clock_load(struct call *call, struct uuid id, int64_t *now_us) MUST_CHECK;
 
 /*
  * `*made` false: the customer was there already, made by another sign-up.  As everywhere below,

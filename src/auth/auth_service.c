@@ -33,7 +33,6 @@ pg_statement_list auth_statements = {
     &auth_email_confirm,
     &auth_user_find,
     &auth_stranger_request_claim,
-    &auth_test_clock_load,
     &auth_user_record,
     &auth_session_find,
     &auth_session_record,

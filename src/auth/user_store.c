@@ -27,22 +27,6 @@ const struct error *user_find(struct call *call, struct uuid id, struct user *us
     return NULL;
 }
 
-const struct pg_statement auth_test_clock_load = {
-    .name = "auth_test_clock_load",
-    .sql = "SELECT clock_time FROM test_clock WHERE test_clock_id = $1 AND delete_time IS NULL",
-};
-
-const struct error *test_clock_load(struct call *call, struct uuid id, int64_t *now_us)
-{
-    struct pg_rows rows;
-    TRY(pg_read(call, id, &auth_test_clock_load, PG_PARAMS(pg_uuid(id)), &rows));
-    if (rows.count == 0)
-        return not_found(call, "TEST_CLOCK_NOT_FOUND",
-                         name_make(call->arena, "testClocks/{}", &id));
-    *now_us = pg_get_time(&rows, 0, "clock_time");
-    return NULL;
-}
-
 const struct pg_statement auth_user_record = {
     .name = "auth_user_record",
     .sql = "SELECT outcome, answer, object_id FROM sign_up($1, ROW($2, $3, $4, $5)::request_key,"

@@ -40,4 +40,21 @@ const struct error *customer_load(struct call *call, struct uuid id, struct cust
     return NULL;
 }
 
-pg_statement_list customer_statements = {&load, NULL};
+static const struct pg_statement load_clock = {
+    .name = "test_clock_load",
+    .sql = "SELECT clock_time FROM test_clock WHERE test_clock_id = $1 AND delete_time IS NULL",
+};
+
+const struct error *test_clock_load(struct call *call, struct uuid id, int64_t *now_us)
+{
+    struct pg_rows rows;
+
+    TRY(pg_read(call, id, &load_clock, PG_PARAMS(pg_uuid(id)), &rows));
+    if (rows.count == 0)
+        return not_found(call, "TEST_CLOCK_NOT_FOUND",
+                         name_make(call->arena, "testClocks/{}", &id));
+    *now_us = pg_get_time(&rows, 0, "clock_time");
+    return NULL;
+}
+
+pg_statement_list customer_statements = {&load, &load_clock, NULL};

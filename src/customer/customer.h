@@ -21,6 +21,9 @@ struct customer {
 const struct error *customer_load(struct call *call, struct uuid id, struct customer *customer)
     MUST_CHECK;
 
+/* What a test clock shows.  Fails with NOT_FOUND / TEST_CLOCK_NOT_FOUND, also for a deleted one. */
+const struct error *test_clock_load(struct call *call, struct uuid id, int64_t *now_us) MUST_CHECK;
+
 /* The columns of the customer row, from a statement that selects them as customer_load does. */
 void customer_from_row(struct call *call, const struct pg_rows *rows, size_t row,
                        struct customer *customer);

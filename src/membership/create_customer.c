@@ -29,23 +29,6 @@ static const struct error *validate(struct call *call, const Customer *wanted,
     return field_errors_result(&errors);
 }
 
-const struct pg_statement customer_clock_statement = {
-    .name = "customer_clock",
-    .sql = "SELECT clock_time FROM test_clock WHERE test_clock_id = $1 AND delete_time IS NULL",
-};
-
-static const struct error *load_clock(struct call *call, struct uuid clock, int64_t *now_us)
-{
-    struct pg_rows rows;
-
-    TRY(pg_read(call, clock, &customer_clock_statement, PG_PARAMS(pg_uuid(clock)), &rows));
-    if (rows.count == 0)
-        return not_found(call, "TEST_CLOCK_NOT_FOUND",
-                         name_make(call->arena, "testClocks/{}", &clock));
-    *now_us = pg_get_time(&rows, 0, "clock_time");
-    return NULL;
-}
-
 const struct pg_statement customer_create_statement = {
     .name = "customer_create",
     .sql = "SELECT * FROM customer_create($1, ROW($2,$3,$4,$5)::request_key, $6, $7, $8, $9, $10)",
@@ -85,7 +68,7 @@ const struct error *create_customer(struct call *call, const void *request, void
         customer.id = uuid_make(call->house->random, call->now_us);
     }
     if (!uuid_is_nil(customer.test_clock))
-        TRY(load_clock(call, customer.test_clock, &customer.now_us));
+        TRY(test_clock_load(call, customer.test_clock, &customer.now_us));
     customer.create_time_us = customer.now_us;
     call->customer = uuid_text(call->arena, customer.id);
     customer_to_proto(call->arena, &customer, reply);

@@ -23,4 +23,3 @@ extern const struct pg_statement plan_list_statement;
 extern const struct pg_statement tier_find_statement;
 extern const struct pg_statement tier_list_statement;
 extern const struct pg_statement customer_create_statement;
-extern const struct pg_statement customer_clock_statement;
