@@ -26,7 +26,7 @@ static const char usage[] =
     "       duesd migrate --config FILE           bring the database to this version\n"
     "             [--sandbox-catalogue]           and put the sandbox's tiers and plans there\n"
     "       duesd check-config --config FILE      say what is wrong with it, or print what holds\n"
-    "       duesd --version\n";
+    "       duesd --version | --help\n";
 
 /* sysexits.h: EX_USAGE, EX_CONFIG, EX_UNAVAILABLE. */
 enum { EXIT_USAGE = 64, EXIT_UNAVAILABLE = 69, EXIT_CONFIG = 78 };
@@ -35,6 +35,7 @@ struct options {
     const char *command;
     const char *config;
     bool sandbox_catalogue;
+    bool help;
 };
 
 static enum log_level level_of(const char *name)
@@ -142,6 +143,7 @@ static bool parse_options(int argc, char **argv, struct options *options)
     static const struct option longs[] = {
         {"config", required_argument, NULL, 'c'},
         {"sandbox-catalogue", no_argument, NULL, 's'},
+        {"help", no_argument, NULL, 'h'},
         {NULL, 0, NULL, 0},
     };
     static const char *const commands[] = {"serve", "migrate", "check-config"};
@@ -152,9 +154,13 @@ static bool parse_options(int argc, char **argv, struct options *options)
             options->config = optarg;
         else if (option == 's')
             options->sandbox_catalogue = true;
+        else if (option == 'h')
+            options->help = true;
         else
             return false;
     }
+    if (options->help)
+        return true;
     if (optind + 1 != argc || options->config == NULL)
         return false;
     for (size_t i = 0; i < ARRAY_LENGTH(commands); i++) {
@@ -172,13 +178,13 @@ int main(int argc, char **argv)
         printf("duesd %s\n", DUES_VERSION);
         return EXIT_SUCCESS;
     }
-    if (argc == 2 && text_equal(argv[1], "--help")) {
-        fputs(usage, stdout);
-        return EXIT_SUCCESS;
-    }
     if (!parse_options(argc, argv, &options)) {
         fputs(usage, stderr);
         return EXIT_USAGE;
+    }
+    if (options.help) {
+        fputs(usage, stdout);
+        return EXIT_SUCCESS;
     }
     return run(&options);
 }

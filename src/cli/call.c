@@ -111,6 +111,7 @@ static int run(struct arena *arena, int argc, char **argv)
         {"token", required_argument, NULL, OPTION_TOKEN},
         {"token-file", required_argument, NULL, OPTION_TOKEN_FILE},
         {"list", no_argument, NULL, OPTION_LIST},
+        {"help", no_argument, NULL, OPTION_HELP},
         {NULL, 0, NULL, 0},
     };
     struct connection connection = {0};
@@ -121,6 +122,8 @@ static int run(struct arena *arena, int argc, char **argv)
             continue;
         if (option == OPTION_LIST)
             return list_methods();
+        if (option == OPTION_HELP)
+            return help_command("call");
         if (option == OPTION_TOKEN) {
             token = optarg;
         } else if (option == OPTION_TOKEN_FILE) {
@@ -128,7 +131,7 @@ static int run(struct arena *arena, int argc, char **argv)
             if (token == NULL)
                 return complain("could not read a token from '%s'", optarg);
         } else {
-            return EXIT_USAGE;
+            return complain_option("call");
         }
     }
     if (argc - optind < 1 || argc - optind > 2)

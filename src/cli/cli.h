@@ -4,6 +4,8 @@
  */
 #pragma once
 
+#include <stdio.h>
+
 #include "base/attributes.h"
 
 /* Exit statuses beside 0 and 1.  A failed RPC is EXIT_RPC + its gRPC code, as with grpcurl. */
@@ -13,6 +15,14 @@ int command_call(int argc, char **argv);
 int command_demo(int argc, char **argv);
 int command_dev(int argc, char **argv);
 int command_wait(int argc, char **argv);
+
+/* What --help prints; each command has it as an option of this value. */
+enum { OPTION_HELP = 'h' };
+void help_overview(FILE *out);
+int help_command(const char *name); /* EXIT_SUCCESS */
+
+/* The command got an option that it does not know, which getopt has said: points to its --help. */
+int complain_option(const char *command);
 
 /* "dues: …" on standard error; returns EXIT_FAILURE, or EXIT_USAGE with a pointer to --help. */
 int complain(const char *format, ...) PRINTF_LIKE(1, 2);

@@ -22,6 +22,12 @@ int complain(const char *format, ...)
     return EXIT_FAILURE;
 }
 
+int complain_option(const char *command)
+{
+    fprintf(stderr, "dues: `dues %s --help` shows how\n", command);
+    return EXIT_USAGE;
+}
+
 int complain_usage(const char *format, ...)
 {
     va_list arguments;

@@ -56,12 +56,16 @@ static int tell(struct story *story)
 
 static int run(struct arena *arena, int argc, char **argv)
 {
-    static const struct option longs[] = {CONNECTION_OPTIONS, {NULL, 0, NULL, 0}};
+    static const struct option longs[] = {
+        CONNECTION_OPTIONS,
+        {"help", no_argument, NULL, OPTION_HELP},
+        {NULL, 0, NULL, 0},
+    };
     struct story story = {.arena = arena};
     int option;
     while ((option = getopt_long(argc, argv, "", longs, NULL)) != -1)
         if (!connection_option(&story.connection, option, optarg))
-            return EXIT_USAGE;
+            return option == OPTION_HELP ? help_command("demo") : complain_option("demo");
     if (optind != argc)
         return complain_usage("demo takes no \"%s\"", argv[optind]);
     const char *missing = connection_complete(&story.connection, arena);

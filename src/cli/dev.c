@@ -141,6 +141,7 @@ int command_dev(int argc, char **argv)
     static const struct option longs[] = {
         {"state-dir", required_argument, NULL, 'd'},
         {"listen", required_argument, NULL, 'l'},
+        {"help", no_argument, NULL, OPTION_HELP},
         {NULL, 0, NULL, 0},
     };
     struct dev dev = {.arena = arena_new(ARENA_SIZE_MAX), .listen = DEV_LISTEN_DEFAULT};
@@ -153,7 +154,7 @@ int command_dev(int argc, char **argv)
             dev.listen = optarg;
         } else {
             arena_free(dev.arena);
-            return EXIT_USAGE;
+            return option == OPTION_HELP ? help_command("dev") : complain_option("dev");
         }
     }
     int exit_status = optind == argc && dev.directory[0] != '\0'

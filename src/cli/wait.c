@@ -65,6 +65,7 @@ static int run(struct arena *arena, int argc, char **argv)
     static const struct option longs[] = {
         CONNECTION_OPTIONS,
         {"timeout", required_argument, NULL, OPTION_TIMEOUT},
+        {"help", no_argument, NULL, OPTION_HELP},
         {NULL, 0, NULL, 0},
     };
     struct connection connection = {0};
@@ -73,8 +74,10 @@ static int run(struct arena *arena, int argc, char **argv)
     while ((option = getopt_long(argc, argv, "", longs, NULL)) != -1) {
         if (connection_option(&connection, option, optarg))
             continue;
+        if (option == OPTION_HELP)
+            return help_command("wait");
         if (option != OPTION_TIMEOUT)
-            return EXIT_USAGE;
+            return complain_option("wait");
         char *end = NULL;
         errno = 0;
         timeout_seconds = strtoll(optarg, &end, 10);

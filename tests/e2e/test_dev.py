@@ -15,6 +15,7 @@ import unittest
 
 BUILD = os.environ.get("DUES_BUILD", "build/release")
 DUES = os.path.join(BUILD, "dues")
+DUESD = os.path.join(BUILD, "duesd")
 START_SECONDS = 90
 
 
@@ -247,6 +248,14 @@ class DevTest(unittest.TestCase):
             self.assertEqual(story.returncode, 0, story.stderr)
             self.assertIn("The gateway holds 29.98 USD", story.stdout)
             self.assertNotIn("correct horse", story.stdout)
+
+    def test_every_command_explains_itself(self):
+        for program, commands in ((DUES, ("dev", "call", "demo", "wait")), (DUESD, ("serve", "migrate", "check-config"))):
+            for command in commands:
+                page = subprocess.run([program, command, "--help"], capture_output=True, text=True, timeout=10,
+                                      check=False)
+                self.assertEqual((page.returncode, page.stderr), (0, ""), command)
+                self.assertIn(f"{os.path.basename(program)} {command} ", page.stdout)
 
     def test_a_call_without_a_server_says_so(self):
         answer = self.call("Membership/ListPlans")

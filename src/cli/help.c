@@ -1,0 +1,96 @@
+/*
+ * What --help prints: the overview, and a page for each command.
+ */
+#include "cli/cli.h"
+
+#include <stdbool.h>
+
+#include "base/text.h"
+#include "cli/dev.h"
+
+static const struct page {
+    const char *name;
+    const char *arguments;
+    const char *purpose;
+    const char *options; /* beside those of the connection; "" for none */
+    bool connects;
+} pages[] = {
+    {"dev", "[--state-dir DIR] [--listen ADDRESS:PORT]",
+     "a whole server for trying out: PostgreSQL, certificates, schema, sandbox",
+     "  --state-dir DIR      where all of it is kept, and found again by the next start\n"
+     "                       (default: $XDG_STATE_HOME/dues or ~/.local/state/dues; for root\n"
+     "                       /var/lib/dues-dev)\n"
+     "  --listen ADDRESS:PORT\n"
+     "                       of this machine alone: 127.0.0.1 or [::1]; port 0 takes a free one\n"
+     "                       (default: " DEV_LISTEN_DEFAULT ")\n"
+     "\n"
+     "Ctrl-C, SIGTERM or a closed terminal stops it: running calls finish first.  Another Ctrl-C\n"
+     "or SIGTERM ends it at once.\n",
+     false},
+    {"call", "[connection] [--token TOKEN | --token-file FILE] SERVICE/METHOD ['{json}' | -]",
+     "one RPC, JSON in and JSON out; `dues call --list` names all methods",
+     "  --token TOKEN        the access token of a logged-in user (default: $DUES_TOKEN)\n"
+     "  --token-file FILE    the same, from the first line of a file\n"
+     "  --list               name all methods\n"
+     "  -                    the request is read from standard input\n",
+     true},
+    {"demo", "[connection]", "the story of a member, told by calls against a sandbox server", "",
+     true},
+    {"wait", "[connection] [--timeout SECONDS]", "until the server answers",
+     "  --timeout SECONDS    then give up; default 60\n", true},
+};
+
+static const char connection_help[] =
+    "connection:\n"
+    "  --state-dir DIR      that of `dues dev`; gives the address and the certificates\n"
+    "                       (default: $XDG_STATE_HOME/dues or ~/.local/state/dues; for root\n"
+    "                       /var/lib/dues-dev)\n"
+    "  --as NAME            service-billing (default), app-demo or operator-demo\n"
+    "  --target HOST:PORT --ca FILE --cert FILE --key FILE [--server-name NAME]\n"
+    "                       any other server\n"
+    "  --deadline-ms N      default 10000\n"
+    "\n";
+
+static const char closing[] =
+    "exit status: 0 when it worked, 2 for a wrong command line, 64 + the gRPC code when the "
+    "server\n"
+    "refused, else 1.\n";
+
+void help_overview(FILE *out)
+{
+    for (size_t i = 0; i < ARRAY_LENGTH(pages); i++)
+        fprintf(out, "%s dues %s %s\n           %s\n", i == 0 ? "usage:" : "      ", pages[i].name,
+                pages[i].arguments, pages[i].purpose);
+    fputs("       dues COMMAND --help\n"
+          "       dues --version | --help\n"
+          "\n",
+          out);
+    fputs(connection_help, out);
+    fputs("The token can also be in the environment variable DUES_TOKEN.\n"
+          "\n"
+          "examples:\n"
+          "  dues dev --state-dir /tmp/dues-dev\n"
+          "  dues call --state-dir /tmp/dues-dev Membership/ListPlans\n"
+          "  dues call --state-dir /tmp/dues-dev Membership/CreateCustomer \\\n"
+          "      '{\"customer\": {\"displayName\": \"Ada\"}}'\n"
+          "  dues demo --state-dir /tmp/dues-dev\n"
+          "\n",
+          out);
+    fputs(closing, out);
+}
+
+int help_command(const char *name)
+{
+    for (size_t i = 0; i < ARRAY_LENGTH(pages); i++) {
+        const struct page *page = &pages[i];
+        if (!text_equal(page->name, name))
+            continue;
+        printf("usage: dues %s %s\n           %s\n\n", name, page->arguments, page->purpose);
+        if (page->options[0] != '\0')
+            printf("%s\n", page->options);
+        if (page->connects)
+            fputs(connection_help, stdout);
+        fputs(closing, stdout);
+    }
+    return EXIT_SUCCESS;
+}
