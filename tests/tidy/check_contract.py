@@ -80,3 +80,33 @@ def reasons(tree):
             for reason in re.findall(r'"((?:\\.|[^"\\])*)"', argument):
                 if reason and reason not in published:
                     yield f"{path}:{line_of(code, index)}: reason {reason} is not in {REASONS}"
+
+
+TOKENS = "src/gateway/sandbox/tokens.c"
+DECLINES = "src/payment/decline.c"
+SANDBOX_DOC = "docs/sandbox.md"
+
+
+def sandbox_tokens(tree):
+    """docs/sandbox.md has every token of the sandbox, with its other name, code and class, and no other."""
+    if not tree.exists(TOKENS) or not tree.exists(DECLINES) or not tree.exists(SANDBOX_DOC):
+        yield f"{SANDBOX_DOC}:1: this, {TOKENS} or {DECLINES} is missing, so nothing was checked"
+        return
+    source = without_comments(tree.text(TOKENS))
+    classes = dict(re.findall(r'\{"(\w+)",\s*DECLINE_(\w+),', without_comments(tree.text(DECLINES))))
+    rows = re.findall(r'\{"(tok_\w+)",\s*"(\w*)",\s*"(\w*)",\s*"(\w*)",\s*SANDBOX_(\w+),\s*"(\w*)"\s*\}', source)
+    for match in re.finditer(r'"(tok_\w+)"', source):
+        if match[1] not in [row[0] for row in rows]:
+            yield f"{TOKENS}:{line_of(source, match.start())}: the row of {match[1]} could not be read"
+    text = tree.text(SANDBOX_DOC)
+    told = {}
+    for match in re.finditer(r"^\| `(tok_\w+)` \|([^\n]*)\|$", text, re.MULTILINE):
+        told[match[1]] = (line_of(text, match.start()), [cell.strip(" `") for cell in match[2].split("|")])
+    for token, alias, brand, last4, behaviour, code in rows:
+        decline_class = "" if behaviour == "REFUND_FAILS" else classes.get(code, "")
+        expected = [alias, f"{brand} {last4}", code, decline_class]
+        line, cells = told.pop(token, (1, []))
+        if cells[:2] + cells[-2:] != expected:
+            yield f"{SANDBOX_DOC}:{line}: the row of {token} must say {' | '.join(expected)}"
+    for token, (line, _) in told.items():
+        yield f"{SANDBOX_DOC}:{line}: {token} is no token of {TOKENS}"

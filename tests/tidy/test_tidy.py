@@ -22,6 +22,13 @@ SERVICE_PROTO = "service PaymentService {\n  // rpc Old(A) returns (B);\n  rpc G
 SERVICE = 'static const struct rpc_method methods[] = {\n    {"GetPayment", get_payment, .scope = "x"},\n};\n'
 HANDLER = "const struct error *get_payment(struct call *call, const void *request, void *reply)\n{\n    return NULL;\n}\n"
 MIGRATION = "CREATE TABLE a (b bigint);\n"
+TOKENS = (
+    '    {"tok_visa", "pm_card_visa", "visa", "4242", SANDBOX_APPROVES, ""},\n'
+    '    {"tok_lost", "", "visa", "9987",\n     SANDBOX_DECLINES, "lost_card"},\n'
+)
+DECLINES = '    {"lost_card", DECLINE_NEW_METHOD, CUSTOMER, GENERAL, true},\n'
+TOKEN_ROW = "| `tok_visa` | `pm_card_visa` | visa 4242 | SUCCEEDED | | |\n"
+LOST_ROW = "| `tok_lost` | | visa 9987 | FAILED | `lost_card` | NEW_METHOD |\n"
 
 
 def long_function(lines):
@@ -114,6 +121,13 @@ CLEAN = {
             "src/payment/a.c": 'refuse(call, STATUS_X, "INVALID_FIELD", "x is %s", "NOT_A_REASON");\n'
             '/* refuse(call, STATUS_X, "OLD", "x"); */\n'
             "struct error e = {.reason = reason, .message = m};\n",
+        }
+    ],
+    "sandbox_tokens": [
+        {
+            "src/gateway/sandbox/tokens.c": TOKENS,
+            "src/payment/decline.c": DECLINES,
+            "docs/sandbox.md": "| token | |\n" + TOKEN_ROW + LOST_ROW,
         }
     ],
     "migrations": [
@@ -233,6 +247,18 @@ PLANTED = {
             "src/b.c:1: reason GHOST_NOT_FOUND",
         ),
     ],
+    "sandbox_tokens": [
+        ({"docs/sandbox.md": TOKEN_ROW}, 1, "must say  | visa 9987 | lost_card | NEW_METHOD"),
+        ({"docs/sandbox.md": TOKEN_ROW.replace("pm_card_visa", "pm_visa") + LOST_ROW}, 1, "sandbox.md:1: the row of tok_visa"),
+        ({"docs/sandbox.md": TOKEN_ROW + LOST_ROW.replace("NEW_METHOD", "STOP")}, 1, "sandbox.md:2: the row of tok_lost"),
+        ({"docs/sandbox.md": TOKEN_ROW + LOST_ROW + TOKEN_ROW.replace("visa`", "old`")}, 1, "sandbox.md:3: tok_old is no token"),
+        (
+            {"src/gateway/sandbox/tokens.c": TOKENS + '{"tok_new", 0},\n', "docs/sandbox.md": TOKEN_ROW + LOST_ROW},
+            1,
+            "tokens.c:4: the row of tok_new could not be read",
+        ),
+        ({"src/gateway/sandbox/tokens.c": TOKENS}, 1, "nothing was checked"),
+    ],
     "migrations": [
         ({"migrations/0001_create_a.sql": MIGRATION}, 2, "checksums:1: is missing"),
         (
@@ -252,7 +278,10 @@ PLANTED = {
 }
 
 # What a planted tree needs besides the violation, unless it brings its own.
-NEEDED = {"reasons": {"proto/dues/type/v1/reason.proto": REASON_PROTO, "src/base/call.h": MAKERS}}
+NEEDED = {
+    "reasons": {"proto/dues/type/v1/reason.proto": REASON_PROTO, "src/base/call.h": MAKERS},
+    "sandbox_tokens": {"src/gateway/sandbox/tokens.c": TOKENS, "src/payment/decline.c": DECLINES},
+}
 
 
 def run(check, files):

@@ -25,6 +25,7 @@ CHECKS = {
     "words": check_rules.words,
     "rpc_files": check_contract.rpc_files,
     "reasons": check_contract.reasons,
+    "sandbox_tokens": check_contract.sandbox_tokens,
     "migrations": check_migrations.migrations,
 }
 
