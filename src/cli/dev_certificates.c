@@ -83,12 +83,10 @@ static const char *issue(struct maker *maker, const char *name, struct certifica
 
 static const char *issue_server(struct maker *maker)
 {
-    const char *host = maker->dev->host;
-    bool is_any = text_equal(host, "0.0.0.0") || text_equal(host, "::");
     return issue(maker, "server",
                  (struct certificate_wish){.use = CERTIFICATE_SERVER,
                                            .dns_name = "localhost",
-                                           .ip_address = is_any ? "127.0.0.1" : host});
+                                           .ip_address = maker->dev->host});
 }
 
 static const char *issue_client(struct maker *maker, const char *name, const char *identity)

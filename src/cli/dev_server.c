@@ -28,6 +28,9 @@ static bool split_address(struct dev *dev, const char **port)
     const char *host = is_bracketed ? dev->listen + 1 : dev->listen;
     size_t length = (size_t)(colon - host) - (is_bracketed ? 1 : 0);
     dev->host = arena_strndup(dev->arena, host, length);
+    /* "::1:0" could be an address without a port. */
+    if (is_bracketed != (strchr(dev->host, ':') != NULL))
+        return false;
     return strspn(*port, "0123456789") == strlen(*port) && strlen(*port) <= 5 &&
            strtol(*port, NULL, 10) <= UINT16_MAX;
 }
@@ -80,13 +83,30 @@ static struct addrinfo *resolve(struct dev *dev)
     return found;
 }
 
+/* Reachable from this machine alone: the certificates and keys are made for trying out. */
+static bool is_loopback(const struct sockaddr *address)
+{
+    if (address->sa_family == AF_INET6)
+        return IN6_IS_ADDR_LOOPBACK(
+            &((const struct sockaddr_in6 *)(const void *)address)->sin6_addr);
+    const struct sockaddr_in *v4 = (const struct sockaddr_in *)(const void *)address;
+    return ntohl(v4->sin_addr.s_addr) >> 24 == IN_LOOPBACKNET;
+}
+
 const char *dev_address_parse(struct dev *dev)
 {
     struct addrinfo *found = resolve(dev);
     if (found == NULL)
-        return arena_printf(dev->arena, "--listen needs ADDRESS:PORT such as %s, not \"%s\"",
+        return arena_printf(dev->arena,
+                            "--listen needs ADDRESS:PORT such as %s or [::1]:8443, not \"%s\"",
                             DEV_LISTEN_DEFAULT, dev->listen);
+    bool is_ours = is_loopback(found->ai_addr);
     freeaddrinfo(found);
+    if (!is_ours)
+        return arena_printf(dev->arena,
+                            "--listen takes a loopback address only, such as %s, not \"%s\": "
+                            "`dues dev` is for trying out",
+                            DEV_LISTEN_DEFAULT, dev->listen);
     return NULL;
 }
 
