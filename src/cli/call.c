@@ -134,6 +134,9 @@ static int run(struct arena *arena, int argc, char **argv)
             return complain_option("call");
         }
     }
+    const char *misuse = connection_check(&connection);
+    if (misuse != NULL)
+        return complain_usage("%s", misuse);
     if (argc - optind < 1 || argc - optind > 2)
         return complain_usage("call needs a method and, as one argument, a request");
     struct method method;

@@ -21,12 +21,32 @@ bool connection_option(struct connection *connection, int option, const char *va
         [OPTION_KEY - OPTION_STATE_DIR] = &connection->key,
         [OPTION_SERVER_NAME - OPTION_STATE_DIR] = &connection->server_name,
         [OPTION_AS - OPTION_STATE_DIR] = &connection->as,
-        [OPTION_DEADLINE_MS - OPTION_STATE_DIR] = &connection->deadline_ms,
+        [OPTION_DEADLINE_MS - OPTION_STATE_DIR] = &connection->deadline_text,
     };
     if (option < OPTION_STATE_DIR || option >= OPTION_OTHER)
         return false;
     *slots[option - OPTION_STATE_DIR] = value;
     return true;
+}
+
+const char *state_dir_check(const char *state_dir)
+{
+    return state_dir != NULL && state_dir[0] == '\0' ? "--state-dir needs the name of a directory"
+                                                     : NULL;
+}
+
+const char *connection_check(struct connection *connection)
+{
+    if ((connection->certificate == NULL) != (connection->key == NULL))
+        return "--cert and --key belong together";
+    if (connection->deadline_text != NULL) {
+        char *end = NULL;
+        errno = 0;
+        connection->deadline_ms = strtoll(connection->deadline_text, &end, 10);
+        if (errno != 0 || *end != '\0' || connection->deadline_ms < 1)
+            return "--deadline-ms needs a whole number above 0";
+    }
+    return state_dir_check(connection->state_dir);
 }
 
 const char *state_dir_default(struct arena *arena)
@@ -36,8 +56,10 @@ const char *state_dir_default(struct arena *arena)
     if (state_home != NULL && state_home[0] == '/')
         return arena_printf(arena, "%s/dues", state_home);
     /* Root's home is closed to the unprivileged user that PostgreSQL runs as. */
-    if (geteuid() == 0 || home == NULL)
+    if (geteuid() == 0)
         return "/var/lib/dues-dev";
+    if (home == NULL || home[0] != '/')
+        return NULL;
     return arena_printf(arena, "%s/.local/state/dues", home);
 }
 
@@ -55,22 +77,29 @@ static const char *read_address(struct arena *arena, const char *state_dir)
     return arena_strdup(arena, line);
 }
 
+/* True when the directory is needed for nothing. */
+static bool says_all(const struct connection *connection)
+{
+    return connection->target != NULL && connection->ca != NULL && connection->certificate != NULL;
+}
+
 const char *connection_complete(struct connection *connection, struct arena *arena)
 {
     if (connection->state_dir == NULL)
         connection->state_dir = state_dir_default(arena);
+    if (connection->state_dir == NULL)
+        return says_all(connection) ? NULL : STATE_DIR_UNKNOWN;
     if (connection->target == NULL) {
-        connection->target = read_address(arena, connection->state_dir);
-        if (connection->target[0] == '\0')
+        const char *address = read_address(arena, connection->state_dir);
+        if (address[0] == '\0')
             return arena_printf(arena,
                                 "no server is running in %s: start one with `dues dev`, or give "
                                 "--target",
                                 connection->state_dir);
+        connection->target = address;
     }
     const char *name = connection->as != NULL ? connection->as : "service-billing";
     const char *certs = arena_printf(arena, "%s/%s", connection->state_dir, STATE_CERTIFICATES);
-    if ((connection->certificate == NULL) != (connection->key == NULL))
-        return "--cert and --key belong together";
     if (connection->ca == NULL)
         connection->ca = arena_printf(arena, "%s/ca.pem", certs);
     if (connection->certificate == NULL) {
@@ -83,23 +112,13 @@ const char *connection_complete(struct connection *connection, struct arena *are
 struct dues_client *connection_open(const struct connection *connection,
                                     char problem[DUES_PROBLEM_SIZE])
 {
-    struct dues_client_options options = {
+    const struct dues_client_options options = {
         .target = connection->target,
         .ca_file = connection->ca,
         .certificate_file = connection->certificate,
         .key_file = connection->key,
         .server_name = connection->server_name,
+        .deadline_ms = connection->deadline_ms,
     };
-    if (connection->deadline_ms != NULL) {
-        char *end = NULL;
-        errno = 0;
-        options.deadline_ms = strtoll(connection->deadline_ms, &end, 10);
-        if (errno != 0 || *end != '\0' || options.deadline_ms < 1) {
-            snprintf(problem, DUES_PROBLEM_SIZE,
-                     "--deadline-ms needs a whole number above 0, not \"%.40s\"",
-                     connection->deadline_ms);
-            return NULL;
-        }
-    }
     return dues_client_open(&options, problem);
 }

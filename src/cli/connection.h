@@ -6,6 +6,7 @@
 
 #include <getopt.h>
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "base/arena.h"
 #include "dues/client.h"
@@ -22,7 +23,8 @@ struct connection {
     const char *key;
     const char *server_name;
     const char *as; /* whose certificate of DIR/certs */
-    const char *deadline_ms;
+    const char *deadline_text;
+    int64_t deadline_ms; /* what it says, after connection_check; 0: the client's own */
 };
 
 /* The options above for getopt_long; values are those of enum connection_option. */
@@ -53,7 +55,19 @@ enum connection_option {
 /* True when the option was one of these. */
 bool connection_option(struct connection *connection, int option, const char *value);
 
-/* /var/lib/dues-dev for root, else $XDG_STATE_HOME/dues or ~/.local/state/dues. */
+/* Takes the options for what they say.  NULL, or what is wrong with the command line. */
+const char *connection_check(struct connection *connection);
+
+/* Of the same kind: a directory that was given must have a name. */
+const char *state_dir_check(const char *state_dir);
+
+/* What to say when there is no default one. */
+#define STATE_DIR_UNKNOWN "HOME is not set, so there is no default place: give --state-dir"
+
+/*
+ * /var/lib/dues-dev for root, else $XDG_STATE_HOME/dues or ~/.local/state/dues.  NULL when the
+ * environment knows no home.
+ */
 const char *state_dir_default(struct arena *arena);
 
 /*

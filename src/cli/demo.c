@@ -68,7 +68,12 @@ static int run(struct arena *arena, int argc, char **argv)
             return option == OPTION_HELP ? help_command("demo") : complain_option("demo");
     if (optind != argc)
         return complain_usage("demo takes no \"%s\"", argv[optind]);
+    const char *misuse = connection_check(&story.connection);
+    if (misuse != NULL)
+        return complain_usage("%s", misuse);
     const char *missing = connection_complete(&story.connection, arena);
+    if (missing == NULL && story.connection.state_dir == NULL)
+        missing = STATE_DIR_UNKNOWN; /* it speaks with several of its certificates */
     if (missing != NULL)
         return complain("%s", missing);
     int exit_status = tell(&story);

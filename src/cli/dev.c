@@ -66,9 +66,8 @@ static const char *start(struct dev *dev)
     static const struct {
         const char *(*run)(struct dev *dev);
     } steps[] = {
-        {dev_address_parse}, {find_programs},        {dev_state_open},
-        {dev_address_check}, {dev_postgres_find},    {dev_certificates_make},
-        {make_database},     {dev_server_configure}, {dev_server_start},
+        {find_programs},         {dev_state_open}, {dev_address_check},    {dev_postgres_find},
+        {dev_certificates_make}, {make_database},  {dev_server_configure}, {dev_server_start},
     };
     const char *problem = NULL;
     for (size_t i = 0; problem == NULL && i < ARRAY_LENGTH(steps); i++)
@@ -136,7 +135,8 @@ static int run(struct dev *dev)
     return complain("%s", problem);
 }
 
-int command_dev(int argc, char **argv)
+/* The options into dev; -1, or the exit status when nothing is to be run. */
+static int read_options(struct dev *dev, int argc, char **argv)
 {
     static const struct option longs[] = {
         {"state-dir", required_argument, NULL, 'd'},
@@ -144,22 +144,32 @@ int command_dev(int argc, char **argv)
         {"help", no_argument, NULL, OPTION_HELP},
         {NULL, 0, NULL, 0},
     };
-    struct dev dev = {.arena = arena_new(ARENA_SIZE_MAX), .listen = DEV_LISTEN_DEFAULT};
     int option;
-    dev.directory = state_dir_default(dev.arena);
     while ((option = getopt_long(argc, argv, "", longs, NULL)) != -1) {
-        if (option == 'd') {
-            dev.directory = optarg;
-        } else if (option == 'l') {
-            dev.listen = optarg;
-        } else {
-            arena_free(dev.arena);
-            return option == OPTION_HELP ? help_command("dev") : complain_option("dev");
-        }
+        if (option == OPTION_HELP)
+            return help_command("dev");
+        if (option != 'd' && option != 'l')
+            return complain_option("dev");
+        *(option == 'd' ? &dev->directory : &dev->listen) = optarg;
     }
-    int exit_status = optind == argc && dev.directory[0] != '\0'
-                          ? run(&dev)
-                          : complain_usage("dev takes --state-dir and --listen only");
+    if (optind != argc)
+        return complain_usage("dev takes no \"%s\"", argv[optind]);
+    const char *misuse = state_dir_check(dev->directory);
+    if (misuse == NULL)
+        misuse = dev_address_parse(dev);
+    if (misuse != NULL)
+        return complain_usage("%s", misuse);
+    if (dev->directory == NULL)
+        dev->directory = state_dir_default(dev->arena);
+    return dev->directory == NULL ? complain(STATE_DIR_UNKNOWN) : -1;
+}
+
+int command_dev(int argc, char **argv)
+{
+    struct dev dev = {.arena = arena_new(ARENA_SIZE_MAX), .listen = DEV_LISTEN_DEFAULT};
+    int exit_status = read_options(&dev, argc, argv);
+    if (exit_status < 0)
+        exit_status = run(&dev);
     arena_free(dev.arena);
     return exit_status;
 }

@@ -73,7 +73,7 @@ const char *dev_postgres_roles(struct dev *dev);
 const char *dev_certificates_make(struct dev *dev);
 
 /* dev_server.c */
-const char *dev_address_parse(struct dev *dev);
+const char *dev_address_parse(struct dev *dev); /* what is wrong with --listen */
 const char *dev_address_check(struct dev *dev); /* nobody listens there yet */
 const char *dev_server_configure(struct dev *dev);
 const char *dev_server_start(struct dev *dev); /* until it answers RPCs */
