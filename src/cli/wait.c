@@ -1,6 +1,6 @@
 /*
- * `dues wait`: returns when the server answers RPCs.  `dues dev` runs it as a child to know when to
- * say that it is ready, because it must not speak gRPC itself: it forks.
+ * `dues wait`: returns when the server answers RPCs, be it started only later.  `dues dev` runs it
+ * as a child to know when to say that it is ready, because it must not speak gRPC itself: it forks.
  */
 #include "cli/cli.h"
 #include "cli/connection.h"
@@ -14,14 +14,15 @@
 #include "grpc/health/v1/health.pb-c.h"
 
 #define ARENA_SIZE_MAX          (1u << 20)
-#define TRY_MS                  1000
+#define TRY_MS                  3000
+#define LINE_SIZE               1024
 #define PAUSE_NS                50000000L
 #define TIMEOUT_SECONDS_DEFAULT 60
 
 enum { OPTION_TIMEOUT = OPTION_OTHER };
 
 /* True when the health service says SERVING; otherwise `last` tells what came instead. */
-static bool is_serving(struct dues_client *client, char last[DUES_PROBLEM_SIZE])
+static bool is_serving(struct dues_client *client, char last[LINE_SIZE])
 {
     Grpc__Health__V1__HealthCheckRequest request = GRPC__HEALTH__V1__HEALTH_CHECK_REQUEST__INIT;
     struct dues_call_options options = {
@@ -33,31 +34,48 @@ static bool is_serving(struct dues_client *client, char last[DUES_PROBLEM_SIZE])
         const Grpc__Health__V1__HealthCheckResponse *reply =
             (const Grpc__Health__V1__HealthCheckResponse *)answer->reply;
         serving = reply->status == GRPC__HEALTH__V1__HEALTH_CHECK_RESPONSE__SERVING_STATUS__SERVING;
-        snprintf(last, DUES_PROBLEM_SIZE, "the server says that it is not serving");
+        snprintf(last, LINE_SIZE, "the server says that it is not serving");
     } else {
-        snprintf(last, DUES_PROBLEM_SIZE, "%s: %.200s", dues_status_name(answer->status),
-                 answer->message);
+        snprintf(last, LINE_SIZE, "%s: %.200s", dues_status_name(answer->status), answer->message);
     }
     dues_answer_free(answer);
     return serving;
 }
 
-static int wait_until_serving(const struct connection *connection, int64_t timeout_seconds)
+/* One try from the beginning: the server may not even have said yet where it will be. */
+static bool try_once(struct arena *arena, const struct connection *given, char last[LINE_SIZE])
+{
+    struct connection connection = *given;
+    const char *missing = connection_complete(&connection, arena);
+    if (missing != NULL) {
+        snprintf(last, LINE_SIZE, "%s", missing);
+        return false;
+    }
+    struct dues_client *client = connection_open(&connection, last);
+    if (client == NULL)
+        return false;
+    char answer[LINE_SIZE] = "";
+    bool serving = is_serving(client, answer);
+    dues_client_close(client);
+    if (!serving)
+        snprintf(last, LINE_SIZE, "%.300s does not answer: %.300s", connection.target, answer);
+    return serving;
+}
+
+static int wait_until_serving(struct arena *arena, const struct connection *connection,
+                              int64_t timeout_seconds)
 {
     const struct timespec pause = {.tv_nsec = PAUSE_NS};
     const struct clock *clock = clock_system();
     int64_t until_us = clock_monotonic_us(clock) + timeout_seconds * US_PER_SECOND;
-    char problem[DUES_PROBLEM_SIZE];
-    struct dues_client *client = connection_open(connection, problem);
-    if (client == NULL)
-        return complain("%s", problem);
-    bool serving = is_serving(client, problem);
+    char last[LINE_SIZE] = "";
+    bool serving = try_once(arena, connection, last);
     while (!serving && clock_monotonic_us(clock) < until_us) {
         nanosleep(&pause, NULL);
-        serving = is_serving(client, problem);
+        arena_reset(arena);
+        serving = try_once(arena, connection, last);
     }
-    dues_client_close(client);
-    return serving ? EXIT_SUCCESS : complain("%s does not answer: %s", connection->target, problem);
+    return serving ? EXIT_SUCCESS : complain("%s", last);
 }
 
 static int run(struct arena *arena, int argc, char **argv)
@@ -86,10 +104,10 @@ static int run(struct arena *arena, int argc, char **argv)
     }
     if (optind != argc)
         return complain_usage("wait takes no \"%s\"", argv[optind]);
-    const char *missing = connection_complete(&connection, arena);
-    if (missing != NULL)
-        return complain("%s", missing);
-    return wait_until_serving(&connection, timeout_seconds);
+    const char *misuse = connection_check(&connection);
+    if (misuse != NULL)
+        return complain_usage("%s", misuse);
+    return wait_until_serving(arena, &connection, timeout_seconds);
 }
 
 int command_wait(int argc, char **argv)

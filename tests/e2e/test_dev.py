@@ -103,6 +103,14 @@ class DevTest(unittest.TestCase):
         self.assertTrue(lines[0].startswith("dues: "), lines[0])
         return lines[0]
 
+    def misused(self, *arguments, **options):
+        """Runs `dues` with a command line that it refuses: the line that says why."""
+        result = subprocess.run([DUES, *arguments], capture_output=True, text=True, timeout=60, check=False, **options)
+        self.assertEqual(result.returncode, 2, result.stderr)
+        lines = result.stderr.splitlines()
+        self.assertEqual(lines[1:], ["dues: `dues --help` shows how"])
+        return lines[0]
+
     def call(self, method, request="{}", *options):
         return subprocess.run([DUES, "call", "--state-dir", self.state, *options, method, request],
                               capture_output=True, text=True, timeout=60, check=False)
@@ -189,9 +197,32 @@ class DevTest(unittest.TestCase):
             self.assertIn(f"{address} is in use", self.refused(["--state-dir", self.state, "--listen", address]))
 
     def test_refuses_an_address_that_is_none(self):
-        for address in ("8443", "127.0.0.1", "127.0.0.1:", "localhost:x", "127.0.0.1:99999"):
+        for address in ("8443", "127.0.0.1", "127.0.0.1:", "localhost:x", "127.0.0.1:99999", "::1:0", "[127.0.0.1]:0"):
             self.assertIn("--listen needs ADDRESS:PORT",
-                          self.refused(["--state-dir", self.state, "--listen", address]))
+                          self.misused("dev", "--state-dir", self.state, "--listen", address))
+        self.assertFalse(os.path.exists(self.state))
+
+    def test_refuses_an_address_that_others_can_reach(self):
+        for address in ("0.0.0.0:0", "[::]:0", "192.0.2.1:0"):
+            self.assertIn("loopback address only",
+                          self.misused("dev", "--state-dir", self.state, "--listen", address))
+        self.assertFalse(os.path.exists(self.state))
+
+    def test_tells_a_wrong_command_line_by_its_exit_status(self):
+        for line, reason in ((("dev", "--state-dir", ""), "--state-dir needs the name"),
+                             (("call", "--state-dir", "", "Membership/ListPlans"), "--state-dir needs the name"),
+                             (("call", "--deadline-ms", "x", "Membership/ListPlans"), "--deadline-ms needs a whole number"),
+                             (("demo", "--deadline-ms", "0"), "--deadline-ms needs a whole number"),
+                             (("wait", "--cert", "a.pem"), "--cert and --key belong together")):
+            self.assertIn(reason, self.misused(*line))
+
+    def test_says_when_there_is_no_home(self):
+        homeless = ["env", "-u", "HOME", "-u", "XDG_STATE_HOME"]
+        if os.geteuid() == 0:
+            homeless = ["setpriv", "--reuid", "65534", "--clear-groups", *homeless]
+        if subprocess.run([*homeless, "test", "-x", DUES], check=False).returncode != 0:
+            self.skipTest("cannot run as another user here")
+        self.assertIn("HOME is not set", self.refused([], homeless))
 
     def test_refuses_a_state_directory_in_use(self):
         run = self.start()
@@ -256,6 +287,24 @@ class DevTest(unittest.TestCase):
                                       check=False)
                 self.assertEqual((page.returncode, page.stderr), (0, ""), command)
                 self.assertIn(f"{os.path.basename(program)} {command} ", page.stdout)
+
+    def test_waits_for_a_server_that_starts_later(self):
+        waiting = subprocess.Popen([DUES, "wait", "--state-dir", self.state, "--timeout", str(START_SECONDS)],
+                                   stderr=subprocess.PIPE, text=True)
+        try:
+            time.sleep(0.5)
+            self.assertIsNone(waiting.poll())
+            self.start()
+            self.assertEqual(waiting.wait(30), 0)
+        finally:
+            waiting.kill()
+            self.assertEqual(waiting.communicate()[1], "")
+
+    def test_does_not_wait_for_ever(self):
+        waiting = subprocess.run([DUES, "wait", "--state-dir", self.state, "--timeout", "0"], capture_output=True,
+                                 text=True, timeout=30, check=False)
+        self.assertEqual(waiting.returncode, 1)
+        self.assertIn("no server is running in", waiting.stderr)
 
     def test_a_call_without_a_server_says_so(self):
         answer = self.call("Membership/ListPlans")
