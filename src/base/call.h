@@ -65,6 +65,7 @@ struct call {
     uint8_t request_hash[REQUEST_HASH_SIZE]; /* HMAC of method and canonical request */
     int64_t now_us;      /* wall clock at accept: one instant for the whole call */
     int64_t deadline_us; /* monotonic */
+    bool patient;        /* a gateway has answered: wait for the database to the very deadline */
     struct recorded_answer recorded;
     bool replayed;        /* the answer is a recorded one: trailer idempotent-replayed */
     const char *customer; /* for the log line; set by owner_customer */

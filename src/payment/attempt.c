@@ -106,6 +106,7 @@ void attempt_ask(struct call *call, const struct attempt_ask *ask, struct gatewa
     int64_t until_us = clock_monotonic_us(call->house->clock) + CHARGE_RECORD_US;
     if (call->deadline_us < until_us)
         call->deadline_us = until_us;
+    call->patient = true;
 }
 
 static const struct error *in_progress(struct call *call)

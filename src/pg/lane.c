@@ -17,6 +17,15 @@
  */
 #define SILENCE_MAX_MS 15000
 
+/*
+ * A caller hears that the database is away, and when to come again, before its own deadline cuts
+ * the call off: so long before it, or half of what it had left.
+ */
+#define GIVE_UP_EARLY_US (500 * US_PER_MS)
+
+/* How long an op waits for a connection before that is said. */
+#define CONNECTION_WAIT_US (2 * US_PER_SECOND)
+
 /* What a caller is told who comes when a lane is full. */
 #define RETRY_AFTER_OVERLOAD_MS 200
 
@@ -59,8 +68,19 @@ const struct error *lane_reserve(struct lane *lane, struct call *call)
     return error;
 }
 
+static int64_t give_up_us(const struct call *call, int64_t now_us)
+{
+    int64_t half_us = (call->deadline_us - now_us) / 2;
+
+    if (call->patient || half_us <= 0)
+        return call->deadline_us;
+    return call->deadline_us - (half_us < GIVE_UP_EARLY_US ? half_us : GIVE_UP_EARLY_US);
+}
+
 void lane_submit(struct lane *lane, struct op *op)
 {
+    op->queued_us = clock_monotonic_us(lane->options->clock);
+    op->give_up_us = give_up_us(op->call, op->queued_us);
     pthread_mutex_lock(&lane->mutex);
     op_list_append(&lane->queue, op);
     bool must_wake = lane->is_sleeping;
@@ -78,6 +98,17 @@ size_t lane_load(struct lane *lane)
     return load;
 }
 
+/* What may have happened already, or answers for a gateway, waits as long as its call may. */
+static bool is_over_due(const struct lane *lane, const struct op *op, int64_t now_us)
+{
+    int64_t since_us = op->queued_us > lane->away_since_us ? op->queued_us : lane->away_since_us;
+
+    if (now_us >= op->give_up_us)
+        return true;
+    return lane->connection.pg == NULL && !op->sent && !op->call->patient &&
+           now_us >= since_us + CONNECTION_WAIT_US;
+}
+
 void lane_expire(struct lane *lane, bool all)
 {
     struct op_list kept = {0};
@@ -85,7 +116,7 @@ void lane_expire(struct lane *lane, bool all)
 
     pthread_mutex_lock(&lane->mutex);
     for (struct op *op = op_list_take(&lane->queue); op != NULL; op = op_list_take(&lane->queue)) {
-        if (!all && op->call->deadline_us > now_us) {
+        if (!all && !is_over_due(lane, op, now_us)) {
             op_list_append(&kept, op);
             continue;
         }

@@ -36,6 +36,7 @@ struct lane {
     /* The thread's own: */
     struct connection connection;
     struct op_list finished;
+    int64_t away_since_us;    /* monotonic: when the connection was lost */
     uint32_t failed_connects; /* since the last batch that was answered */
     bool outage_logged;
 };
@@ -58,7 +59,7 @@ size_t lane_load(struct lane *lane);
 /* ── for the files of the lane only ── */
 
 /* Longest time that anything waits without a look at the deadlines of queued ops. */
-#define LANE_TICK_MS 250
+#define LANE_TICK_MS 50
 
 /*
  * Waits for the socket (`events`; 0: not at all) or a wake, at most `timeout_ms`.  Answers the
@@ -66,7 +67,10 @@ size_t lane_load(struct lane *lane);
  */
 short lane_poll(struct lane *lane, int socket, short events, int timeout_ms);
 
-/* Answers queued ops whose deadline has passed, or all when closing while PostgreSQL is away. */
+/*
+ * Answers queued ops that have waited long enough for a connection or whose caller must be told
+ * now, or all when closing while PostgreSQL is away.
+ */
 void lane_expire(struct lane *lane, bool all);
 
 /* Runs the fibers of all that is answered. */

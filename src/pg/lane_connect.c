@@ -1,6 +1,6 @@
 /*
  * How a lane gets its connection back: one try after another, with full jitter between them, while
- * queued ops wait up to their deadlines.
+ * queued ops wait for two seconds, or as long as their calls may (lane.c).
  */
 #include "pg/lane.h"
 
@@ -118,5 +118,6 @@ void lane_disconnect(struct lane *lane, const char *cause)
 {
     atomic_store(&lane->is_ready, false);
     log_outage(lane, cause);
+    lane->away_since_us = clock_monotonic_us(lane->options->clock);
     connection_drop(&lane->connection);
 }

@@ -19,6 +19,8 @@ struct op {
     const struct pg_statement *statement;
     struct pg_params params;
     struct fiber *fiber;
+    int64_t queued_us;  /* monotonic */
+    int64_t give_up_us; /* monotonic: when its caller must be told, a little before the deadline */
     /* Set by the lane: */
     bool alone;       /* its batch was rolled back: run it in a transaction of its own */
     bool sent;        /* it was sent on a connection that was then lost */

@@ -44,6 +44,7 @@ struct work {
     const _Atomic int64_t *blows; /* NULL: `count` is meant */
     int64_t blows_wanted;
     int64_t time_us; /* until the deadline */
+    bool hurried;    /* gives up early, as most calls do */
     int64_t done;
     int64_t replays;
 };
@@ -59,6 +60,7 @@ static const struct error *run_work(struct call *call, void *arg)
     struct pg_rows rows;
 
     call->deadline_us = clock_monotonic_us(call->house->clock) + work->time_us;
+    call->patient = !work->hurried;
     while (!is_done(work)) {
         arena_reset(call->arena);
         TRY(pg_write(call, work->customer, &tally,
@@ -330,12 +332,12 @@ static void *go_on_later(void *arg)
     return NULL;
 }
 
-static void answers_queued_calls_at_their_deadline_while_the_server_stands_still(void **state)
+static void answers_queued_calls_before_their_deadline_while_the_server_stands_still(void **state)
 {
     struct db_fixture *f = *state;
     struct work works[] = {
         {.customer = db_uuid(f), .count = 1, .time_us = 20 * US_PER_SECOND},
-        {.customer = db_uuid(f), .count = 1, .time_us = 300 * US_PER_MS},
+        {.customer = db_uuid(f), .count = 1, .time_us = 600 * US_PER_MS, .hurried = true},
     };
     const struct error *errors[2];
     pthread_t thread;
@@ -354,27 +356,59 @@ static void answers_queued_calls_at_their_deadline_while_the_server_stands_still
     assert_int_equal(errors[1]->status, STATUS_UNAVAILABLE);
     assert_string_equal(errors[1]->reason, "DATABASE_UNAVAILABLE");
     assert_true(errors[1]->retry_after_ms > 0);
-    assert_in_range(works[1].time_us, 300 * US_PER_MS, 1200 * US_PER_MS);
+    /* It came 100 ms later than the first, and half of its time is the earliest. */
+    assert_in_range(works[1].time_us, 350 * US_PER_MS, 700 * US_PER_MS);
 }
 
-static void answers_at_the_deadline_while_the_database_is_away(void **state)
+/* Nothing answers at the database's address; work->time_us becomes how long the call took. */
+static void run_without_database(struct db_fixture *f, struct work *work)
 {
-    struct db_fixture *f = *state;
-    struct work work = {.customer = db_uuid(f), .count = 1, .time_us = 400 * US_PER_MS};
     char there[DB_CONNECTION_SIZE];
 
     memcpy(there, f->service, sizeof(there));
     snprintf(f->service, sizeof(f->service), "host=/nonexistent user=dues_service dbname=dues");
     db_reopen_lanes(f, &(struct db_options){0});
-    const struct error *error = db_run(f, give_up_in_time, &work);
+    const struct error *error = db_run(f, give_up_in_time, work);
     bool was_ready = pg_is_ready(f->house.pg);
     memcpy(f->service, there, sizeof(there));
     db_reopen_lanes(f, &(struct db_options){0});
 
+    assert_false(was_ready);
     assert_int_equal(error->status, STATUS_UNAVAILABLE);
     assert_string_equal(error->reason, "DATABASE_UNAVAILABLE");
-    assert_in_range(work.time_us, 400 * US_PER_MS, 1200 * US_PER_MS);
-    assert_false(was_ready);
+    assert_true(error->retry_after_ms > 0);
+}
+
+static void answers_before_the_deadline_while_the_database_is_away(void **state)
+{
+    struct db_fixture *f = *state;
+    struct work work = {
+        .customer = db_uuid(f), .count = 1, .time_us = 1800 * US_PER_MS, .hurried = true};
+
+    run_without_database(f, &work);
+
+    assert_in_range(work.time_us, 1300 * US_PER_MS, 1700 * US_PER_MS);
+}
+
+static void waits_two_seconds_for_a_connection(void **state)
+{
+    struct db_fixture *f = *state;
+    struct work work = {
+        .customer = db_uuid(f), .count = 1, .time_us = 20 * US_PER_SECOND, .hurried = true};
+
+    run_without_database(f, &work);
+
+    assert_in_range(work.time_us, 2 * US_PER_SECOND, 3 * US_PER_SECOND);
+}
+
+static void records_what_a_gateway_did_to_the_very_deadline(void **state)
+{
+    struct db_fixture *f = *state;
+    struct work work = {.customer = db_uuid(f), .count = 1, .time_us = 2800 * US_PER_MS};
+
+    run_without_database(f, &work);
+
+    assert_in_range(work.time_us, 2800 * US_PER_MS, 3600 * US_PER_MS);
 }
 
 static int setup(void **state)
@@ -393,8 +427,10 @@ int main(void)
         cmocka_unit_test(replays_when_it_was_killed_in_commit),
         cmocka_unit_test(counts_exactly_while_connections_are_terminated),
         cmocka_unit_test(counts_exactly_while_backends_are_killed),
-        cmocka_unit_test(answers_queued_calls_at_their_deadline_while_the_server_stands_still),
-        cmocka_unit_test(answers_at_the_deadline_while_the_database_is_away),
+        cmocka_unit_test(answers_queued_calls_before_their_deadline_while_the_server_stands_still),
+        cmocka_unit_test(answers_before_the_deadline_while_the_database_is_away),
+        cmocka_unit_test(waits_two_seconds_for_a_connection),
+        cmocka_unit_test(records_what_a_gateway_did_to_the_very_deadline),
     };
     return cmocka_run_group_tests_name("lost connections", tests, setup, db_teardown);
 }
