@@ -7,9 +7,6 @@
 #include "dues/payment/v1/payment_service.pb-c.h"
 #include "jobs/jobs.h"
 
-/* A charge waits for the gateway, and its result is recorded after that. */
-#define GATEWAY_CALL_LIMIT_MS 60000
-
 #define SERVICE_OR_USER (CALLER_SERVICE | CALLER_DEVICE_USER)
 
 static const struct rpc_method methods[] = {
@@ -30,8 +27,7 @@ static const struct rpc_method methods[] = {
      .handler = create_payment,
      .scope = "payments.write",
      .callers = SERVICE_OR_USER,
-     .request_id = REQUEST_ID_REQUIRED,
-     .time_limit_ms = GATEWAY_CALL_LIMIT_MS},
+     .request_id = REQUEST_ID_REQUIRED},
     {.name = "GetPayment",
      .handler = get_payment,
      .scope = "payments.read",
@@ -44,8 +40,7 @@ static const struct rpc_method methods[] = {
      .handler = create_refund,
      .scope = "payments.refund",
      .callers = CALLER_SERVICE | CALLER_OPERATOR,
-     .request_id = REQUEST_ID_REQUIRED,
-     .time_limit_ms = GATEWAY_CALL_LIMIT_MS},
+     .request_id = REQUEST_ID_REQUIRED},
     {.name = "GetRefund",
      .handler = get_refund,
      .scope = "payments.read",
