@@ -2,9 +2,11 @@
  * The tripwire for card numbers.  It is not a search for smugglers: it catches the number that a
  * person typed into the wrong field or a program passed by mistake.
  *
- * A run is digits with at most one blank or dash between two of them; its groups are what the
- * separators leave.  Any row of neighbouring groups with 13–19 digits in all that passes the Luhn
- * check is a card number, so that "4242 4242 4242 4242 12" is found too.  Not looked at are
+ * A run is ASCII digits with at most one blank or dash between two of them; its groups are what the
+ * separators leave.  Dots separate too, but only groups of 4 to 6 digits and no run with blanks or
+ * dashes in it, so that decimals, versions and addresses are left alone.  Any row of neighbouring
+ * groups with 13–19 digits in all that passes the Luhn check is a card number, so that "4242 4242
+ * 4242 4242 12" is found too.  Not looked at are
  * - groups that touch a letter: they are part of a hexadecimal or base64 token;
  * - the canonical form of a UUID, in either case, that touches no letter or digit: our own names
  *   are made of them, and some hold long runs of digits;
@@ -16,6 +18,10 @@
 #define DIGITS_MIN  13
 #define DIGITS_MAX  19
 #define UUID_LENGTH 36
+
+/* Digits of a group in front of a dot, as cards have them: 4-4-4-4, 4-6-5, 4-6-4. */
+#define DOTTED_MIN 4
+#define DOTTED_MAX 6
 
 static bool is_digit(char c)
 {
@@ -61,25 +67,56 @@ static bool passes_luhn(const char *digits, size_t count)
     return sum % 10 == 0;
 }
 
+/* How a row of groups goes on. */
+struct row {
+    char digits[DIGITS_MAX];
+    size_t count;
+    size_t group; /* length of the last group */
+    char separator;
+};
+
+/* False: it has more digits than a card number. */
+static bool take_group(struct row *row, const char **text)
+{
+    row->group = 0;
+    for (; is_digit(**text); (*text)++) {
+        if (row->count == DIGITS_MAX)
+            return false;
+        row->digits[row->count++] = **text;
+        row->group++;
+    }
+    return true;
+}
+
+/* Does what stands behind the last group join it to another one? */
+static bool takes_separator(struct row *row, const char *text)
+{
+    size_t next = strspn(text[0] == '\0' ? text : text + 1, "0123456789");
+    bool dot = text[0] == '.';
+
+    if ((!dot && !is_separator(text[0])) || next == 0 || begins_with_uuid(text + 1))
+        return false;
+    if (row->separator != '\0' && dot != (row->separator == '.'))
+        return false;
+    if (dot && (row->group < DOTTED_MIN || row->group > DOTTED_MAX || next > DOTTED_MAX))
+        return false;
+    row->separator = text[0];
+    return true;
+}
+
 /* Does a row of whole groups that begins here make a card number? */
 static bool row_is_card_number(const char *text)
 {
-    char digits[DIGITS_MAX];
-    size_t count = 0;
+    struct row row = {.count = 0};
 
     if (*text == '0')
         return false;
     for (;;) {
-        while (is_digit(*text)) {
-            if (count == DIGITS_MAX)
-                return false;
-            digits[count++] = *text++;
-        }
-        if (is_letter(*text))
+        if (!take_group(&row, &text) || is_letter(*text))
             return false;
-        if (count >= DIGITS_MIN && passes_luhn(digits, count))
+        if (row.count >= DIGITS_MIN && passes_luhn(row.digits, row.count))
             return true;
-        if (!is_separator(text[0]) || !is_digit(text[1]) || begins_with_uuid(text + 1))
+        if (!takes_separator(&row, text))
             return false;
         text++;
     }

@@ -19,9 +19,10 @@ size_t text_length(const char *text);
 bool text_has_control(const char *text);
 
 /*
- * True when the text holds 13–19 digits, with at most one blank or dash between two of them, that
- * pass the Luhn check: it could be a card number and must be neither stored nor logged.  Digits
- * that touch a letter and UUIDs do not count; card_number.c has the rule in full.
+ * True when the text holds 13–19 ASCII digits, with at most one blank, dash or (between groups of 4
+ * to 6) dot between two of them, that pass the Luhn check: it could be a card number and must be
+ * neither stored nor logged.  Digits that touch a letter and UUIDs do not count; card_number.c has
+ * the rule in full.
  */
 bool text_has_card_number(const char *text);
 
