@@ -130,11 +130,12 @@ const char *dev_postgres_make(struct dev *dev)
     return problem;
 }
 
-/* A path of a unix socket has at most 107 bytes. */
+/* A path of a unix socket has at most 107 bytes, and lists of such paths have commas and quotes. */
 static const char *make_socket_directory(struct dev *dev)
 {
     const char *beside = dev_path(dev, "socket");
-    if (strlen(beside) + strlen(SOCKET_FILE) < sizeof(((struct sockaddr_un *)0)->sun_path)) {
+    if (strlen(beside) + strlen(SOCKET_FILE) < sizeof(((struct sockaddr_un *)0)->sun_path) &&
+        strpbrk(beside, ",\"") == NULL) {
         dev->socket_directory = beside;
         return make_private(dev, beside);
     }
