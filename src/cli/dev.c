@@ -10,6 +10,7 @@
 #include <limits.h>
 #include <signal.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/text.h"
@@ -75,22 +76,39 @@ static const char *start(struct dev *dev)
     return problem;
 }
 
-static void greet(const struct dev *dev)
+/* A word of a shell's command line. */
+static const char *shell_word(struct dev *dev, const char *text)
+{
+    static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+                                "/._-+:@%,=";
+    if (text[0] != '\0' && strspn(text, plain) == strlen(text))
+        return text;
+    const char *word = "'";
+    for (; *text != '\0'; text++)
+        word = *text == '\'' ? arena_printf(dev->arena, "%s'\\''", word)
+                             : arena_printf(dev->arena, "%s%c", word, *text);
+    return arena_printf(dev->arena, "%s'", word);
+}
+
+static void print_grpcurl(struct dev *dev, const char *as, const char *request, const char *call)
 {
     const char *certs = dev_path(dev, STATE_CERTIFICATES);
-    printf("\n"
-           "dues is ready at %s (state in %s; Ctrl-C stops it)\n"
-           "\n"
-           "grpcurl -cacert %s/ca.pem -cert %s/app-demo.pem -key %s/app-demo.key"
-           " %s list\n"
-           "grpcurl -cacert %s/ca.pem -cert %s/app-demo.pem -key %s/app-demo.key"
-           " %s dues.membership.v1.MembershipService/ListPlans\n"
-           "grpcurl -cacert %s/ca.pem -cert %s/service-billing.pem -key %s/service-billing.key"
-           " -d '{\"customer\": {\"displayName\": \"Ada\"}}'"
-           " %s dues.membership.v1.MembershipService/CreateCustomer\n"
-           "\n",
-           dev->address, dev->directory, certs, certs, certs, dev->address, certs, certs, certs,
-           dev->address, certs, certs, certs, dev->address);
+    printf("grpcurl -cacert %s -cert %s -key %s%s %s %s\n",
+           shell_word(dev, arena_printf(dev->arena, "%s/ca.pem", certs)),
+           shell_word(dev, arena_printf(dev->arena, "%s/%s.pem", certs, as)),
+           shell_word(dev, arena_printf(dev->arena, "%s/%s.key", certs, as)), request,
+           shell_word(dev, dev->address), call);
+}
+
+static void greet(struct dev *dev)
+{
+    printf("\ndues is ready at %s (state in %s; Ctrl-C stops it)\n\n", dev->address,
+           dev->directory);
+    print_grpcurl(dev, "app-demo", "", "list");
+    print_grpcurl(dev, "app-demo", "", "dues.membership.v1.MembershipService/ListPlans");
+    print_grpcurl(dev, "service-billing", " -d '{\"customer\": {\"displayName\": \"Ada\"}}'",
+                  "dues.membership.v1.MembershipService/CreateCustomer");
+    printf("\n");
     (void)fflush(stdout);
 }
 
@@ -106,17 +124,54 @@ static const char *stay(struct dev *dev)
                               dev_end(dev, &dev->postgres), dev->directory);
 }
 
-static void stop(struct dev *dev)
+/* SIGTERM ends a server that has not begun to serve; a serving one exits with a status. */
+static bool ended_in_order(const struct process *process)
+{
+    return process->status == 0 ||
+           (WIFSIGNALED(process->status) && WTERMSIG(process->status) == SIGTERM);
+}
+
+/* False when it did not end of itself, or not well. */
+static bool stop_server(struct dev *dev)
+{
+    if (!dev_is_running(&dev->server))
+        return true;
+    complain("stopping: waiting for duesd to finish its calls, at most %d s; Ctrl-C again kills it",
+             SERVER_PATIENCE_MS / 1000);
+    if (dev_stop(dev, &dev->server, SIGTERM, SIGKILL, SERVER_PATIENCE_MS))
+        complain(dev->hurried ? "duesd was killed before it had finished"
+                              : "duesd did not finish in time and was killed");
+    else if (!ended_in_order(&dev->server))
+        complain("duesd ended with %s: not all of its calls had finished",
+                 dev_end(dev, &dev->server));
+    return ended_in_order(&dev->server);
+}
+
+static bool stop_postgres(struct dev *dev)
+{
+    if (!dev_is_running(&dev->postgres))
+        return true;
+    complain("stopping: waiting for PostgreSQL");
+    /* SIGINT is its fast shutdown, SIGQUIT the immediate one: it recovers at the next start. */
+    if (!dev_stop(dev, &dev->postgres, SIGINT, SIGQUIT, POSTGRES_PATIENCE_MS))
+        return true;
+    complain("PostgreSQL was ended without a shutdown, and will recover at the next start");
+    return false;
+}
+
+/* True when all that ran ended in order. */
+static bool stop(struct dev *dev)
 {
     if (!dev->is_ours)
-        return;
+        return true;
     unlink(dev_path(dev, STATE_READY));
-    dev_stop(dev, &dev->server, SIGTERM, SERVER_PATIENCE_MS);
-    dev_stop(dev, &dev->postgres, SIGINT, POSTGRES_PATIENCE_MS);
-    if (dev->socket_directory == NULL)
-        return;
-    rmdir(dev->socket_directory);
-    unlink(dev_path(dev, "socket-directory"));
+    bool in_order = stop_server(dev);
+    in_order = stop_postgres(dev) && in_order;
+    if (dev->socket_directory != NULL) {
+        rmdir(dev->socket_directory);
+        unlink(dev_path(dev, "socket-directory"));
+    }
+    return in_order;
 }
 
 static int run(struct dev *dev)
@@ -129,10 +184,13 @@ static int run(struct dev *dev)
         greet(dev);
         problem = stay(dev);
     }
-    stop(dev);
-    if (problem == NULL || dev->stopping)
-        return EXIT_SUCCESS;
-    return complain("%s", problem);
+    bool failed = problem != NULL && !dev->stopping;
+    if (failed)
+        complain("%s", problem);
+    bool in_order = stop(dev);
+    if (dev->stopping)
+        complain("stopped");
+    return failed || !in_order ? EXIT_FAILURE : EXIT_SUCCESS;
 }
 
 /* The options into dev; -1, or the exit status when nothing is to be run. */

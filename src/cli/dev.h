@@ -16,6 +16,7 @@
 #pragma once
 
 #include <stdbool.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 #include "base/arena.h"
@@ -49,7 +50,9 @@ struct dev {
     struct process postgres;
     struct process server;
     struct process helper; /* the one whose end is being waited for */
-    bool stopping;         /* SIGINT or SIGTERM came */
+    bool stopping;         /* SIGINT, SIGTERM or SIGHUP came */
+    bool hurried;          /* and then another SIGINT or SIGTERM */
+    int64_t stopping_us;   /* when it came, monotonic */
 };
 
 /* Steps answer NULL, or one line that says what is wrong. */
@@ -93,7 +96,12 @@ const char *dev_spawn(struct dev *dev, const struct child *child, struct process
 const char *dev_run(struct dev *dev, const struct child *child, const char *what);
 /* Sleeps until something happens, at most `timeout_ms` (-1: for ever); notes ends and signals. */
 void dev_pump(struct dev *dev, int timeout_ms);
-/* Ends a child: the signal, and SIGKILL when it is still there after `patience_ms`. */
-void dev_stop(struct dev *dev, struct process *process, int signal_number, int patience_ms);
+/*
+ * Ends a child: the signal, and when it is still there after `patience_ms`, or we are hurried, the
+ * last signal.  True when that was needed.
+ */
+bool dev_stop(struct dev *dev, struct process *process, int signal_number, int last_signal,
+              int patience_ms);
+bool dev_is_running(const struct process *process);
 /* "status 3", "signal 9". */
 const char *dev_end(const struct dev *dev, const struct process *process);

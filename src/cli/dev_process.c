@@ -17,13 +17,20 @@
 #include "base/time.h"
 
 #define EXIT_NOT_STARTED 127
+/* PostgreSQL kills its own children 5 s after a SIGQUIT. */
+#define LAST_PATIENCE_MS 8000
+/* A terminal, a shell and `timeout` may each send a signal for one and the same wish. */
+#define SAME_WISH_US (500 * US_PER_MS)
 
 static void watched_signals(sigset_t *signals)
 {
     sigemptyset(signals);
     sigaddset(signals, SIGINT);
     sigaddset(signals, SIGTERM);
-    sigaddset(signals, SIGHUP);
+    /* Ignored by whoever started us (nohup), it is to be without effect; blocked, it would wait. */
+    struct sigaction hangup;
+    if (sigaction(SIGHUP, NULL, &hangup) == 0 && hangup.sa_handler != SIG_IGN)
+        sigaddset(signals, SIGHUP);
     sigaddset(signals, SIGCHLD);
 }
 
@@ -105,6 +112,16 @@ static void reap(struct dev *dev)
     }
 }
 
+static void note_wish_to_stop(struct dev *dev, int signal_number)
+{
+    int64_t now_us = clock_monotonic_us(clock_system());
+    if (!dev->stopping)
+        dev->stopping_us = now_us;
+    else if (signal_number != SIGHUP && now_us - dev->stopping_us >= SAME_WISH_US)
+        dev->hurried = true;
+    dev->stopping = true;
+}
+
 void dev_pump(struct dev *dev, int timeout_ms)
 {
     sigset_t signals;
@@ -113,10 +130,8 @@ void dev_pump(struct dev *dev, int timeout_ms)
                                .tv_nsec = (long)(timeout_ms % 1000) * 1000000L};
     int signal_number =
         timeout_ms < 0 ? sigwaitinfo(&signals, NULL) : sigtimedwait(&signals, NULL, &timeout);
-    if (signal_number == SIGINT || signal_number == SIGTERM)
-        dev->stopping = true;
-    if (signal_number == SIGHUP && dev->server.pid != 0 && !dev->server.ended)
-        kill(dev->server.pid, SIGHUP);
+    if (signal_number == SIGINT || signal_number == SIGTERM || signal_number == SIGHUP)
+        note_wish_to_stop(dev, signal_number);
     reap(dev);
 }
 
@@ -134,7 +149,7 @@ const char *dev_run(struct dev *dev, const struct child *child, const char *what
         return problem;
     while (!dev->helper.ended && !dev->stopping)
         dev_pump(dev, -1);
-    dev_stop(dev, &dev->helper, SIGTERM, 5000);
+    dev_stop(dev, &dev->helper, SIGTERM, SIGKILL, 5000);
     if (dev->stopping)
         return "interrupted";
     if (dev->helper.status == 0)
@@ -142,17 +157,35 @@ const char *dev_run(struct dev *dev, const struct child *child, const char *what
     return arena_printf(dev->arena, "%s failed with %s", what, dev_end(dev, &dev->helper));
 }
 
-void dev_stop(struct dev *dev, struct process *process, int signal_number, int patience_ms)
+bool dev_is_running(const struct process *process)
+{
+    return process->pid != 0 && !process->ended;
+}
+
+static void wait_for_end(struct dev *dev, struct process *process, int patience_ms,
+                         bool unless_hurried)
 {
     const struct clock *clock = clock_system();
     int64_t until_us = clock_monotonic_us(clock) + patience_ms * US_PER_MS;
-    if (process->pid == 0 || process->ended)
-        return;
-    kill(process->pid, signal_number);
-    while (!process->ended && clock_monotonic_us(clock) < until_us)
+    while (!process->ended && !(unless_hurried && dev->hurried) &&
+           clock_monotonic_us(clock) < until_us)
         dev_pump(dev, 100);
+}
+
+bool dev_stop(struct dev *dev, struct process *process, int signal_number, int last_signal,
+              int patience_ms)
+{
+    if (!dev_is_running(process))
+        return false;
+    kill(process->pid, signal_number);
+    wait_for_end(dev, process, patience_ms, true);
+    if (process->ended)
+        return false;
+    kill(process->pid, last_signal);
+    wait_for_end(dev, process, LAST_PATIENCE_MS, false);
     if (!process->ended)
         kill(process->pid, SIGKILL);
     while (!process->ended)
         dev_pump(dev, 100);
+    return true;
 }

@@ -198,7 +198,7 @@ static const char *wait_until_ready(struct dev *dev)
             problem =
                 arena_printf(dev->arena, "PostgreSQL ended with %s", dev_end(dev, &dev->postgres));
     }
-    dev_stop(dev, &dev->helper, SIGTERM, 2000);
+    dev_stop(dev, &dev->helper, SIGTERM, SIGKILL, 2000);
     if (problem == NULL && dev->helper.status != 0)
         problem = "duesd did not become ready";
     return problem;

@@ -4,6 +4,7 @@ one clear line for everything that keeps it from starting."""
 
 import json
 import os
+import shlex
 import shutil
 import signal
 import socket
@@ -50,10 +51,10 @@ def until(holds, what, seconds=START_SECONDS):
 class Dev:
     """One run of `dues dev`."""
 
-    def __init__(self, state, listen="127.0.0.1:0"):
+    def __init__(self, state, listen="127.0.0.1:0", prefix=()):
         self.state = state
         self.output = tempfile.TemporaryFile()
-        self.process = subprocess.Popen([DUES, "dev", "--state-dir", state, "--listen", listen],
+        self.process = subprocess.Popen([*prefix, DUES, "dev", "--state-dir", state, "--listen", listen],
                                         stdin=subprocess.DEVNULL, stdout=self.output, stderr=subprocess.STDOUT)
 
     def said(self):
@@ -164,20 +165,61 @@ class DevTest(unittest.TestCase):
 
     def test_ends_when_its_server_does(self):
         run = self.start()
-        duesd = [child for child in descendants(run.process.pid)
-                 if os.readlink(f"/proc/{child}/exe").endswith("/duesd")]
-        os.kill(duesd[0], signal.SIGKILL)
+        os.kill(self.duesd_of(run), signal.SIGKILL)
         self.assertEqual(run.process.wait(60), 1)
         self.assertIn("dues: duesd ended with signal 9", run.said())
         self.assertFalse(os.path.exists(os.path.join(self.state, "ready")))
 
+    def duesd_of(self, run):
+        return [child for child in descendants(run.process.pid)
+                if os.readlink(f"/proc/{child}/exe").endswith("/duesd")][0]
+
+    def test_says_what_it_waits_for_and_kills_it_at_the_second_signal(self):
+        run = self.start()
+        customer = self.create()
+        children = descendants(run.process.pid)
+        os.kill(self.duesd_of(run), signal.SIGSTOP)  # would never end of itself
+
+        run.process.send_signal(signal.SIGINT)
+        until(lambda: "dues: stopping: waiting for duesd to finish its calls" in run.said(), "the line", 10)
+        time.sleep(1)
+        self.assertIsNone(run.process.poll())
+        run.process.send_signal(signal.SIGINT)
+
+        self.assertEqual(run.process.wait(15), 1)
+        self.assertIn("dues: duesd was killed before it had finished\n", run.said())
+        self.assertTrue(run.said().endswith("dues: stopped\n"), run.said())
+        self.assertEqual([child for child in children if is_alive(child)], [])
+        self.start()
+        self.assertTrue(self.exists(customer))
+
+    def test_takes_two_signals_at_once_for_one(self):
+        run = self.start()
+        run.process.send_signal(signal.SIGINT)
+        time.sleep(0.05)
+        self.assertEqual(run.process.poll() or run.end(signal.SIGTERM), 0)
+
+    def test_stops_when_its_terminal_is_closed(self):
+        run = self.start()
+        children = descendants(run.process.pid)
+        self.assertEqual(run.end(signal.SIGHUP), 0)
+        self.assertEqual([child for child in children if is_alive(child)], [])
+
+    def test_outlives_its_terminal_under_nohup(self):
+        run = self.start(prefix=("nohup",))
+        run.process.send_signal(signal.SIGHUP)
+        time.sleep(0.5)
+        self.create()
+        self.assertEqual(run.end(), 0)
+
     def test_prints_lines_that_name_files_that_are_there(self):
+        self.state = os.path.join(self.scratch, "Ada's \"new\" state, $HOME")
         run = self.start()
         address = text_of(self.state, "ready").strip()
         lines = [line for line in run.said().splitlines() if line.startswith("grpcurl ")]
         self.assertEqual(len(lines), 3)
         for line in lines:
-            words = line.split()
+            words = shlex.split(line)
             for option in ("-cacert", "-cert", "-key"):
                 self.assertTrue(os.path.isfile(words[words.index(option) + 1]), line)
             self.assertIn(address, words)
