@@ -48,11 +48,15 @@ static void compare(struct story *story, const char *customer, int64_t *told, in
         int64_t kept =
             minor_units(payment->amount_captured) - minor_units(payment->amount_refunded);
         int64_t journal = journal_of(story, payment->name);
-        story_tell(story, "%s %s: %" PRId64 " cents here, %" PRId64 " at the gateway",
+        const char *refunded = minor_units(payment->amount_refunded) == 0
+                                   ? ""
+                                   : arena_printf(story->arena, ", %s refunded",
+                                                  story_money(story, payment->amount_refunded));
+        story_tell(story, "%s %s%s: %" PRId64 " cents here, %" PRId64 " at the gateway",
                    story_money(story, payment->amount),
                    story_enum(&dues__payment__v1__payment__state__descriptor, (int)payment->state,
                               "STATE_"),
-                   kept, journal);
+                   refunded, kept, journal);
         story_expect(story, kept == journal, "both to agree about %s", payment->name);
         *told += kept;
         *happened += journal;
