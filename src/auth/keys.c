@@ -17,7 +17,7 @@
 #define LOAD_TIME_US    (15 * US_PER_SECOND)
 #define RETRY_PAUSE_US  (100 * US_PER_MS)
 
-/* The authority is renewed by a new generation long before. */
+/* Nothing renews the authority: a new generation before that is work by hand. */
 #define DEVICE_CA_LIFE_US (3650 * US_PER_DAY)
 
 struct auth_keys {

@@ -63,7 +63,7 @@ struct settings {
     int32_t dunning_retry_days[DUNNING_RETRIES_MAX]; /* after the period's end */
     int32_t dunning_retry_count;
     int64_t dunning_cancel_days;
-    int64_t incomplete_seconds; /* first payment must succeed within; semantics.md 5.2: 23 h */
+    int64_t incomplete_seconds; /* first payment must succeed within */
 
     /* jobs */
     int64_t job_poll_ms;

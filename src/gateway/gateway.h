@@ -1,7 +1,7 @@
 /*
  * A payment gateway as the house sees it: one interface, one folder an implementation.
  *
- * `send` classifies what came back by the table of charging.md 3.4; whoever calls it has already
+ * `send` classifies what came back as one of enum gateway_outcome; whoever calls it has already
  * committed "a request may have left".  The same request with the same idempotency key may be sent
  * again within `resend_window_us`; the gateway then answers what happened the first time.
  */
@@ -41,7 +41,7 @@ struct gateway_answer {
     enum gateway_outcome outcome;
     const char *transaction;  /* the gateway's id; "" when none */
     struct money amount;      /* as the gateway says; must equal the request's */
-    const char *decline_code; /* a name of semantics.md 5.8; "" unless declined */
+    const char *decline_code; /* a name of payment/decline.c; "" unless declined */
     const char *evidence;     /* short text for the attempt's row; no secrets */
 };
 

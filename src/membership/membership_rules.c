@@ -1,5 +1,5 @@
 /*
- * The rules of memberships (semantics.md 5.2 and 5.4): first payment, renewal, dunning, end.  A
+ * The rules of memberships: first payment, renewal, dunning, end.  A
  * decision is a copy of the membership as it stands next; the version guard of the step decides
  * whether it still holds when it is written.
  */

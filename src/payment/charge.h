@@ -1,5 +1,5 @@
 /*
- * A charge on its way to a gateway and back: charging.md in code.
+ * A charge on its way to a gateway and back.
  *
  *   charge_prepare   load the method, make ids and the gateway's idempotency key   (nothing
  * recorded) step function    whoever charges records its own rows and, in the same commit, calls

@@ -1,5 +1,5 @@
 /*
- * Why a bank or gateway says no, normalised (semantics.md 5.8): one table, used by payments and
+ * Why a bank or gateway says no, normalised: one table, used by payments and
  * memberships.
  */
 #pragma once

@@ -78,7 +78,7 @@ const struct error *pg_read(struct call *call, struct uuid key,
 
 /*
  * Writes: a stored function that is idempotent by its natural key, because a lost COMMIT is
- * resolved by running the same op again (charging.md 3.6).  Returns only when the commit is known,
+ * resolved by running the same op again.  Returns only when the commit is known,
  * or UNAVAILABLE / DATABASE_UNAVAILABLE when it could not be made known in time: a little before
  * the deadline, and after two seconds when there is no connection and nothing was sent.
  */

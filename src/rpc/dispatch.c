@@ -1,9 +1,6 @@
 /*
  * What happens to every call, in this order: who is it, may it, what does it ask, the handler, the
  * answer, one log line.  Nobody else in the house logs a call's error.
- *
- * The guards of the edge (a bucket of call starts for each identity, deny-listed certificates)
- * stand between rpc_identify and rpc_authorise.
  */
 
 #include "base/settings.h"

@@ -16,8 +16,8 @@
 #include "base/text.h"
 #include "gateway/sandbox/memory.h"
 
-/* Stripe compares parameters of a repeated key for 24 hours; we stop to re-send before
- * (charging.md 3.5). */
+/* Stripe compares parameters of a repeated key for 24 hours; we stop to re-send
+ * before. */
 #define RESEND_WINDOW_US (20 * US_PER_HOUR)
 #define ANSWER_MARGIN_US US_PER_SECOND
 #define CARD_EXP_MONTH   12

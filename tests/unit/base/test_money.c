@@ -38,7 +38,7 @@ static void assert_exponent(const char *codes, int expected)
     }
 }
 
-/* semantics.md 5.6; where Stripe and ISO differ (MGA, ISK, UGX), ISO. */
+/* Where Stripe and ISO differ (MGA, ISK, UGX), ISO. */
 static void knows_the_exponents_of_iso_4217(void **state)
 {
     (void)state;
@@ -113,7 +113,7 @@ static void writes_amounts_for_people(void **state)
     assert_text("CLF", INT64_MIN, "-922337203685477.5808 CLF");
 }
 
-/* The vectors of semantics.md 5.5, in its order. */
+/* Parts of a price: nothing is lost and nothing is made by rounding. */
 static void cuts_sum_to_the_price(void **state)
 {
     static const int64_t cuts_s[] = {0, 432001, 1252800, 1728000, MAY_S};

@@ -129,7 +129,7 @@ static void every_day_of_eight_centuries_reads_back(void **state)
     }
 }
 
-/* semantics.md 5.5, "Month anchors". */
+/* Periods are counted from the anchor, not from the end of the one before. */
 static void the_31st_stays_the_31st(void **state)
 {
     int64_t anchor = at("2026-01-31T12:30:00.5Z");

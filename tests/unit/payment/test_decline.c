@@ -11,7 +11,7 @@
 #include "base/text.h"
 #include "payment/decline.h"
 
-/* semantics.md 5.8, all of them. */
+/* All of them. */
 static const char *const codes[] = {
     "approve_with_id",
     "authentication_required",
