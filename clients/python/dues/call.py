@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from typing import Any, Callable, Generic, Iterator, TypeVar
 
 import grpc
+from google.protobuf import message_factory
+from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import Message
 
 from dues.errors import DuesError
@@ -97,7 +99,47 @@ def make_request(request_type, request, fields) -> Message:
     if request is not None:
         message.CopyFrom(request)
         return message
-    return request_type(**fields)
+    try:
+        return request_type(**fields)
+    except (TypeError, ValueError) as error:
+        # protobuf does not say which field it means.
+        explained = explain(request_type, fields, "")
+        if explained is None:
+            raise
+        raise explained from error
+
+
+def explain(message_type, fields, prefix) -> Exception | None:
+    """The exception for the first of the fields that cannot be set, with its name."""
+    for name, value in fields.items():
+        try:
+            message_type(**{name: value})
+        except (TypeError, ValueError) as error:
+            path = prefix + name
+            field = message_type.DESCRIPTOR.fields_by_name.get(name)
+            if field is None:
+                return type(error)(f"there is no field {path}")
+            if field.message_type is not None and isinstance(value, dict):
+                nested = message_factory.GetMessageClass(field.message_type)
+                return explain(nested, value, f"{path}.")
+            if isinstance(error, TypeError) and not field.is_repeated:
+                return TypeError(f"{path} must be {kind(field)}, not {type(value).__name__}")
+            return (TypeError if isinstance(error, TypeError) else ValueError)(f"{path}: {error}")
+    return None
+
+
+def kind(field) -> str:
+    if field.message_type is not None:
+        return f"a dict or {field.message_type.name}"
+    if field.type == FieldDescriptor.TYPE_STRING:
+        return "str"
+    if field.type == FieldDescriptor.TYPE_BYTES:
+        return "bytes"
+    if field.type == FieldDescriptor.TYPE_BOOL:
+        return "bool"
+    if field.enum_type is not None:
+        return f"a value of {field.enum_type.name}"
+    return "int"
 
 
 class Call:

@@ -41,6 +41,30 @@ def test_takes_a_request_message_as_well(service, customer, card):
         service.payment.create_payment(request, parent="customers/me")
 
 
+@pytest.mark.parametrize(
+    "fields, error, text",
+    [
+        ({"parent": 5}, TypeError, "parent must be str, not int"),
+        (
+            {"payment": {"amount": {"minor_units": 9.99}}},
+            TypeError,
+            "payment.amount.minor_units must be int, not float",
+        ),
+        ({"payment": {"amount": 5}}, TypeError, "payment.amount must be a dict or Money, not int"),
+        (
+            {"payment": {"amount": {"minor_units": 2**63}}},
+            ValueError,
+            "payment.amount.minor_units: Value out of range",
+        ),
+        ({"payment": {"price": 1}}, ValueError, "there is no field payment.price"),
+        ({"paymnet": {}}, ValueError, "there is no field paymnet"),
+    ],
+)
+def test_names_the_field_that_cannot_be_set(service, fields, error, text):
+    with pytest.raises(error, match=f"^{text}"):
+        service.payment.create_payment(**fields)
+
+
 def test_a_decline_is_an_answer(service, customer):
     card = service.payment.create_payment_method(
         parent=customer.name, payment_method={"gateway_token": "tok_chargeDeclined"}
