@@ -10,7 +10,7 @@ import tempfile
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "fault"))
-from environment import children_of, until  # noqa: E402
+from environment import children_of, die_with_parent, until  # noqa: E402
 
 BUILD = os.environ.get("DUES_BUILD", "build/release")
 TOOLS = os.environ.get("DUES_TOOLS", "build/tools")
@@ -70,7 +70,8 @@ class Server:
         """`dues dev` until it says that it is ready."""
         ready = os.path.join(self.directory, "ready")
         self.dev = subprocess.Popen([os.path.join(BUILD, "dues"), "dev", "--state-dir", self.directory, "--listen",
-                                     "127.0.0.1:0"], stdin=subprocess.DEVNULL, stdout=self.output, stderr=self.output)
+                                     "127.0.0.1:0"], stdin=subprocess.DEVNULL, stdout=self.output, stderr=self.output,
+                                    preexec_fn=die_with_parent)
         until(lambda: os.path.exists(ready) or self.dev.poll() is not None, "dues dev")
         if self.dev.poll() is not None:
             raise AssertionError(f"dues dev ended with {self.dev.returncode}: {self.said()}")

@@ -4,6 +4,7 @@
 our own children, killed by process id only.
 """
 
+import ctypes
 import os
 import pwd
 import re
@@ -14,6 +15,7 @@ import tempfile
 import time
 
 PATIENCE = 60
+PR_SET_PDEATHSIG = 1
 
 
 class Broken(Exception):
@@ -28,6 +30,11 @@ def until(condition, what, patience=PATIENCE, step=0.01):
             raise Broken(f"{what} did not happen within {patience} s")
         time.sleep(step)
     return time.monotonic() - begun
+
+
+def die_with_parent():
+    """In a child before it becomes what it shall be: nothing of ours outlives us, however we end."""
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def children_of(pid):
@@ -86,7 +93,7 @@ class Environment:
         """The state as `dues dev` leaves it."""
         ready = os.path.join(self.state, "ready")
         with subprocess.Popen([os.path.join(self.build, "dues"), "dev", "--state-dir", self.state, "--listen",
-                               "127.0.0.1:0"], stdout=self.log, stderr=self.log) as dev:
+                               "127.0.0.1:0"], stdout=self.log, stderr=self.log, preexec_fn=die_with_parent) as dev:
             try:
                 until(lambda: os.path.exists(ready) or dev.poll() is not None, "dues dev")
             finally:
@@ -119,13 +126,14 @@ class Environment:
                 [os.path.join(self.binaries(), "postgres"), "-D", os.path.join(self.state, "postgres"),
                  "-c", "listen_addresses=", "-c", f"unix_socket_directories={self.socket}", "-c", "port=5432",
                  "-c", "fsync=on", "-c", "synchronous_commit=on", "-c", "full_page_writes=on", "-c", "jit=off"],
-                stdin=subprocess.DEVNULL, stdout=log, stderr=log, user=self.user, cwd="/", start_new_session=True)
+                stdin=subprocess.DEVNULL, stdout=log, stderr=log, user=self.user, cwd="/", start_new_session=True,
+                preexec_fn=die_with_parent)
         return until(lambda: self.is_running("postgres") and self.query("SELECT 1") == "1", "PostgreSQL")
 
     def spawn_duesd(self):
         self.duesd = subprocess.Popen([os.path.join(self.build, "duesd"), "serve", "--config", self.configuration],
                                       stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log,
-                                      start_new_session=True)
+                                      start_new_session=True, preexec_fn=die_with_parent)
 
     def start_duesd(self):
         self.spawn_duesd()

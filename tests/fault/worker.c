@@ -9,13 +9,14 @@
 
 #include "client_log.h"
 
-#define TRIES_UNDER_WAY  12
-#define TRIES_AT_THE_END 1500
-#define PAUSE_MS         100
-#define REPEATS_AT_END   400
-#define CLOCK_START      1767225600LL /* 2026-01-01T00:00:00Z */
-#define MONTH_AND_A_BIT  (32LL * 86400)
-#define ADVANCES_MAX     200
+#define TRIES_UNDER_WAY 12
+#define SETTLE_SECONDS  180
+#define SETTLE_PAUSE_MS 500
+#define PAUSE_MS        100
+#define REPEATS_AT_END  400
+#define CLOCK_START     1767225600LL /* 2026-01-01T00:00:00Z */
+#define MONTH_AND_A_BIT (32LL * 86400)
+#define ADVANCES_MAX    200
 
 void worker_init(struct worker *worker, struct dues_client *client, struct client_log *log,
                  const char *run, long index, uint64_t seed, const atomic_bool *stop_wanted)
@@ -349,14 +350,25 @@ static void do_something(struct worker *worker)
         advance(worker);
 }
 
-/* Nobody is killed any more: what is not known must become known. */
+/* One more try of each request that is not known; how many then still are not. */
+static size_t ask_unknown(struct worker *worker)
+{
+    size_t unknown = 0;
+    for (size_t i = 0; i < worker->operation_count; i++) {
+        if (!worker->operations[i].known && !send_once(worker, &worker->operations[i]))
+            unknown++;
+    }
+    return unknown;
+}
+
+/* Nobody is killed any more: what is not known must become known, and soon. */
 static void settle(struct worker *worker)
 {
-    for (size_t i = 0; i < worker->operation_count; i++) {
-        if (!worker->operations[i].known)
-            ask(worker, i, TRIES_AT_THE_END);
-        if (!worker->operations[i].known)
-            worker->counts.unsettled++;
+    time_t until = time(NULL) + SETTLE_SECONDS;
+    worker->counts.unsettled = ask_unknown(worker);
+    while (worker->counts.unsettled > 0 && time(NULL) < until) {
+        pause_ms(SETTLE_PAUSE_MS);
+        worker->counts.unsettled = ask_unknown(worker);
     }
 }
 
