@@ -29,23 +29,28 @@ void field_error_add(struct field_errors *errors, const char *field, const char 
     va_end(arguments);
 }
 
+struct error *field_errors_tell(struct call *call, struct error *error)
+{
+    const struct field_error *first = &error->fields[0];
+
+    if (error->field_count == 1)
+        error->message = arena_printf(call->arena, "field %s %s", first->field, first->description);
+    else
+        error->message = arena_printf(call->arena, "%zu fields are wrong, the first: %s %s",
+                                      error->field_count, first->field, first->description);
+    return error_with(call->arena, error, "field", "%s", first->field);
+}
+
 const struct error *field_errors_result(struct field_errors *errors)
 {
-    struct error *error;
-
     if (errors->count == 0)
         return NULL;
-    const struct field_error *first = &errors->list[0];
-    if (errors->count == 1)
-        error = refuse(errors->call, STATUS_INVALID_ARGUMENT, "INVALID_FIELD", "field %s %s",
-                       first->field, first->description);
-    else
-        error = refuse(errors->call, STATUS_INVALID_ARGUMENT, "INVALID_FIELD",
-                       "%zu fields are wrong, the first: %s %s", errors->count, first->field,
-                       first->description);
+
+    struct error *error =
+        refuse(errors->call, STATUS_INVALID_ARGUMENT, "INVALID_FIELD", "wrong fields");
     memcpy(error->fields, errors->list, errors->count * sizeof errors->list[0]);
     error->field_count = errors->count;
-    return error_with(errors->call->arena, error, "field", "%s", first->field);
+    return field_errors_tell(errors->call, error);
 }
 
 void check_text(struct field_errors *errors, const char *field, const char *value,
@@ -129,7 +134,8 @@ void check_email(struct field_errors *errors, const char *field, const char *val
     if (at == NULL || strlen(value) > 254 || !is_email_local_part(value, (size_t)(at - value)) ||
         !is_email_domain(at + 1))
         field_error_add(errors, field,
-                        "must be an e-mail address of at most 254 characters, 'name@example.com'");
+                        "must be an e-mail address in ASCII like 'name@example.com': at most 64 "
+                        "characters, one '@', a domain with a dot, at most 254 in all");
 }
 
 void check_money(struct field_errors *errors, const char *field, bool present,
@@ -185,7 +191,9 @@ void check_name(struct field_errors *errors, const char *field, const char *valu
     if (value == NULL || *value == '\0')
         field_error_add(errors, field, "must not be empty");
     else if (!name_parse(pattern, value, ids, id_count))
-        field_error_add(errors, field, "must be a resource name of the form '%s'",
+        field_error_add(errors, field,
+                        "must be a resource name of the form '%s', each id a UUID in lower case as "
+                        "the server gave it",
                         pattern_for_people(errors->call->arena, pattern));
 }
 

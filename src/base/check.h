@@ -26,6 +26,9 @@ void field_error_add(struct field_errors *errors, const char *field, const char 
 /* NULL, or INVALID_ARGUMENT / INVALID_FIELD with every violation. */
 const struct error *field_errors_result(struct field_errors *errors) MUST_CHECK;
 
+/* Gives an error that lists wrong fields its message and metadata: the first of them. */
+struct error *field_errors_tell(struct call *call, struct error *error);
+
 /* Length in code points. */
 void check_text(struct field_errors *errors, const char *field, const char *value,
                 size_t length_min, size_t length_max);

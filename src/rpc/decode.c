@@ -8,6 +8,7 @@
 #include <grpc/byte_buffer.h>
 #include <grpc/byte_buffer_reader.h>
 
+#include "base/check.h"
 #include "crypto/secrets.h"
 #include "rpc/internal.h"
 #include "rpc/validate.h"
@@ -56,13 +57,10 @@ static const struct error *unpack(struct call *call, const ProtobufCMessageDescr
                   "request is not a message of the method's type");
 }
 
-static struct error *request_id_error(struct call *call, const char *reason, const char *message,
-                                      const char *description)
+static struct error *request_id_error(struct error *error)
 {
-    struct error *error = refuse(call, STATUS_INVALID_ARGUMENT, reason, "%s", message);
-
-    error->fields[error->field_count++] =
-        (struct field_error){.field = "request_id", .description = description};
+    error->fields[error->field_count++] = (struct field_error){
+        .field = "request_id", .description = "must be 1 to 64 characters of [A-Za-z0-9_-]"};
     return error;
 }
 
@@ -78,14 +76,13 @@ static const struct error *read_request_id(struct rpc_call *rpc, const ProtobufC
     if (*id == NULL || **id == '\0') {
         if (rpc->route->method->request_id == REQUEST_ID_OPTIONAL)
             return NULL;
-        return request_id_error(call, "REQUEST_ID_REQUIRED",
-                                "method moves money and needs a request_id",
-                                "must be 1 to 64 characters of [A-Za-z0-9_-]");
+        return request_id_error(refuse(call, STATUS_INVALID_ARGUMENT, "REQUEST_ID_REQUIRED",
+                                       "method moves money and needs a request_id"));
     }
     size_t length = strspn(*id, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-");
     if ((*id)[length] != '\0' || length > REQUEST_ID_LENGTH_MAX)
-        return request_id_error(call, "INVALID_FIELD", "request has invalid fields",
-                                "must be 1 to 64 characters of [A-Za-z0-9_-]");
+        return field_errors_tell(call, request_id_error(refuse(call, STATUS_INVALID_ARGUMENT,
+                                                               "INVALID_FIELD", "wrong fields")));
     call->request_id = *id;
     return NULL;
 }

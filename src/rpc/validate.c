@@ -8,6 +8,7 @@
 
 #include "rpc/validate.h"
 
+#include "base/check.h"
 #include "base/text.h"
 #include "rpc/wire.h"
 
@@ -82,8 +83,7 @@ static void add_violation(struct walk *walk, struct error **error, const struct 
 
 static void wrong(struct walk *walk, const struct place *place, const char *description)
 {
-    add_violation(walk, &walk->invalid, place, "INVALID_FIELD", "request has invalid fields",
-                  description);
+    add_violation(walk, &walk->invalid, place, "INVALID_FIELD", "wrong fields", description);
 }
 
 static bool ends_with(const char *text, const char *end)
@@ -218,5 +218,7 @@ const struct error *validate_message(struct call *call, const ProtobufCMessageDe
     struct wire_reader message = {bytes, bytes + size};
 
     TRY(walk_message(&walk, type, message, NULL, 0));
-    return walk.card != NULL ? walk.card : walk.invalid;
+    if (walk.card != NULL)
+        return walk.card;
+    return walk.invalid != NULL ? field_errors_tell(call, walk.invalid) : NULL;
 }

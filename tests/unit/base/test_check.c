@@ -97,8 +97,10 @@ static void all_wrong_fields_are_told_at_once(void **state)
     assert_string_equal(error->fields[1].field, "amount.currency_code");
     assert_string_equal(error->fields[2].field, "amount.minor_units");
     assert_string_equal(error->fields[3].field, "parent");
-    assert_string_equal(error->fields[3].description,
-                        "must be a resource name of the form 'customers/{customer}'");
+    assert_string_equal(
+        error->fields[3].description,
+        "must be a resource name of the form 'customers/{customer}', each id a UUID in "
+        "lower case as the server gave it");
 }
 
 static void never_more_than_fit_into_an_answer(void **state)
@@ -247,7 +249,8 @@ static void names_are_read_by_their_pattern(void **state)
     check_name(&f->errors, "name", "customers/" ID "/refunds/" ID, pattern, ids, 2);
     assert_string_equal(
         f->errors.list[0].description,
-        "must be a resource name of the form 'customers/{customer}/payments/{payment}'");
+        "must be a resource name of the form 'customers/{customer}/payments/{payment}', each "
+        "id a UUID in lower case as the server gave it");
     assert_wrong(f, "name", "a refund");
 }
 

@@ -105,6 +105,8 @@ static void says_which_of_a_list_is_wrong(void **state)
     assert_non_null(error);
     assert_int_equal(error->field_count, 1);
     assert_string_equal(error->fields[0].field, "field_violations[2].field");
+    assert_string_equal(error->message,
+                        "field field_violations[2].field must not contain control characters");
 }
 
 static void looks_into_maps(void **state)
