@@ -13,6 +13,7 @@
 #define CONDITIONS_MAX    8
 #define FILTER_LENGTH_MAX 255
 #define WORD_SIZE         64
+#define STATE_PREFIX      "STATE_"
 
 /* The contract's states; a payment is never in those that this version does not reach. */
 static const char *const filter_states[] = {"PROCESSING", "REQUIRES_ACTION", "REQUIRES_CAPTURE",
@@ -36,6 +37,7 @@ struct parser {
     struct call *call;
     const char *text;
     const char *at;
+    const char *word; /* where the last one began: what an error points to */
     unsigned states;
     int64_t from_us;
     int64_t until_us;
@@ -50,7 +52,7 @@ static const struct error *invalid(const struct parser *parser, const char *what
     error->fields[0] = (struct field_error){
         .field = "filter",
         .description = arena_printf(parser->call->arena, "at character %d: %s",
-                                    (int)(parser->at - parser->text) + 1, what),
+                                    (int)(parser->word - parser->text) + 1, what),
     };
     error->field_count = 1;
     return error;
@@ -73,6 +75,7 @@ static const struct error *take_word(struct parser *parser, struct word *word)
     size_t length = 0;
 
     skip_blanks(parser);
+    parser->word = parser->at;
     word->is_quoted = *parser->at == '"';
     if (word->is_quoted) {
         parser->at++;
@@ -114,13 +117,16 @@ static const struct error *take_state(struct parser *parser, enum comparison com
     if (comparison != EQUAL && comparison != NOT_EQUAL)
         return invalid(parser, "can compare a state with = and != only");
     TRY(take_word(parser, &word));
+    /* With the enum's prefix too, as an answer in JSON has it. */
+    const char *name =
+        text_starts_with(word.text, STATE_PREFIX) ? word.text + strlen(STATE_PREFIX) : word.text;
     for (size_t i = 0; i < ARRAY_LENGTH(filter_states); i++) {
-        if (!text_equal(word.text, filter_states[i]))
+        if (!text_equal(name, filter_states[i]))
             continue;
         parser->states &= comparison == EQUAL ? 1U << i : ~(1U << i);
         return NULL;
     }
-    return invalid(parser, "names a state that does not exist");
+    return invalid(parser, "names a state that does not exist; one is SUCCEEDED");
 }
 
 static void from(struct parser *parser, int64_t time_us)
@@ -152,7 +158,8 @@ static const struct error *take_time(struct parser *parser, enum comparison comp
 
     TRY(take_word(parser, &word));
     if (!word.is_quoted || !time_parse(word.text, &time_us))
-        return invalid(parser, "needs a time like \"2026-01-01T00:00:00Z\", in quotes");
+        return invalid(parser,
+                       "needs a time that exists, like \"2026-01-01T00:00:00Z\", in quotes");
     switch (comparison) {
     case EQUAL:
         from(parser, time_us);
@@ -232,6 +239,7 @@ const struct error *payment_filter_parse(struct call *call, const char *text,
         .call = call,
         .text = text,
         .at = text,
+        .word = text,
         .states = ALL_STATES,
         .from_us = TIME_US_MIN,
         .until_us = TIME_US_MAX,

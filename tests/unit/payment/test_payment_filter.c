@@ -59,6 +59,7 @@ static void narrows_states(void **state)
 {
     assert_string_equal(parsed(*state, "state = SUCCEEDED").states, "SUCCEEDED");
     assert_string_equal(parsed(*state, "state=\"FAILED\"").states, "FAILED");
+    assert_string_equal(parsed(*state, "state = STATE_FAILED").states, "FAILED");
     assert_string_equal(parsed(*state, "state != SUCCEEDED AND state!=CANCELED").states,
                         "PROCESSING,REQUIRES_ACTION,REQUIRES_CAPTURE,FAILED");
     assert_string_equal(parsed(*state, "state = SUCCEEDED AND state = FAILED").states, "");
@@ -125,6 +126,31 @@ static void refuses_what_it_does_not_know(void **state)
     }
 }
 
+static void points_to_where_it_went_wrong(void **state)
+{
+    struct fixture *f = *state;
+    static const struct {
+        const char *text;
+        const char *description;
+    } cases[] = {
+        {"amount > 5", "at character 1: "},
+        {"state = DONE", "at character 9: "},
+        {"state > FAILED", "at character 7: "},
+        {"state = FAILED OR state = FAILED", "at character 16: "},
+        {"create_time > \"2026-02-30T00:00:00Z\"", "at character 15: "},
+        {"state =", "at character 8: "},
+    };
+
+    for (size_t i = 0; i < ARRAY_LENGTH(cases); i++) {
+        struct payment_filter filter;
+        const struct error *error = payment_filter_parse(&f->call, cases[i].text, &filter);
+
+        assert_non_null(error);
+        assert_memory_equal(error->fields[0].description, cases[i].description,
+                            strlen(cases[i].description));
+    }
+}
+
 static void takes_eight_conditions_and_not_nine(void **state)
 {
     struct fixture *f = *state;
@@ -144,6 +170,7 @@ int main(void)
         cmocka_unit_test(bounds_times),
         cmocka_unit_test(joins_by_and),
         cmocka_unit_test(refuses_what_it_does_not_know),
+        cmocka_unit_test(points_to_where_it_went_wrong),
         cmocka_unit_test(takes_eight_conditions_and_not_nine),
     };
     return cmocka_run_group_tests_name("payment filter", tests, setup, teardown);
