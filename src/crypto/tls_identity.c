@@ -38,6 +38,15 @@ static int count_certificates(BIO *bio)
     }
 }
 
+bool tls_certificate_check(const char *certificate_pem, char *problem, size_t problem_size)
+{
+    AUTO(release_bio) BIO *bio = bio_read(certificate_pem);
+
+    if (count_certificates(bio) < 1)
+        return say(problem, problem_size, "server certificate is not PEM, leaf and chain");
+    return true;
+}
+
 bool tls_identity_check(const char *certificate_pem, const char *key_pem, char *problem,
                         size_t problem_size)
 {
@@ -47,7 +56,7 @@ bool tls_identity_check(const char *certificate_pem, const char *key_pem, char *
     X509 *leaf = PEM_read_bio_X509(certificate_bio, NULL, no_password, NULL);
     AUTO(release_key) EVP_PKEY *key = PEM_read_bio_PrivateKey(key_bio, NULL, no_password, NULL);
 
-    if (leaf == NULL || count_certificates(certificate_bio) < 0)
+    if (leaf == NULL)
         return say(problem, problem_size, "server certificate is not PEM, leaf and chain");
     if (key == NULL)
         return say(problem, problem_size, "server key is not an unencrypted private key in PEM");

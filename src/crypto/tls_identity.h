@@ -7,7 +7,10 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* The first certificate is the leaf, the key is its key, the rest are certificates. */
+/* At least one certificate, and nothing that cannot be read. */
+bool tls_certificate_check(const char *certificate_pem, char *problem, size_t problem_size);
+
+/* The key is that of the first certificate, which tls_certificate_check has found good. */
 bool tls_identity_check(const char *certificate_pem, const char *key_pem, char *problem,
                         size_t problem_size);
 

@@ -61,6 +61,14 @@ bool jobs_stop(struct jobs *jobs, int64_t grace_ms)
     return quiet;
 }
 
+size_t jobs_running(struct jobs *jobs)
+{
+    pthread_mutex_lock(&jobs->mutex);
+    size_t running = (size_t)jobs->running;
+    pthread_mutex_unlock(&jobs->mutex);
+    return running;
+}
+
 void jobs_close(struct jobs *jobs)
 {
     if (jobs == NULL)

@@ -47,6 +47,9 @@ void jobs_start(struct jobs *jobs);
  * False: some still run.  May be called again.
  */
 bool jobs_stop(struct jobs *jobs, int64_t grace_ms);
+
+/* Obligations that run now. */
+size_t jobs_running(struct jobs *jobs);
 void jobs_close(struct jobs *jobs);
 
 /* A hint that something is due now: the engine looks at once instead of at its next poll. */

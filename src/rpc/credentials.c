@@ -128,19 +128,31 @@ static struct stamp stamp_of(const struct rpc_credentials *credentials)
     return stamp;
 }
 
+/* Answers which of them cannot be used, or SOURCE_COUNT. */
+static enum source find_bad(const char *const paths[SOURCE_COUNT], char *texts[SOURCE_COUNT],
+                            char problem[RPC_PROBLEM_SIZE])
+{
+    for (size_t i = 0; i < SOURCE_COUNT; i++) {
+        if (!read_file(paths[i], texts[i], problem))
+            return (enum source)i;
+    }
+    if (!tls_certificate_check(texts[SOURCE_CERTIFICATE], problem, RPC_PROBLEM_SIZE))
+        return SOURCE_CERTIFICATE;
+    if (!tls_identity_check(texts[SOURCE_CERTIFICATE], texts[SOURCE_KEY], problem,
+                            RPC_PROBLEM_SIZE))
+        return SOURCE_KEY;
+    if (!tls_anchors_check(texts[SOURCE_CLIENT_CA], problem, RPC_PROBLEM_SIZE))
+        return SOURCE_CLIENT_CA;
+    return SOURCE_COUNT;
+}
+
 /* Only after all has been read and checked is anything replaced.  The mutex is held. */
 static bool load_into(struct rpc_credentials *credentials, char *texts[SOURCE_COUNT],
                       char problem[RPC_PROBLEM_SIZE])
 {
     struct stamp stamp = stamp_of(credentials);
 
-    for (size_t i = 0; i < SOURCE_COUNT; i++) {
-        if (!read_file(credentials->paths[i], texts[i], problem))
-            return false;
-    }
-    if (!tls_identity_check(texts[SOURCE_CERTIFICATE], texts[SOURCE_KEY], problem,
-                            RPC_PROBLEM_SIZE) ||
-        !tls_anchors_check(texts[SOURCE_CLIENT_CA], problem, RPC_PROBLEM_SIZE))
+    if (find_bad(credentials->paths, texts, problem) != SOURCE_COUNT)
         return false;
     credentials->generation++;
     if (!replace(&credentials->identity_file, credentials->generation, texts[SOURCE_KEY],
@@ -155,19 +167,56 @@ static bool load_into(struct rpc_credentials *credentials, char *texts[SOURCE_CO
     return true;
 }
 
-static bool load(struct rpc_credentials *credentials, char problem[RPC_PROBLEM_SIZE])
+/* Room for the texts of all sources; keys are among them. */
+static char *texts_new(char *texts[SOURCE_COUNT])
 {
-    char *texts[SOURCE_COUNT];
     char *memory = calloc(SOURCE_COUNT, FILE_SIZE_MAX + 1);
 
     if (memory == NULL)
         bug("rpc: out of memory");
     for (size_t i = 0; i < SOURCE_COUNT; i++)
         texts[i] = memory + i * (FILE_SIZE_MAX + 1);
-    bool worked = load_into(credentials, texts, problem);
+    return memory;
+}
+
+static void texts_free(char *memory)
+{
     secret_wipe(memory, SOURCE_COUNT * (FILE_SIZE_MAX + 1));
     free(memory);
+}
+
+static bool load(struct rpc_credentials *credentials, char problem[RPC_PROBLEM_SIZE])
+{
+    char *texts[SOURCE_COUNT];
+    char *memory = texts_new(texts);
+    bool worked = load_into(credentials, texts, problem);
+
+    texts_free(memory);
     return worked;
+}
+
+static void list_paths(const struct settings *settings, const char *paths[SOURCE_COUNT])
+{
+    paths[SOURCE_KEY] = settings->tls_key;
+    paths[SOURCE_CERTIFICATE] = settings->tls_certificate;
+    paths[SOURCE_CLIENT_CA] = settings->tls_client_ca;
+}
+
+const char *rpc_find_bad_file(const struct settings *settings, char problem[RPC_PROBLEM_SIZE])
+{
+    static const char *const keys[SOURCE_COUNT + 1] = {
+        [SOURCE_KEY] = "tls_key",
+        [SOURCE_CERTIFICATE] = "tls_certificate",
+        [SOURCE_CLIENT_CA] = "tls_client_ca",
+    };
+    const char *paths[SOURCE_COUNT];
+    char *texts[SOURCE_COUNT];
+    char *memory = texts_new(texts);
+
+    list_paths(settings, paths);
+    enum source bad = find_bad(paths, texts, problem);
+    texts_free(memory);
+    return keys[bad];
 }
 
 static bool same(const struct stamp *a, const struct stamp *b)
@@ -259,9 +308,7 @@ struct rpc_credentials *rpc_credentials_open(const struct house *house, const ch
         bug("rpc: out of memory");
     credentials->house = house;
     credentials->device_ca_pem = device_ca_pem != NULL ? device_ca_pem : "";
-    credentials->paths[SOURCE_KEY] = house->settings->tls_key;
-    credentials->paths[SOURCE_CERTIFICATE] = house->settings->tls_certificate;
-    credentials->paths[SOURCE_CLIENT_CA] = house->settings->tls_client_ca;
+    list_paths(house->settings, credentials->paths);
     credentials->identity_file = -1;
     credentials->anchors_file = -1;
     pthread_mutex_init(&credentials->mutex, NULL);

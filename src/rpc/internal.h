@@ -174,6 +174,9 @@ const struct error *rpc_decode_payload(struct call *call, const ProtobufCMessage
                                        grpc_byte_buffer *payload, bool refuse_unknown,
                                        ProtobufCMessage **message) MUST_CHECK;
 
+/* listen.c: why nothing can listen on the address, in one line */
+void rpc_listen_problem(const char *address, char problem[RPC_PROBLEM_SIZE]);
+
 /* answer.c */
 /* False: the deadline has answered already. */
 bool rpc_answer_take(struct rpc_call *call);

@@ -18,7 +18,7 @@
 #include "rpc/server_arguments.h"
 
 /* After the grace: how long to wait for handlers whose clients were cut off. */
-#define LAST_CALLS_MS 10000
+#define LAST_CALLS_MS 900
 
 void rpc_environment_clear(void)
 {
@@ -78,12 +78,14 @@ static bool listen_on(struct rpc_server *server, char problem[RPC_PROBLEM_SIZE])
         if (route->registered == NULL)
             bug("rpc: %s is registered twice", route->path);
     }
+    /* On failure it would say the same at more length. */
+    rpc_grpc_log_to(NULL);
     server->port = grpc_server_add_http2_port(server->grpc, address,
                                               rpc_credentials_grpc(server->credentials));
+    rpc_grpc_log_to(server->house->log);
     if (server->port != 0)
         return true;
-    snprintf(problem, RPC_PROBLEM_SIZE,
-             "could not listen on %s: the port is taken, or the address is not ours", address);
+    rpc_listen_problem(address, problem);
     return false;
 }
 
@@ -157,6 +159,17 @@ static bool wait_quiet(struct rpc_server *server, int64_t wait_ms)
     return server->shutdown_done && server->call_count == 0;
 }
 
+size_t rpc_server_running(struct rpc_server *server)
+{
+    size_t count = 0;
+
+    pthread_mutex_lock(&server->mutex);
+    for (const struct rpc_call *call = server->living; call != NULL; call = call->next)
+        count += call->route != NULL && call->route->stream == NULL;
+    pthread_mutex_unlock(&server->mutex);
+    return count;
+}
+
 bool rpc_server_drain(struct rpc_server *server, int64_t grace_ms)
 {
     atomic_store_explicit(&server->draining, true, memory_order_release);
@@ -175,11 +188,7 @@ bool rpc_server_drain(struct rpc_server *server, int64_t grace_ms)
         pthread_mutex_lock(&server->mutex);
         quiet = wait_quiet(server, LAST_CALLS_MS);
     }
-    size_t left = server->call_count;
     pthread_mutex_unlock(&server->mutex);
-    if (!quiet)
-        log_write(server->house->log, LOG_ERROR, "drain",
-                  LOG_FIELDS(LOG_NUMBER("calls_left", (int64_t)left)));
     return quiet;
 }
 

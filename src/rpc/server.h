@@ -30,6 +30,13 @@ struct rpc_server_options {
 };
 
 struct rpc_server;
+struct settings;
+
+/*
+ * The key of the TLS file that cannot be read or does not fit, and why in `problem`; NULL: a server
+ * could serve with them.
+ */
+const char *rpc_find_bad_file(const struct settings *settings, char problem[RPC_PROBLEM_SIZE]);
 
 /*
  * Takes away the environment variables by which gRPC and OpenSSL would change their behaviour
@@ -51,9 +58,12 @@ int rpc_server_port(const struct rpc_server *server);
 /*
  * Health says NOT_SERVING, no call is accepted any more, running calls finish; those still running
  * after `grace_ms` are cancelled for the client (the handler is not aborted).  True when all calls
- * have ended; false when a handler still runs a while after that.
+ * have ended; false when a handler still runs a second after that.
  */
 bool rpc_server_drain(struct rpc_server *server, int64_t grace_ms);
+
+/* Unary calls that have not ended. */
+size_t rpc_server_running(struct rpc_server *server);
 
 /* Drains without grace unless that was done, stops the poller, frees.  NULL is allowed. */
 void rpc_server_close(struct rpc_server *server);

@@ -77,7 +77,7 @@ static void cuts_off_after_the_grace_but_lets_handlers_end(void **state)
     int done = rpc_bare_sleeps_done();
 
     (void)state;
-    start_sleepers(sleepers, client, "1500");
+    start_sleepers(sleepers, client, "1000");
     bool quiet = rpc_server_drain(bare->server, 200);
     int done_after = rpc_bare_sleeps_done();
     join_sleepers(sleepers);
@@ -88,6 +88,29 @@ static void cuts_off_after_the_grace_but_lets_handlers_end(void **state)
     assert_int_equal(done_after, done + CALLS);
     for (int i = 0; i < CALLS; i++)
         assert_int_not_equal(sleepers[i].status, DUES_OK);
+}
+
+static void gives_up_a_second_after_the_grace(void **state)
+{
+    struct rpc_bare *bare = rpc_bare_new(NULL);
+    struct dues_client *client = rpc_bare_client(bare, bare->service);
+    struct sleeper sleepers[CALLS];
+
+    (void)state;
+    start_sleepers(sleepers, client, "4000");
+    const int64_t start_us = clock_monotonic_us(clock_system());
+    bool quiet = rpc_server_drain(bare->server, 500);
+    int64_t took_us = clock_monotonic_us(clock_system()) - start_us;
+    size_t running = rpc_server_running(bare->server);
+    bool quiet_later = rpc_server_drain(bare->server, 20000);
+    join_sleepers(sleepers);
+    dues_client_close(client);
+    rpc_bare_free(bare);
+
+    assert_false(quiet);
+    assert_in_range(took_us, 500 * US_PER_MS, 1500 * US_PER_MS);
+    assert_int_equal(running, CALLS);
+    assert_true(quiet_later);
 }
 
 static void takes_no_call_once_it_drains(void **state)
@@ -148,13 +171,38 @@ static void says_when_the_port_is_taken(void **state)
     (void)state;
     second.settings.listen = bare->target;
     second.house.settings = &second.settings;
+    off_t logged_before = lseek(bare->log_file, 0, SEEK_END);
     struct rpc_server *server = rpc_server_open(&options, problem);
     bool names_it = strstr(problem, bare->target) != NULL;
+    bool says_why = strstr(problem, "the port is taken") != NULL;
+    off_t logged = lseek(bare->log_file, 0, SEEK_END);
     rpc_bare_free(bare);
 
     assert_null(server);
     assert_true(names_it);
+    assert_true(says_why);
+    assert_int_equal(logged, logged_before); /* gRPC says nothing besides */
     assert_null(strchr(problem, '\n'));
+}
+
+static void says_when_the_address_is_not_ours(void **state)
+{
+    struct rpc_bare *bare = rpc_bare_new(NULL);
+    struct rpc_bare second = *bare;
+    static const struct rpc_service *const services[] = {&bare_service};
+    char problem[RPC_PROBLEM_SIZE] = "";
+    const struct rpc_server_options options = {
+        .house = &second.house, .services = services, .service_count = 1};
+
+    (void)state;
+    second.settings.listen = "192.0.2.1:8443"; /* RFC 5737: nobody's */
+    second.house.settings = &second.settings;
+    struct rpc_server *server = rpc_server_open(&options, problem);
+    rpc_bare_free(bare);
+
+    assert_null(server);
+    assert_string_equal(problem, "could not listen on 192.0.2.1:8443: the address is not one of "
+                                 "this machine");
 }
 
 int main(void)
@@ -162,9 +210,11 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(finishes_running_calls),
         cmocka_unit_test(cuts_off_after_the_grace_but_lets_handlers_end),
+        cmocka_unit_test(gives_up_a_second_after_the_grace),
         cmocka_unit_test(takes_no_call_once_it_drains),
         cmocka_unit_test(does_not_wait_for_idle_streams),
         cmocka_unit_test(says_when_the_port_is_taken),
+        cmocka_unit_test(says_when_the_address_is_not_ours),
     };
 
     return cmocka_run_group_tests_name("shutdown", tests, NULL, NULL);
