@@ -12,6 +12,7 @@
 
 #include "base/arena.h"
 #include "base/text.h"
+#include "config_check.h"
 
 enum kind { KIND_TEXT, KIND_INT64, KIND_INT32, KIND_BOOL, KIND_DAYS };
 
@@ -22,17 +23,19 @@ struct key {
     const char *fallback; /* NULL: required */
     int64_t least;
     int64_t most;
+    config_value_check *check; /* NULL: length or range say it all */
 };
 
-#define KEY(name, kind, fallback, least, most)                                                     \
+#define CHECKED(name, kind, fallback, least, most, check)                                          \
     {                                                                                              \
-#name, kind, offsetof(struct settings, name), fallback, least, most                        \
+#name, kind, offsetof(struct settings, name), fallback, least, most, check                 \
     }
+#define KEY(name, kind, fallback, least, most) CHECKED(name, kind, fallback, least, most, NULL)
 
 /* For KIND_TEXT the bounds are those of the length. */
 static const struct key keys[] = {
-    KEY(listen, KIND_TEXT, "127.0.0.1:8443", 3, 255),
-    KEY(trust_domain, KIND_TEXT, "dues.local", 1, 255),
+    CHECKED(listen, KIND_TEXT, "127.0.0.1:8443", 3, 255, config_check_listen),
+    CHECKED(trust_domain, KIND_TEXT, "dues.local", 1, 255, config_check_trust_domain),
     KEY(tls_certificate, KIND_TEXT, NULL, 1, 4095),
     KEY(tls_key, KIND_TEXT, NULL, 1, 4095),
     KEY(tls_client_ca, KIND_TEXT, NULL, 1, 4095),
@@ -42,8 +45,8 @@ static const struct key keys[] = {
     KEY(calls_max, KIND_INT32, "1024", 16, 16384),
     KEY(reflection, KIND_BOOL, "on", 0, 0),
     KEY(sandbox, KIND_BOOL, "off", 0, 0),
-    KEY(database, KIND_TEXT, NULL, 1, 1023),
-    KEY(database_owner, KIND_TEXT, "", 0, 1023),
+    CHECKED(database, KIND_TEXT, NULL, 1, 1023, config_check_database),
+    CHECKED(database_owner, KIND_TEXT, "", 0, 1023, config_check_database),
     KEY(write_lanes, KIND_INT32, "4", 1, 64),
     KEY(read_lanes, KIND_INT32, "2", 1, 64),
     KEY(lane_queue_max, KIND_INT32, "1024", 16, 65536),
@@ -66,7 +69,7 @@ static const struct key keys[] = {
     KEY(job_poll_ms, KIND_INT64, "500", 10, 60000),
     KEY(job_lease_ms, KIND_INT64, "60000", 5000, 600000),
     KEY(jobs_max, KIND_INT32, "256", 1, 4096),
-    KEY(log_level, KIND_TEXT, "info", 4, 7),
+    CHECKED(log_level, KIND_TEXT, "info", 4, 7, config_check_log_level),
 };
 
 #define SCOPES_PREFIX "scopes."
@@ -74,18 +77,21 @@ static const struct key keys[] = {
 struct config {
     struct arena *arena;
     struct settings settings;
-    bool given[ARRAY_LENGTH(keys)];
+    char *name;
+    int lines[ARRAY_LENGTH(keys)]; /* where each stands; 0: it has its default */
 };
 
 struct line {
     const char *file;
-    int number;
+    int number; /* 0: none */
     char *problem;
 };
 
 PRINTF_LIKE(2, 3) static bool wrong(const struct line *line, const char *format, ...)
 {
-    int used = snprintf(line->problem, CONFIG_PROBLEM_SIZE, "%s:%d: ", line->file, line->number);
+    int used = line->number == 0 ? snprintf(line->problem, CONFIG_PROBLEM_SIZE, "%s: ", line->file)
+                                 : snprintf(line->problem, CONFIG_PROBLEM_SIZE,
+                                            "%s:%d: ", line->file, line->number);
     va_list arguments;
 
     if (used < 0 || used >= CONFIG_PROBLEM_SIZE)
@@ -130,6 +136,21 @@ static bool parse_days(struct config *config, const char *text, const struct key
     return true;
 }
 
+static bool set_text(struct config *config, const struct key *key, const char *value,
+                     const struct line *line)
+{
+    char *field = (char *)&config->settings + key->offset;
+    char problem[CONFIG_VALUE_PROBLEM_SIZE];
+
+    if ((int64_t)strlen(value) < key->least || (int64_t)strlen(value) > key->most)
+        return wrong(line, "%s needs %" PRId64 " to %" PRId64 " characters", key->name, key->least,
+                     key->most);
+    if (key->check != NULL && !key->check(value, problem))
+        return wrong(line, "%s %s", key->name, problem);
+    *(const char **)(void *)field = arena_strdup(config->arena, value);
+    return true;
+}
+
 static bool set_value(struct config *config, const struct key *key, const char *value,
                       const struct line *line)
 {
@@ -138,11 +159,7 @@ static bool set_value(struct config *config, const struct key *key, const char *
 
     switch (key->kind) {
     case KIND_TEXT:
-        if ((int64_t)strlen(value) < key->least || (int64_t)strlen(value) > key->most)
-            return wrong(line, "%s needs %" PRId64 " to %" PRId64 " characters", key->name,
-                         key->least, key->most);
-        *(const char **)(void *)field = arena_strdup(config->arena, value);
-        return true;
+        return set_text(config, key, value, line);
     case KIND_INT64:
     case KIND_INT32:
         if (!parse_number(value, key, &number))
@@ -167,19 +184,32 @@ static bool set_value(struct config *config, const struct key *key, const char *
     return false;
 }
 
+/* "service" or "service/NAME". */
+static bool is_identity(const char *identity, const char *kind)
+{
+    size_t length = strlen(kind);
+
+    if (!text_starts_with(identity, kind))
+        return false;
+    return identity[length] == '\0' || (identity[length] == '/' && identity[length + 1] != '\0');
+}
+
 /* `scopes.service/NAME = payments.read …` grants to one certificate, `scopes.service` to all. */
 static bool add_grant(struct config *config, const char *identity, const char *scopes,
                       const struct line *line)
 {
     struct settings *settings = &config->settings;
+    char problem[CONFIG_VALUE_PROBLEM_SIZE];
 
-    if (!text_starts_with(identity, "service") && !text_starts_with(identity, "operator"))
+    if (!is_identity(identity, "service") && !is_identity(identity, "operator"))
         return wrong(line, "scopes are granted to service[/NAME] or operator[/NAME], not \"%s\"",
                      identity);
     for (int32_t i = 0; i < settings->scope_count; i++) {
         if (text_equal(settings->scopes[i].identity, identity))
             return wrong(line, "%s%s is given twice", SCOPES_PREFIX, identity);
     }
+    if (!config_check_scopes(scopes, problem))
+        return wrong(line, "%s%s %s", SCOPES_PREFIX, identity, problem);
     if (settings->scope_count == SERVICE_SCOPES_MAX)
         return wrong(line, "more than %d scope grants", SERVICE_SCOPES_MAX);
     settings->scopes[settings->scope_count++] = (struct scope_grant){
@@ -195,9 +225,9 @@ static bool apply(struct config *config, const char *name, const char *value,
     for (size_t i = 0; i < ARRAY_LENGTH(keys); i++) {
         if (!text_equal(keys[i].name, name))
             continue;
-        if (config->given[i])
+        if (config->lines[i] != 0)
             return wrong(line, "%s is given twice", name);
-        config->given[i] = true;
+        config->lines[i] = line->number;
         return set_value(config, &keys[i], value, line);
     }
     return wrong(line, "unknown key \"%s\"", name);
@@ -224,40 +254,79 @@ static bool read_line(struct config *config, char *text, const struct line *line
     return apply(config, trimmed(text), trimmed(equals + 1), line);
 }
 
-/* What one key alone cannot show. */
-static bool check_together(const struct settings *settings, const struct line *line)
+static int line_of(const struct config *config, const char *key)
 {
-    static const char *const levels[] = {"debug", "info", "warning", "error"};
-    bool known = false;
+    for (size_t i = 0; i < ARRAY_LENGTH(keys); i++) {
+        if (text_equal(keys[i].name, key))
+            return config->lines[i];
+    }
+    return 0;
+}
 
-    for (size_t i = 0; i < ARRAY_LENGTH(levels); i++)
-        known = known || text_equal(levels[i], settings->log_level);
-    if (!known)
-        return wrong(line, "log_level needs debug, info, warning or error");
+/* Two keys do not fit: told where the later of them stands. */
+PRINTF_LIKE(5, 6)
+static bool clash(const struct config *config, char *problem, const char *key, const char *other,
+                  const char *format, ...)
+{
+    struct line line = {config->name, line_of(config, key), problem};
+    char text[CONFIG_VALUE_PROBLEM_SIZE];
+    va_list arguments;
+
+    if (line_of(config, other) > line.number)
+        line.number = line_of(config, other);
+    va_start(arguments, format);
+    vsnprintf(text, sizeof text, format, arguments);
+    va_end(arguments);
+    return wrong(&line, "%s", text);
+}
+
+/* What one key alone cannot show. */
+static bool check_together(const struct config *config, char *problem)
+{
+    const struct settings *settings = &config->settings;
+
     if (settings->deadline_default_ms > settings->deadline_max_ms)
-        return wrong(line, "deadline_default_ms is above deadline_max_ms");
+        return clash(config, problem, "deadline_default_ms", "deadline_max_ms",
+                     "deadline_default_ms is above deadline_max_ms");
     if (settings->job_lease_ms <= settings->gateway_timeout_ms)
-        return wrong(line, "job_lease_ms must be longer than gateway_timeout_ms");
+        return clash(config, problem, "job_lease_ms", "gateway_timeout_ms",
+                     "job_lease_ms must be longer than gateway_timeout_ms");
     if (settings->sandbox && settings->sandbox_journal[0] == '\0')
-        return wrong(line, "sandbox = on needs sandbox_journal");
+        return clash(config, problem, "sandbox", "sandbox_journal",
+                     "sandbox = on needs sandbox_journal");
     if (settings->dunning_retry_count > 0 &&
         settings->dunning_retry_days[settings->dunning_retry_count - 1] >=
             settings->dunning_cancel_days)
-        return wrong(line, "dunning_cancel_days must come after the last of dunning_retry_days");
+        return clash(config, problem, "dunning_retry_days", "dunning_cancel_days",
+                     "dunning_cancel_days must come after the last of dunning_retry_days");
     return true;
 }
 
-static bool fill_defaults(struct config *config, const struct line *line)
+static bool fill_defaults(struct config *config, char *problem)
 {
+    const struct line line = {.file = config->name, .problem = problem};
+
     for (size_t i = 0; i < ARRAY_LENGTH(keys); i++) {
-        if (config->given[i])
+        if (config->lines[i] != 0)
             continue;
         if (keys[i].fallback == NULL)
-            return wrong(line, "%s is missing", keys[i].name);
-        if (!set_value(config, &keys[i], keys[i].fallback, line))
+            return wrong(&line, "%s is missing", keys[i].name);
+        if (!set_value(config, &keys[i], keys[i].fallback, &line))
             return false;
     }
     return true;
+}
+
+bool config_check_files(const struct config *config, char problem[CONFIG_PROBLEM_SIZE])
+{
+    struct line line = {.file = config->name, .problem = problem};
+    char what[CONFIG_VALUE_PROBLEM_SIZE];
+    const char *key = config_find_bad_file(&config->settings, what);
+
+    if (key == NULL)
+        return true;
+    line.number = line_of(config, key);
+    return wrong(&line, "%s: %s", key, what);
 }
 
 struct config *config_parse(const char *name, const char *text, char problem[CONFIG_PROBLEM_SIZE])
@@ -268,6 +337,7 @@ struct config *config_parse(const char *name, const char *text, char problem[CON
     if (config == NULL)
         abort();
     config->arena = arena_new(4 * CONFIG_FILE_SIZE_MAX);
+    config->name = arena_strdup(config->arena, name);
     char *rest = arena_strdup(config->arena, text);
     bool right = true;
     while (right && rest != NULL) {
@@ -275,7 +345,7 @@ struct config *config_parse(const char *name, const char *text, char problem[CON
         line.number++;
         right = read_line(config, current, &line);
     }
-    if (right && fill_defaults(config, &line) && check_together(&config->settings, &line))
+    if (right && fill_defaults(config, problem) && check_together(config, problem))
         return config;
     config_free(config);
     return NULL;

@@ -20,6 +20,12 @@ struct config *config_load(const char *path, char problem[CONFIG_PROBLEM_SIZE]);
 /* The same from memory; `name` stands for the file in problems. */
 struct config *config_parse(const char *name, const char *text, char problem[CONFIG_PROBLEM_SIZE]);
 
+/*
+ * Reads the files that it names, without serving: certificate, key and CAs fit together, the master
+ * key is one.  False and one line in `problem` otherwise.
+ */
+bool config_check_files(const struct config *config, char problem[CONFIG_PROBLEM_SIZE]);
+
 void config_free(struct config *config);
 
 /* Lives as long as the config. */

@@ -11,6 +11,9 @@
 #include "auth/token.h"
 #include "base/bug.h"
 #include "base/fiber.h"
+#include "base/method.h"
+#include "base/text.h"
+#include "base/time.h"
 #include "crypto/offload.h"
 #include "crypto/secrets.h"
 #include "gateway/gateway.h"
@@ -41,6 +44,18 @@ static const struct payment_purpose *const purposes[] = {
     &payment_purpose_invoice,
     NULL,
 };
+
+bool house_knows_scope(const char *scope)
+{
+    for (size_t i = 0; i < ARRAY_LENGTH(services); i++) {
+        for (size_t j = 0; j < services[i]->method_count; j++) {
+            const char *known = services[i]->methods[j].scope;
+            if (!text_equal(known, RPC_PUBLIC) && text_equal(known, scope))
+                return true;
+        }
+    }
+    return false;
+}
 
 struct opened_house {
     struct house house;
@@ -162,19 +177,46 @@ void house_reload_certificates(struct opened_house *opened)
                   LOG_FIELDS(LOG_TEXT("problem", problem)));
 }
 
-/* False: a call or an obligation has overstayed its grace. */
+/* What still runs. */
+static void count_running(struct opened_house *opened, size_t *calls, size_t *obligations)
+{
+    *calls = opened->server == NULL ? 0 : rpc_server_running(opened->server);
+    *obligations = opened->house.jobs == NULL ? 0 : jobs_running(opened->house.jobs);
+}
+
+static void log_running(struct opened_house *opened, enum log_level level, const char *event)
+{
+    size_t calls;
+    size_t obligations;
+
+    count_running(opened, &calls, &obligations);
+    if (calls + obligations > 0)
+        log_write(opened->house.log, level, event,
+                  LOG_FIELDS(LOG_NUMBER("calls", (int64_t)calls),
+                             LOG_NUMBER("obligations", (int64_t)obligations)));
+}
+
+/*
+ * One grace for calls and obligations together.  False: one of them has overstayed it.  Money in
+ * flight is safe: its lease ends, and whoever runs next takes it up.
+ */
 static bool stop(struct opened_house *opened)
 {
     struct jobs *jobs = opened->house.jobs;
-    int64_t grace_ms = opened->house.settings->shutdown_grace_ms;
+    int64_t grace_us = opened->house.settings->shutdown_grace_ms * US_PER_MS;
+    int64_t until_us = clock_monotonic_us(clock_system()) + grace_us;
 
     /* First: the advance of a test clock would hold its call for minutes. */
     if (jobs != NULL)
         jobs_stop(jobs, 0);
-    if (opened->server != NULL)
-        rpc_server_drain(opened->server, grace_ms);
-    bool quiet = jobs == NULL || jobs_stop(jobs, grace_ms);
-    return (opened->server == NULL || rpc_server_drain(opened->server, 0)) && quiet;
+    log_running(opened, LOG_WARNING, "stopping.waiting");
+    bool drained = opened->server == NULL || rpc_server_drain(opened->server, grace_us / US_PER_MS);
+    int64_t left_us = until_us - clock_monotonic_us(clock_system());
+    bool quiet = jobs == NULL || jobs_stop(jobs, left_us > 0 ? left_us / US_PER_MS : 0);
+    if (drained && quiet)
+        return true;
+    log_running(opened, LOG_WARNING, "stopped.unfinished");
+    return false;
 }
 
 /* What a half-opened house lacks is NULL here. */

@@ -25,6 +25,9 @@ struct opened_house *house_open(const struct settings *settings, const struct cl
                                 const struct random *random, struct log *log,
                                 char problem[HOUSE_PROBLEM_SIZE]);
 
+/* Does a method ask for this scope? */
+bool house_knows_scope(const char *scope);
+
 const struct house *house_of(const struct opened_house *opened);
 
 /* The listener's port: settings.listen may say 0. */
@@ -34,9 +37,9 @@ int house_port(const struct opened_house *opened);
 void house_reload_certificates(struct opened_house *opened);
 
 /*
- * Readiness off, no new calls and obligations, running ones finish (at most shutdown_grace_ms),
- * then everything is closed.  False: one of them still runs and uses all of this, so nothing was
- * closed and the process must end by _exit(2); what was not recorded is found again as after a
- * crash.
+ * Readiness off, no new calls and obligations, running ones finish (all within shutdown_grace_ms
+ * and a second), then everything is closed.  False: one of them still runs and uses all of this, so
+ * nothing was closed and the process must end by _exit(2); what was not recorded is found again as
+ * after a crash.
  */
 bool house_close(struct opened_house *opened);

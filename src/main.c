@@ -2,7 +2,8 @@
  * duesd: the server's command line.  Starts, waits for signals, stops; everything else is in the
  * rooms.
  *
- *   SIGTERM, SIGINT   readiness off, running calls finish, exit 0 (1: one did not finish in time)
+ *   SIGTERM, SIGINT   readiness off, running calls finish within shutdown_grace_ms, exit 0;
+ *                     the same signal again ends the process at once
  *   SIGHUP            certificates are read again
  */
 
@@ -60,6 +61,17 @@ static void block_signals(sigset_t *signals)
     signal(SIGPIPE, SIG_IGN);
 }
 
+/* Whoever does not want to wait says it again; what is in flight is found as after a crash. */
+static void let_end_at_once(int signal_number)
+{
+    sigset_t same;
+
+    sigemptyset(&same);
+    sigaddset(&same, signal_number);
+    signal(signal_number, SIG_DFL);
+    pthread_sigmask(SIG_UNBLOCK, &same, NULL);
+}
+
 static void wait_for_stop(struct opened_house *house, const sigset_t *signals, struct log *log)
 {
     int signal_number = 0;
@@ -69,6 +81,7 @@ static void wait_for_stop(struct opened_house *house, const sigset_t *signals, s
         house_reload_certificates(house);
     }
     log_write(log, LOG_INFO, "stopping", LOG_FIELDS(LOG_NUMBER("signal", signal_number)));
+    let_end_at_once(signal_number);
 }
 
 static int serve(const struct settings *settings)
@@ -93,42 +106,63 @@ static int serve(const struct settings *settings)
               LOG_FIELDS(LOG_TEXT("listen", settings->listen),
                          LOG_NUMBER("port", house_port(house)), LOG_TEXT("version", DUES_VERSION)));
     wait_for_stop(house, &signals, log);
-    if (!house_close(house)) {
-        log_write(log, LOG_ERROR, "stopped_early", NULL, 0);
-        _exit(EXIT_FAILURE);
-    }
+    /* It has said what is left; that is found again as after a crash. */
+    if (!house_close(house))
+        _exit(EXIT_SUCCESS);
     log_write(log, LOG_INFO, "stopped", NULL, 0);
     log_close(log);
     return EXIT_SUCCESS;
 }
 
+/* Each line of `problems` as one of ours. */
+static void complain(char *problems)
+{
+    for (char *line = strsep(&problems, "\n"); line != NULL; line = strsep(&problems, "\n")) {
+        if (*line != '\0')
+            fprintf(stderr, "duesd: %s\n", line);
+    }
+}
+
 static int migrate(const struct settings *settings, bool sandbox_catalogue)
 {
+    char *text = NULL;
+    size_t size = 0;
+
     if (settings->database_owner[0] == '\0') {
         fprintf(stderr, "duesd: migrate needs database_owner in the configuration\n");
         return EXIT_CONFIG;
     }
-    if (pg_migrate(settings->database_owner, stdout, stderr) != 0)
+    FILE *problems = open_memstream(&text, &size);
+    if (problems == NULL)
         return EXIT_FAILURE;
-    if (sandbox_catalogue &&
-        pg_put_catalogue(settings->database_owner, sandbox_catalogue_sql, stdout, stderr) != 0)
-        return EXIT_FAILURE;
-    return EXIT_SUCCESS;
+    int result = pg_migrate(settings->database_owner, stdout, problems);
+    if (result == 0 && sandbox_catalogue)
+        result =
+            pg_put_catalogue(settings->database_owner, sandbox_catalogue_sql, stdout, problems);
+    fclose(problems);
+    complain(text);
+    free(text);
+    if (result == PG_MIGRATE_AWAY)
+        return EXIT_UNAVAILABLE;
+    return result == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
 static int run(const struct options *options)
 {
     char problem[CONFIG_PROBLEM_SIZE];
     struct config *config = config_load(options->config, problem);
+    bool migrates = text_equal(options->command, "migrate");
     int status;
 
-    if (config == NULL) {
+    /* The owner's host need not hold what the server needs. */
+    if (config == NULL || (!migrates && !config_check_files(config, problem))) {
         fprintf(stderr, "duesd: %s\n", problem);
+        config_free(config);
         return EXIT_CONFIG;
     }
     if (text_equal(options->command, "serve")) {
         status = serve(config_settings(config));
-    } else if (text_equal(options->command, "migrate")) {
+    } else if (migrates) {
         status = migrate(config_settings(config), options->sandbox_catalogue);
     } else {
         config_print(config, stdout);

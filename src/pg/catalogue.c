@@ -7,6 +7,7 @@
 
 #include "base/attributes.h"
 #include "pg/libpq.h"
+#include "pg/migrate.h"
 
 int pg_put_catalogue(const char *owner_connection, const char *sql, FILE *out, FILE *problems)
 {
@@ -14,13 +15,13 @@ int pg_put_catalogue(const char *owner_connection, const char *sql, FILE *out, F
 
     if (PQstatus(pg) != CONNECTION_OK) {
         fprintf(problems, "could not connect as the owner: %s", PQerrorMessage(pg));
-        return 1;
+        return PG_MIGRATE_AWAY;
     }
     /* Several statements in one simple query are one transaction. */
     AUTO(release_result) PGresult *result = PQexec(pg, sql);
     if (PQresultStatus(result) != PGRES_COMMAND_OK && PQresultStatus(result) != PGRES_TUPLES_OK) {
         fprintf(problems, "could not apply the catalogue: %s", PQresultErrorMessage(result));
-        return 1;
+        return PG_MIGRATE_FAILED;
     }
     fprintf(out, "applied the sandbox catalogue\n");
     return 0;

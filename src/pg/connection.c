@@ -5,6 +5,7 @@
 #include "pg/connection.h"
 
 #include "base/bug.h"
+#include "pg/lanes.h"
 
 struct setting {
     const char *keyword;
@@ -75,6 +76,36 @@ static void add_hosts(struct settings_list *list, const char *connection, uint32
                 connection_rotate(o->val, attempt, rotated[i], HOSTS_SIZE))
                 add(list, per_host[i], rotated[i]);
     PQconninfoFree(options);
+}
+
+static void release_options(PQconninfoOption **options)
+{
+    PQconninfoFree(*options);
+}
+
+static void release_message(char **message)
+{
+    PQfreemem(*message);
+}
+
+bool pg_connection_check(const char *connection, char problem[PG_PROBLEM_SIZE])
+{
+    AUTO(release_message) char *message = NULL;
+    AUTO(release_options) PQconninfoOption *options = PQconninfoParse(connection, &message);
+
+    if (options == NULL) {
+        const char *why = message != NULL ? message : "out of memory";
+        snprintf(problem, PG_PROBLEM_SIZE, "%.*s", (int)strcspn(why, "\n"), why);
+        return false;
+    }
+    for (PQconninfoOption *o = options; o->keyword != NULL; o++) {
+        if (strcmp(o->keyword, "password") == 0 && o->val != NULL && o->val[0] != '\0') {
+            snprintf(problem, PG_PROBLEM_SIZE,
+                     "it holds a password; use a passfile or peer authentication");
+            return false;
+        }
+    }
+    return true;
 }
 
 PGconn *connection_start(const char *connection, const char *application, uint32_t attempt)

@@ -18,6 +18,14 @@ struct pg_options {
     struct log *log;
 };
 
+#define PG_PROBLEM_SIZE 256
+
+/*
+ * Is it a connection string, and one without a password?  False and one line in `problem`
+ * otherwise.  Nothing is connected.
+ */
+bool pg_connection_check(const char *connection, char problem[PG_PROBLEM_SIZE]);
+
 /*
  * Starts the lanes' threads; they connect (and reconnect, with jitter) by themselves, so this
  * succeeds while PostgreSQL is away.

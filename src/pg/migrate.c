@@ -43,6 +43,7 @@ struct migrator {
     PGconn *pg;
     FILE *out;
     FILE *problems;
+    int applied;
 };
 
 static bool problem(const struct migrator *migrator, const char *what, const char *why)
@@ -90,8 +91,7 @@ static bool record(const struct migrator *migrator, const char *kind,
 }
 
 /* One file and its record in one transaction. */
-static bool apply(const struct migrator *migrator, const char *kind,
-                  const struct migration *migration)
+static bool apply(struct migrator *migrator, const char *kind, const struct migration *migration)
 {
     const char *name = migration->name;
     bool applied = run(migrator, name, "BEGIN") &&
@@ -103,10 +103,11 @@ static bool apply(const struct migrator *migrator, const char *kind,
     if (!run(migrator, name, applied ? "RESET ALL" : "ROLLBACK") || !applied)
         return false;
     fprintf(migrator->out, "applied %s %s\n", kind, name);
+    migrator->applied++;
     return true;
 }
 
-static bool apply_migrations(const struct migrator *migrator, const struct migration_set *set)
+static bool apply_migrations(struct migrator *migrator, const struct migration_set *set)
 {
     char checksum[CHECKSUM_LENGTH + 1];
 
@@ -124,7 +125,7 @@ static bool apply_migrations(const struct migrator *migrator, const struct migra
     return true;
 }
 
-static bool apply_functions(const struct migrator *migrator, const struct migration_set *set)
+static bool apply_functions(struct migrator *migrator, const struct migration_set *set)
 {
     char checksum[CHECKSUM_LENGTH + 1];
 
@@ -166,14 +167,16 @@ int migration_set_apply(const struct migration_set *set, const char *owner_conne
     PQsetNoticeReceiver(pg, ignore_notice, NULL);
     if (PQstatus(pg) != CONNECTION_OK) {
         problem(&migrator, "database", PQerrorMessage(pg));
-        return 1;
+        return PG_MIGRATE_AWAY;
     }
     /* The lock goes with the connection. */
     bool done = run(&migrator, "lock", LOCK) &&
                 run(&migrator, "migration.applied", CREATE_BOOKKEEPING) &&
                 check_not_newer(&migrator, set) && apply_migrations(&migrator, set) &&
                 apply_functions(&migrator, set);
-    return done ? 0 : 1;
+    if (done && migrator.applied == 0)
+        fprintf(out, "nothing to do: the database is at this version\n");
+    return done ? 0 : PG_MIGRATE_FAILED;
 }
 
 static bool check_list(const struct migrator *migrator, const char *kind,

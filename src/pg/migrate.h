@@ -8,8 +8,10 @@
 /*
  * Applies what is missing under an advisory lock, each migration in its own transaction, verifies
  * the checksums of those applied before, then re-applies stored functions whose checksum changed.
- * 0 on success; otherwise one line on `problems` and non-zero.  Reports each step on `out`.
+ * 0 on success; otherwise one of the below and what is wrong on `problems`.  Reports each step on
+ * `out`.
  */
+enum { PG_MIGRATE_FAILED = 1, PG_MIGRATE_AWAY = 2 };
 int pg_migrate(const char *owner_connection, FILE *out, FILE *problems);
 
 /* 0 when the database is exactly at this binary's version (service role suffices). */

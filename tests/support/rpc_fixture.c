@@ -61,7 +61,7 @@ static void read_config(struct rpc_fixture *f)
                                   "database = %s\n"
                                   "master_key_file = %s/master.key\n"
                                   "sandbox_journal = %s/journal\n"
-                                  "shutdown_grace_ms = 2000\n"
+                                  "shutdown_grace_ms = 12000\n"
                                   "gateway_timeout_ms = 500\n"
                                   "job_poll_ms = 100\n"
                                   "scopes.service/service-billing = *\n"
@@ -98,7 +98,8 @@ static void stop_server(struct rpc_fixture *f)
 {
     for (size_t i = 0; i < RPC_IDENTITIES; i++)
         dues_client_close(f->clients[i]);
-    house_close(f->opened);
+    if (!house_close(f->opened))
+        bug("test server did not stop in time");
 }
 
 void rpc_restart(struct rpc_fixture *f)

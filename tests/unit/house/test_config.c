@@ -76,20 +76,79 @@ static void names_file_and_line_of_what_is_wrong(void **state)
     assert_refused("write_lanes\n", "f.conf:1: expected `key = value`");
     assert_refused("dunning_retry_days = 3 1\n",
                    "f.conf:1: dunning_retry_days needs at most 15 rising days from 1 to 60");
-    assert_refused("tls_key = k\n", "f.conf:2: tls_certificate is missing");
+    assert_refused("tls_key = k\n", "f.conf: tls_certificate is missing");
 }
 
 static void refuses_what_cannot_work_together(void **state)
 {
     (void)state;
 
-    assert_refused(REQUIRED "sandbox = on\n", "f.conf:7: sandbox = on needs sandbox_journal");
+    assert_refused(REQUIRED "sandbox = on\n", "f.conf:6: sandbox = on needs sandbox_journal");
     assert_refused(REQUIRED "gateway_timeout_ms = 60000\n",
-                   "f.conf:7: job_lease_ms must be longer than gateway_timeout_ms");
+                   "f.conf:6: job_lease_ms must be longer than gateway_timeout_ms");
     assert_refused(REQUIRED "dunning_cancel_days = 14\n",
-                   "f.conf:7: dunning_cancel_days must come after the last of dunning_retry_days");
+                   "f.conf:6: dunning_cancel_days must come after the last of dunning_retry_days");
     assert_refused(REQUIRED "deadline_default_ms = 30001\n",
+                   "f.conf:6: deadline_default_ms is above deadline_max_ms");
+}
+
+static void names_the_later_line_of_two_that_clash(void **state)
+{
+    (void)state;
+
+    assert_refused("sandbox = on\n" REQUIRED "\n# more\n",
+                   "f.conf:1: sandbox = on needs sandbox_journal");
+    assert_refused("deadline_max_ms = 100\n" REQUIRED "deadline_default_ms = 101\n\n",
                    "f.conf:7: deadline_default_ms is above deadline_max_ms");
+    assert_refused(REQUIRED "log_level = loud\n\n\n",
+                   "f.conf:6: log_level needs debug, info, warning or error");
+}
+
+static void looks_at_what_a_value_means(void **state)
+{
+    static const char *const addresses[] = {
+        "garbage",      "::1:0",       "127.0.0.1", "1.2.3:80",     "127.0.0.1:",   ":8443",
+        "localhost:1x", "[::1]:65536", "[]:1",      "[1.2.3.4]:80", "unix:/tmp/so", "a b:1"};
+    (void)state;
+
+    for (size_t i = 0; i < ARRAY_LENGTH(addresses); i++) {
+        char line[64];
+        snprintf(line, sizeof(line), "listen = %s\n", addresses[i]);
+        assert_refused(line, "f.conf:1: listen needs an address and a port, like 127.0.0.1:8443 or "
+                             "[::1]:8443");
+    }
+    assert_refused("trust_domain = a b\n", "f.conf:1: trust_domain needs lower-case letters, "
+                                           "digits, dots, dashes and underscores only");
+    assert_refused("database = nonsense\n",
+                   "f.conf:1: database cannot be used: missing \"=\" after \"nonsense\" in "
+                   "connection info string");
+    assert_refused("database = dbname=dues password=x\n",
+                   "f.conf:1: database cannot be used: it holds a password; use a passfile or peer "
+                   "authentication");
+    assert_refused(
+        "database_owner = postgres://dues:x@there/dues\n",
+        "f.conf:1: database_owner cannot be used: it holds a password; use a passfile or "
+        "peer authentication");
+    assert_refused("scopes.service = payments.read payments.reed\n",
+                   "f.conf:1: scopes.service has the scope \"payments.reed\", which no method asks "
+                   "for");
+    assert_refused("scopes.servicex = *\n", "f.conf:1: scopes are granted to service[/NAME] or "
+                                            "operator[/NAME], not \"servicex\"");
+}
+
+static void takes_what_listeners_are_called(void **state)
+{
+    static const char *const addresses[] = {"0.0.0.0:0", "[::]:8443", "localhost:8443",
+                                            "dues-1.example:65535"};
+    (void)state;
+
+    for (size_t i = 0; i < ARRAY_LENGTH(addresses); i++) {
+        char text[512];
+        snprintf(text, sizeof(text), REQUIRED "listen = %s\n", addresses[i]);
+        struct config *config = config_parse("f.conf", text, problem);
+        assert_non_null(config);
+        config_free(config);
+    }
 }
 
 static void grants_scopes_to_certificates(void **state)
@@ -176,6 +235,9 @@ int main(void)
         cmocka_unit_test(reads_blanks_comments_and_values_with_equals_signs),
         cmocka_unit_test(names_file_and_line_of_what_is_wrong),
         cmocka_unit_test(refuses_what_cannot_work_together),
+        cmocka_unit_test(names_the_later_line_of_two_that_clash),
+        cmocka_unit_test(looks_at_what_a_value_means),
+        cmocka_unit_test(takes_what_listeners_are_called),
         cmocka_unit_test(grants_scopes_to_certificates),
         cmocka_unit_test(agrees_with_the_example_file),
         cmocka_unit_test(shows_every_key_in_the_example_file),
