@@ -119,6 +119,7 @@ struct dues_client *dues_client_open(const struct dues_client_options *options,
     for (uint32_t i = 0; i < client->channel_count; i++)
         client->channels[i] = make_channel(options, credentials);
     grpc_channel_credentials_release(credentials);
+    keeper_start(&client->keeper, client->channels, client->channel_count);
     return client;
 }
 
@@ -132,10 +133,12 @@ void dues_client_close(struct dues_client *client)
 {
     if (client == NULL)
         return;
+    keeper_let_go(&client->keeper);
     for (size_t i = 0; i < client->idle_count; i++)
         destroy_queue(client->idle[i]);
     for (uint32_t i = 0; i < client->channel_count; i++)
         grpc_channel_destroy(client->channels[i]);
+    keeper_end(&client->keeper);
     pthread_mutex_destroy(&client->mutex);
     free(client);
     grpc_shutdown();

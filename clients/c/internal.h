@@ -13,7 +13,22 @@
 /* Completion queues kept for the next calls; more callers at once make and destroy their own. */
 #define IDLE_QUEUES_MAX 64
 
+/* keeper.c: the thread that polls the channels between calls. */
+struct keeper {
+    grpc_completion_queue *queue;
+    pthread_t thread;
+    pthread_mutex_t mutex;
+    bool stopping; /* guarded by mutex: no channel is touched any more */
+};
+
+void keeper_start(struct keeper *keeper, grpc_channel *const *channels, size_t count);
+/* Before the channels are destroyed, which ends what the keeper waits for … */
+void keeper_let_go(struct keeper *keeper);
+/* … and after. */
+void keeper_end(struct keeper *keeper);
+
 struct dues_client {
+    struct keeper keeper;
     grpc_channel *channels[CONNECTIONS_MAX];
     uint32_t channel_count;
     atomic_uint next_channel;

@@ -274,8 +274,6 @@ void operation_send(struct dues_client *client, const struct operation *operatio
     struct dues_call_options options = {
         .deadline_ms = operation->kind == ADVANCE_TEST_CLOCK ? ADVANCE_DEADLINE_MS : DEADLINE_MS,
         .attempts_max = 1,
-        /* The server comes back; a call that waits for it also drives the new connection. */
-        .wait_for_ready = true,
     };
     int status = dues_call(client, kinds[operation->kind].service, kinds[operation->kind].rpc,
                            message, &options, answer);
