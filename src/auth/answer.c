@@ -8,7 +8,7 @@
 static const char *answer_context(struct call *call, struct uuid customer)
 {
     return arena_printf(call->arena, "recorded_request|answer|%s|%s|%s|%s",
-                        uuid_text(call->arena, customer), call->caller.spiffe_id, call->method,
+                        uuid_text(call->arena, customer), call_requester(call), call->method,
                         call->request_id);
 }
 

@@ -26,6 +26,13 @@ struct error *not_found(struct call *call, const char *reason, const char *name)
     return error_with(call->arena, error, "name", "%s", name);
 }
 
+const char *call_requester(struct call *call)
+{
+    if (((unsigned)call->caller.kind & CALLER_USERS) == 0)
+        return call->caller.spiffe_id;
+    return name_make(call->arena, "users/{}", &call->caller.user);
+}
+
 int64_t call_time_left_us(const struct call *call)
 {
     int64_t left_us = call->deadline_us - clock_monotonic_us(call->house->clock);

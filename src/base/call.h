@@ -81,5 +81,11 @@ struct error *refuse(struct call *call, enum status status, const char *reason, 
 /* NOT_FOUND for what has this name: nothing, or somebody else's thing. */
 struct error *not_found(struct call *call, const char *reason, const char *name);
 
+/*
+ * Under whom a request_id counts: the logged-in user, else the certificate's identity.  A device's
+ * certificate lives a day, so a payment repeated after its renewal must still be the same request.
+ */
+const char *call_requester(struct call *call);
+
 /* Microseconds until the deadline; 0 when it has passed. */
 int64_t call_time_left_us(const struct call *call);

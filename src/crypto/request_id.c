@@ -6,10 +6,11 @@
 
 #include "crypto/secrets.h"
 
-struct uuid uuid_of_request(const struct call *call)
+struct uuid uuid_of_request(struct call *call)
 {
+    const char *requester = call_requester(call);
     const struct bytes pieces[] = {
-        {call->caller.spiffe_id, strlen(call->caller.spiffe_id)},
+        {requester, strlen(requester)},
         {call->method, strlen(call->method)},
         {call->request_id, strlen(call->request_id)},
     };

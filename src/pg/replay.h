@@ -10,7 +10,7 @@
 
 /* ROW($n,$n+1,$n+2,$n+3)::request_key in SQL; NULL request_id when the request has none. */
 #define REPLAY_PARAMS(call)                                                                        \
-    pg_text((call)->caller.spiffe_id), pg_text((call)->method),                                    \
+    pg_text(call_requester(call)), pg_text((call)->method),                                        \
         pg_text((call)->request_id[0] ? (call)->request_id : NULL),                                \
         pg_bytes((call)->request_hash, REQUEST_HASH_SIZE)
 

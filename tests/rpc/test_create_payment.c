@@ -11,6 +11,7 @@
 #include <pthread.h>
 
 #include "base/text.h"
+#include "support/rpc_auth.h"
 #include "support/rpc_payment.h"
 
 static int64_t payment_count(struct rpc_fixture *f, const char *customer)
@@ -57,6 +58,36 @@ static void a_user_pays_as_me(void **state)
     assert_int_equal(payment->state, PAYMENT_STATE(SUCCEEDED));
     assert_true(text_starts_with(payment->name, world->owner.customer));
     world_free(world);
+}
+
+static struct rpc_as logged_in_on(struct rpc_fixture *f, const struct rpc_user *user,
+                                  struct enrolled_device device)
+{
+    struct rpc_as as = {.client = device.client};
+    const SessionAnswer *session = must_reply(ask_log_in(f, as, user->email, user->password, NULL));
+
+    as.token = session->access_token;
+    return as;
+}
+
+static void a_users_new_device_repeats_the_request_of_the_old(void **state)
+{
+    struct rpc_fixture *f = *state;
+    struct rpc_user user = rpc_given_user(f);
+    struct enrolled_device old = given_device(f, &user);
+    struct enrolled_device new = given_device(f, &user);
+    struct payer payer = {user.customer, given_card(f, user.customer, "tok_visa")};
+    struct payment_wish wish = wish_of(payer, "one-payment");
+
+    wish.as = logged_in_on(f, &user, old);
+    const struct dues_answer *first = ask_wished(f, &wish);
+    wish.as = logged_in_on(f, &user, new);
+    const struct dues_answer *again = ask_wished(f, &wish);
+    dues_client_close(old.client);
+    dues_client_close(new.client);
+
+    assert_replay(first, again);
+    assert_int_equal(charges_of(f, user.customer), 1);
 }
 
 static void a_decline_is_an_answer_and_says_who_must_act(void **state)
@@ -344,6 +375,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(charges_a_good_card),
         cmocka_unit_test(a_user_pays_as_me),
+        cmocka_unit_test(a_users_new_device_repeats_the_request_of_the_old),
         cmocka_unit_test(a_decline_is_an_answer_and_says_who_must_act),
         cmocka_unit_test(asks_for_authentication),
         cmocka_unit_test(refuses_wrong_fields_all_at_once),
