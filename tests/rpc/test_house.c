@@ -12,6 +12,8 @@
 #include "crypto/x509.h"
 #include "dues/auth/v1/auth_service.pb-c.h"
 #include "grpc/health/v1/health.pb-c.h"
+#include "membership/membership.h"
+#include "payment/payment.h"
 #include "support/rpc_fixture.h"
 
 #define AUTH &dues__auth__v1__auth_service__descriptor
@@ -123,6 +125,18 @@ static void is_healthy(void **state)
         GRPC__HEALTH__V1__HEALTH_CHECK_RESPONSE__SERVING_STATUS__SERVING);
 }
 
+/* deadline_default_ms and deadline_max_ms hold for what moves money too. */
+static void gives_no_charge_a_deadline_of_its_own(void **state)
+{
+    const struct rpc_service *const charging[] = {&payment_service, &membership_service};
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LENGTH(charging); i++) {
+        for (size_t j = 0; j < charging[i]->method_count; j++)
+            assert_int_equal(charging[i]->methods[j].time_limit_ms, 0);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -132,6 +146,7 @@ int main(void)
         cmocka_unit_test(knows_its_tokens_after_a_restart),
         cmocka_unit_test(never_logs_a_password_or_a_token),
         cmocka_unit_test(is_healthy),
+        cmocka_unit_test(gives_no_charge_a_deadline_of_its_own),
     };
 
     return cmocka_run_group_tests_name("house", tests, rpc_setup, rpc_teardown);
