@@ -89,6 +89,8 @@ static void become_unprivileged(void)
         _exit(126);
 }
 
+#define ARGUMENTS_MAX 32
+
 static pid_t spawn(const struct supervisor *self, const char *const arguments[])
 {
     pid_t parent = getpid();
@@ -102,9 +104,13 @@ static pid_t spawn(const struct supervisor *self, const char *const arguments[])
     if (getppid() != parent || chdir("/") != 0)
         _exit(127);
     char path[256];
+    const char *whole[ARGUMENTS_MAX + 1] = {path};
     snprintf(path, sizeof(path), "%s/%s", self->binaries, arguments[0]);
+    /* By its whole path: initdb looks for postgres beside the name that it was called by. */
+    for (size_t i = 1; i < ARGUMENTS_MAX && arguments[i] != NULL; i++)
+        whole[i] = arguments[i];
     /* execv promises not to write to them; its type is older than const. */
-    execv(path, (char *const *)(uintptr_t)arguments);
+    execv(path, (char *const *)(uintptr_t)whole);
     _exit(127);
 }
 
