@@ -12,7 +12,7 @@ struct setting {
     const char *value;
 };
 
-/* What holds where the connection string says nothing (charging.md 3.6). */
+/* What holds where the connection string says nothing: a silent peer is noticed within seconds. */
 static const struct setting defaults[] = {
     {"connect_timeout", "3"},    {"keepalives", "1"},
     {"keepalives_idle", "10"},   {"keepalives_interval", "3"},

@@ -2,7 +2,8 @@
  * Recorded answers: same request_id and same request → the first answer again, byte for byte.
  *
  * The row of table recorded_request is written by the step function in the same commit as the
- * effect (SQL function request_record).  Scope: customer, caller identity, method, request_id.
+ * effect (SQL function request_record).  Scope: customer, requester (the user, else the
+ * certificate's identity), method, request_id.
  */
 #pragma once
 
