@@ -16,9 +16,8 @@ BELOW = {
     "gateway": {"base", "crypto", "http", "telemetry"},
     "customer": {"base", "pg", "telemetry"},
     "jobs": {"base", "pg", "telemetry"},
-    "ledger": {"base", "pg", "telemetry"},
-    "payment": {"base", "pg", "crypto", "contract", "telemetry", "gateway", "customer", "jobs", "ledger"},
-    "membership": {"base", "pg", "crypto", "contract", "telemetry", "customer", "jobs", "ledger", "payment"},
+    "payment": {"base", "pg", "crypto", "contract", "telemetry", "gateway", "customer", "jobs"},
+    "membership": {"base", "pg", "crypto", "contract", "telemetry", "customer", "jobs", "payment"},
     "auth": {"base", "pg", "crypto", "contract", "telemetry", "customer"},
     "sandbox": {"base", "pg", "crypto", "contract", "telemetry", "gateway", "customer", "jobs"},
 }
