@@ -57,8 +57,11 @@ static const struct error *unpack(struct call *call, const ProtobufCMessageDescr
                   "request is not a message of the method's type");
 }
 
-static struct error *request_id_error(struct error *error)
+static struct error *request_id_missing(struct call *call)
 {
+    struct error *error = refuse(call, STATUS_INVALID_ARGUMENT, "REQUEST_ID_REQUIRED",
+                                 "method moves money and needs a request_id");
+
     error->fields[error->field_count++] = (struct field_error){
         .field = "request_id", .description = "must be 1 to 64 characters of [A-Za-z0-9_-]"};
     return error;
@@ -76,13 +79,11 @@ static const struct error *read_request_id(struct rpc_call *rpc, const ProtobufC
     if (*id == NULL || **id == '\0') {
         if (rpc->route->method->request_id == REQUEST_ID_OPTIONAL)
             return NULL;
-        return request_id_error(refuse(call, STATUS_INVALID_ARGUMENT, "REQUEST_ID_REQUIRED",
-                                       "method moves money and needs a request_id"));
+        return request_id_missing(call);
     }
-    size_t length = strspn(*id, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-");
-    if ((*id)[length] != '\0' || length > REQUEST_ID_LENGTH_MAX)
-        return field_errors_tell(call, request_id_error(refuse(call, STATUS_INVALID_ARGUMENT,
-                                                               "INVALID_FIELD", "wrong fields")));
+    struct field_errors errors = {.call = call};
+    check_token(&errors, "request_id", *id, 1, REQUEST_ID_LENGTH_MAX);
+    TRY(field_errors_result(&errors));
     call->request_id = *id;
     return NULL;
 }
