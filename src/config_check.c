@@ -88,6 +88,20 @@ bool config_check_log_level(const char *value, char problem[CONFIG_VALUE_PROBLEM
     return needs(problem, "debug, info, warning or error");
 }
 
+bool config_check_log_format(const char *value, char problem[CONFIG_VALUE_PROBLEM_SIZE])
+{
+    if (text_equal(value, "json") || text_equal(value, "text"))
+        return true;
+    return needs(problem, "json or text");
+}
+
+bool config_check_metrics_listen(const char *value, char problem[CONFIG_VALUE_PROBLEM_SIZE])
+{
+    if (text_equal(value, "off") || (text_starts_with(value, "unix:/") && value[6] != '\0'))
+        return true;
+    return config_check_listen(value, problem) || needs(problem, "ADDRESS:PORT, unix:/PATH or off");
+}
+
 bool config_check_scopes(const char *value, char problem[CONFIG_VALUE_PROBLEM_SIZE])
 {
     char scope[64];

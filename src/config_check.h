@@ -23,6 +23,12 @@ config_value_check config_check_database;
 
 config_value_check config_check_log_level;
 
+/* "json" or "text". */
+config_value_check config_check_log_format;
+
+/* "off", "unix:/a/path", or what config_check_listen takes. */
+config_value_check config_check_metrics_listen;
+
 /* Scopes that some method asks for, or "*". */
 config_value_check config_check_scopes;
 

@@ -33,6 +33,21 @@ struct settings {
     struct scope_grant scopes[SERVICE_SCOPES_MAX];
     int32_t scope_count;
 
+    /* the edge: what one source, one connection, one identity and all together may do */
+    int32_t connections_max;
+    int32_t connections_per_source_max;
+    int32_t guard_header_block_max;   /* bytes of HEADERS and its CONTINUATIONs */
+    int32_t guard_headers_per_second; /* of one connection, as the four below */
+    int32_t guard_resets_per_second;  /* RST_STREAM */
+    int32_t guard_control_per_second; /* SETTINGS, PING and PRIORITY, each */
+    int32_t guard_window_updates_per_second;
+    int32_t guard_small_data_per_second; /* DATA below 64 bytes that does not end its stream */
+    int32_t rate_service;                /* calls a second of one identity; 0: no limit */
+    int32_t rate_operator;
+    int32_t rate_app;
+    int32_t rate_device;
+    int64_t admission_target_ms; /* calls wait no longer than this for the database; 0: no limit */
+
     /* pg */
     const char *database;       /* libpq connection string of the service role */
     const char *database_owner; /* of the owner role, for `duesd migrate` only */
@@ -65,11 +80,16 @@ struct settings {
     int64_t dunning_cancel_days;
     int64_t incomplete_seconds; /* first payment must succeed within */
 
+    int32_t
+        entitlement_cache_max; /* answers kept for CheckEntitlement with max_staleness; 0: none */
+
     /* jobs */
     int64_t job_poll_ms;
     int64_t job_lease_ms;
     int32_t jobs_max; /* obligations running at the same time */
 
-    /* log */
+    /* log and telemetry */
     const char *log_level;
+    const char *log_format;     /* "json" or "text" */
+    const char *metrics_listen; /* "127.0.0.1:9464", "unix:/run/dues/metrics" or "off" */
 };

@@ -173,10 +173,12 @@ const char *dev_server_configure(struct dev *dev)
                                   "sandbox_journal = %s/gateway.journal\n"
                                   "# A year of a test clock may take a while.\n"
                                   "deadline_max_ms = 300000\n"
+                                  "metrics_listen = unix:%s/metrics\n"
                                   "scopes.service = *\n"
                                   "scopes.operator = *\n",
                                   dev->address, certs, certs, certs, socket_directory,
-                                  socket_directory, dev->directory, dev->directory),
+                                  socket_directory, dev->directory, dev->directory,
+                                  dev->socket_directory),
                      0644);
 }
 

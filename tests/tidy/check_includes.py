@@ -11,27 +11,29 @@ BELOW = {
     "pg": {"base"},
     "crypto": {"base"},
     "http": {"base"},
-    "telemetry": {"base"},
+    "edge": {"base"},
+    "telemetry": {"base", "pg", "http"},
     "contract": {"base", "crypto"},
-    "gateway": {"base", "crypto", "http", "telemetry"},
-    "customer": {"base", "pg", "telemetry"},
-    "jobs": {"base", "pg", "telemetry"},
-    "payment": {"base", "pg", "crypto", "contract", "telemetry", "gateway", "customer", "jobs"},
-    "membership": {"base", "pg", "crypto", "contract", "telemetry", "customer", "jobs", "payment"},
-    "auth": {"base", "pg", "crypto", "contract", "telemetry", "customer"},
-    "sandbox": {"base", "pg", "crypto", "contract", "telemetry", "gateway", "customer", "jobs"},
+    "gateway": {"base", "crypto", "http"},
+    "customer": {"base", "pg"},
+    "jobs": {"base", "pg"},
+    "payment": {"base", "pg", "crypto", "contract", "gateway", "customer", "jobs"},
+    "membership": {"base", "pg", "crypto", "contract", "customer", "jobs", "payment"},
+    "auth": {"base", "pg", "crypto", "contract", "customer"},
+    "sandbox": {"base", "pg", "crypto", "contract", "gateway", "customer", "jobs"},
 }
 SERVICES = {"auth", "payment", "membership", "sandbox"}
 # What a call passes through knows the rooms of the services; the house knows every room.
 BELOW["rpc"] = set(BELOW)
 BELOW["house"] = set(BELOW)
 # The command line is a program of its own, on the client library.
-BELOW["cli"] = {"base", "crypto"}
+BELOW["cli"] = {"base", "crypto", "pg", "http"}
 
 THIRD_PARTY = {
     r"grpc/": {"rpc"},
     r"protobuf-c/": {"rpc", "cli"},
     r"libpq-fe\.h|libpq/|postgres_ext\.h": {"pg"},
+    r"openssl/ssl\.h|openssl/err\.h": {"crypto", "edge"},
     r"openssl/|argon2\.h|sodium\.h": {"crypto"},
     r"jansson\.h": {"gateway", "crypto", "auth", "rpc", "cli"},
     r"curl/|microhttpd\.h": {"http"},
