@@ -73,6 +73,7 @@ static const struct key keys[] = {
     KEY(hash_threads, KIND_INT32, "2", 1, 16),
     KEY(hash_queue_max, KIND_INT32, "64", 1, 1024),
     KEY(sandbox_journal, KIND_TEXT, "", 0, 4095),
+    KEY(sandbox_latency_ms, KIND_INT64, "0", 0, 60000),
     KEY(gateway_timeout_ms, KIND_INT64, "20000", 100, 60000),
     KEY(unknown_budget_seconds, KIND_INT64, "259200", 60, 2592000),
     KEY(grace_days, KIND_INT64, "7", 0, 60),

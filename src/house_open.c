@@ -107,8 +107,9 @@ static bool open_rooms(struct opened_house *opened, char problem[HOUSE_PROBLEM_S
     if (house->keys == NULL)
         return false;
     if (settings->sandbox) {
-        opened->sandbox = sandbox_open(settings->sandbox_journal, settings->gateway_timeout_ms,
-                                       house->clock, house->random, problem);
+        opened->sandbox =
+            sandbox_open(settings->sandbox_journal, settings->gateway_timeout_ms,
+                         settings->sandbox_latency_ms, house->clock, house->random, problem);
         if (opened->sandbox == NULL)
             return false;
         opened->gateways.list[opened->gateways.count++] = sandbox_gateway(opened->sandbox);

@@ -70,6 +70,7 @@ struct settings {
 
     /* payment */
     const char *sandbox_journal; /* file of the sandbox gateway */
+    int64_t sandbox_latency_ms;  /* how long the sandbox gateway takes to answer */
     int64_t gateway_timeout_ms;
     int64_t unknown_budget_seconds; /* after that an attempt is MANUAL */
 

@@ -28,6 +28,7 @@ struct sandbox {
     const struct clock *clock;
     const struct random *random;
     int64_t timeout_ms;
+    int64_t latency_ms;
     pthread_mutex_t mutex; /* guards what is below */
     struct journal journal;
     struct memory *memory;
@@ -261,6 +262,20 @@ static int64_t wait_us(const struct sandbox *sandbox, const struct call *call)
     return left_us > 0 && left_us < timeout_us ? left_us : timeout_us;
 }
 
+/* The time that an answer takes; one that would come too late is not heard. */
+static void wait_for_answer(const struct sandbox *sandbox, const struct call *call,
+                            struct gateway_answer *answer)
+{
+    int64_t latency_us = sandbox->latency_ms * US_PER_MS;
+    int64_t patience_us = wait_us(sandbox, call);
+
+    if (latency_us >= patience_us) {
+        *answer = answer_plain(GATEWAY_UNKNOWN, "no answer in time");
+        latency_us = patience_us;
+    }
+    fiber_sleep(latency_us);
+}
+
 static void sandbox_send(const struct gateway *gateway, struct call *call,
                          const struct gateway_request *request, struct gateway_answer *answer)
 {
@@ -269,8 +284,11 @@ static void sandbox_send(const struct gateway *gateway, struct call *call,
     pthread_mutex_lock(&sandbox->mutex);
     struct memory_request *waiting = process(sandbox, call->arena, request, answer);
     pthread_mutex_unlock(&sandbox->mutex);
-    if (waiting == NULL)
+    if (waiting == NULL) {
+        if (sandbox->latency_ms > 0)
+            wait_for_answer(sandbox, call, answer);
         return;
+    }
     fiber_sleep(wait_us(sandbox, call));
     pthread_mutex_lock(&sandbox->mutex);
     waiting->is_sending = false;
@@ -323,7 +341,7 @@ static const struct error *sandbox_describe(const struct gateway *gateway, struc
     return NULL;
 }
 
-struct sandbox *sandbox_open(const char *journal_path, int64_t timeout_ms,
+struct sandbox *sandbox_open(const char *journal_path, int64_t timeout_ms, int64_t latency_ms,
                              const struct clock *clock, const struct random *random,
                              char problem[256])
 {
@@ -344,6 +362,7 @@ struct sandbox *sandbox_open(const char *journal_path, int64_t timeout_ms,
     sandbox->clock = clock;
     sandbox->random = random;
     sandbox->timeout_ms = timeout_ms;
+    sandbox->latency_ms = latency_ms;
     sandbox->memory = memory_new();
     pthread_mutex_init(&sandbox->mutex, NULL);
     if (!journal_open(&sandbox->journal, journal_path, learn, sandbox, problem)) {

@@ -20,10 +20,11 @@ struct sandbox;
 
 /*
  * Opens or creates the journal and reads it back; a last line that was cut is ignored. `timeout_ms`
- * is how long a caller waits for an answer that never comes.  NULL and one line in `problem` when
- * it cannot.
+ * is how long a caller waits for an answer that never comes, `latency_ms` how long for one that
+ * does: what is asked is done, and in the journal, at once.  NULL and one line in `problem` when it
+ * cannot.
  */
-struct sandbox *sandbox_open(const char *journal_path, int64_t timeout_ms,
+struct sandbox *sandbox_open(const char *journal_path, int64_t timeout_ms, int64_t latency_ms,
                              const struct clock *clock, const struct random *random,
                              char problem[256]);
 void sandbox_close(struct sandbox *sandbox);

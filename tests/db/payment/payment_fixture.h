@@ -40,7 +40,7 @@ static inline void fixture_open_gateway(struct payment_fixture *f)
 {
     char problem[256];
 
-    f->sandbox = sandbox_open(f->journal, GATEWAY_TIMEOUT_MS, f->db->house.clock,
+    f->sandbox = sandbox_open(f->journal, GATEWAY_TIMEOUT_MS, 0, f->db->house.clock,
                               f->db->house.random, problem);
     if (f->sandbox == NULL)
         abort();

@@ -33,7 +33,7 @@ static void open_sandbox(struct fixture *f)
 {
     char problem[256] = "";
 
-    f->sandbox = sandbox_open(f->path, TIMEOUT_MS, clock_system(), random_system(), problem);
+    f->sandbox = sandbox_open(f->path, TIMEOUT_MS, 0, clock_system(), random_system(), problem);
     assert_string_equal(problem, "");
     assert_non_null(f->sandbox);
     f->gateway = sandbox_gateway(f->sandbox);
@@ -229,7 +229,7 @@ static void waits_no_longer_than_its_caller_can_be_answered(void **state)
     char problem[256];
 
     sandbox_close(f->sandbox);
-    f->sandbox = sandbox_open(f->path, 60000, clock, random_system(), problem);
+    f->sandbox = sandbox_open(f->path, 60000, 0, clock, random_system(), problem);
     f->gateway = sandbox_gateway(f->sandbox);
     f->call.deadline_us = clock_monotonic_us(clock) + 1050 * US_PER_MS;
     int64_t before_us = clock_monotonic_us(clock);
@@ -396,7 +396,7 @@ static void does_not_start_on_a_file_that_is_no_journal(void **state)
     fputs("{\"number\": \"one\"}\n", file);
     fclose(file);
     struct sandbox *sandbox =
-        sandbox_open(f->path, TIMEOUT_MS, clock_system(), random_system(), problem);
+        sandbox_open(f->path, TIMEOUT_MS, 0, clock_system(), random_system(), problem);
     assert_int_equal(truncate(f->path, 0), 0);
     open_sandbox(f);
 
@@ -410,7 +410,7 @@ static void does_not_share_its_journal(void **state)
     char problem[256] = "";
 
     struct sandbox *second =
-        sandbox_open(f->path, TIMEOUT_MS, clock_system(), random_system(), problem);
+        sandbox_open(f->path, TIMEOUT_MS, 0, clock_system(), random_system(), problem);
 
     assert_null(second);
     assert_non_null(strstr(problem, "in use by another process"));
