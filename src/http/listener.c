@@ -8,7 +8,6 @@
 
 #include "http/listener.h"
 
-#include <limits.h>
 #include <microhttpd.h>
 #include <poll.h>
 #include <pthread.h>
@@ -24,8 +23,10 @@
 /* What a page may take: far above what the house has to say. */
 #define REPLY_SIZE_MAX ((size_t)16 * 1024 * 1024)
 
-/* How late an overdue connection may be noticed. */
+/* How late an overdue connection may be noticed, and how long the library rests with none: it takes
+ * up listening again only when it is called after a full house has emptied. */
 #define LOOK_MS 250
+#define REST_MS 1000
 
 struct connection {
     int descriptor; /* -1: free */
@@ -141,18 +142,17 @@ static enum MHD_Result answer(void *arg, struct MHD_Connection *connection, cons
     return send_reply(connection, &reply);
 }
 
-/* With nobody there, until somebody comes. */
 static int wait_ms(struct http_listener *listener)
 {
     MHD_UNSIGNED_LONG_LONG wanted;
-    int wait = -1;
+    int wait = REST_MS;
 
     for (size_t i = 0; i < HTTP_CONNECTIONS_MAX; i++) {
         if (listener->connections[i].descriptor >= 0)
             wait = LOOK_MS;
     }
     if (MHD_get_timeout(listener->daemon, &wanted) == MHD_YES &&
-        wanted < (wait < 0 ? INT_MAX : (MHD_UNSIGNED_LONG_LONG)wait))
+        wanted < (MHD_UNSIGNED_LONG_LONG)wait)
         wait = (int)wanted;
     return wait;
 }
