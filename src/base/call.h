@@ -69,6 +69,7 @@ struct call {
     struct recorded_answer recorded;
     bool replayed;        /* the answer is a recorded one: trailer idempotent-replayed */
     const char *customer; /* for the log line; set by owner_customer */
+    int32_t database_ops; /* that it has asked the database for */
 };
 
 /*

@@ -37,3 +37,12 @@ void pg_close(struct pg *pg);
 
 /* All lanes have a live connection: what the health service reports. */
 bool pg_is_ready(const struct pg *pg);
+
+/* What flows through the lanes. */
+struct pg_flow {
+    int64_t waiting;  /* ops of calls, not of obligations, without their answer */
+    int64_t answered; /* ops of both, since the start */
+};
+
+/* Cheap, from any thread: what admission to the database is decided by. */
+struct pg_flow pg_flow_read(const struct pg *pg);

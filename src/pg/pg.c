@@ -11,6 +11,8 @@ struct pg {
     char *connection;
     struct lane *write_lanes;
     struct lane *read_lanes;
+    atomic_int_least64_t waiting; /* see struct pg_flow */
+    atomic_int_least64_t answered;
 };
 
 /*
@@ -59,13 +61,19 @@ static const struct error *run(struct lane *lane, struct call *call,
                                const struct pg_statement *statement, struct pg_params params,
                                struct pg_rows *rows)
 {
+    struct pg *pg = call->house->pg;
+    int counted = call->caller.kind == CALLER_SYSTEM ? 0 : 1;
     struct op op = {.call = call, .statement = statement, .params = params, .rows = rows};
     struct submission submission = {.lane = lane, .op = &op};
 
     if (fiber_current() == NULL)
         bug("%s: the database is awaited outside a fiber", statement->name);
     TRY(lane_reserve(lane, call));
+    call->database_ops++;
+    atomic_fetch_add_explicit(&pg->waiting, counted, memory_order_relaxed);
     fiber_park(submit, &submission);
+    atomic_fetch_sub_explicit(&pg->waiting, counted, memory_order_relaxed);
+    atomic_fetch_add_explicit(&pg->answered, 1, memory_order_relaxed);
     return op.error;
 }
 
@@ -137,4 +145,12 @@ bool pg_is_ready(const struct pg *pg)
 {
     return all_ready(pg->write_lanes, pg->options.write_lanes) &&
            all_ready(pg->read_lanes, pg->options.read_lanes);
+}
+
+struct pg_flow pg_flow_read(const struct pg *pg)
+{
+    return (struct pg_flow){
+        .waiting = atomic_load_explicit(&pg->waiting, memory_order_relaxed),
+        .answered = atomic_load_explicit(&pg->answered, memory_order_relaxed),
+    };
 }
