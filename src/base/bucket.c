@@ -45,6 +45,13 @@ bool bucket_take(struct bucket *bucket, struct bucket_rate rate, int64_t tokens,
     return true;
 }
 
+void bucket_give(struct bucket *bucket, struct bucket_rate rate, int64_t tokens)
+{
+    int64_t given_ns = rate.token_ns * tokens;
+
+    bucket->full_ns = bucket->full_ns > given_ns ? bucket->full_ns - given_ns : 0;
+}
+
 int64_t bucket_wait_us(const struct bucket *bucket, struct bucket_rate rate, int64_t tokens,
                        int64_t now_us)
 {

@@ -23,6 +23,9 @@ struct bucket_rate bucket_rate_make(int64_t per_second, int64_t burst);
  */
 bool bucket_take(struct bucket *bucket, struct bucket_rate rate, int64_t tokens, int64_t now_us);
 
+/* Puts tokens back, up to a full bucket. */
+void bucket_give(struct bucket *bucket, struct bucket_rate rate, int64_t tokens);
+
 /* Microseconds until `tokens` could be taken; 0: now. */
 int64_t bucket_wait_us(const struct bucket *bucket, struct bucket_rate rate, int64_t tokens,
                        int64_t now_us);

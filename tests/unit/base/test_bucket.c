@@ -30,6 +30,25 @@ static void a_full_bucket_gives_its_burst_and_no_more(void **state)
     assert_int_equal(bucket_wait_us(&bucket, rate, 1, START_US), 100000);
 }
 
+static void what_is_given_back_can_be_taken_again_up_to_the_burst(void **state)
+{
+    (void)state;
+    struct bucket_rate rate = bucket_rate_make(10, 20);
+    struct bucket bucket = {0};
+    int given = 0;
+
+    bucket_give(&bucket, rate, 1000);
+    while (given < 100 && bucket_take(&bucket, rate, 1, START_US))
+        given++;
+    bucket_give(&bucket, rate, 3);
+    int again = 0;
+    while (again < 100 && bucket_take(&bucket, rate, 1, START_US))
+        again++;
+
+    assert_int_equal(given, 20);
+    assert_int_equal(again, 3);
+}
+
 static void tokens_flow_in_at_the_rate(void **state)
 {
     (void)state;
@@ -100,6 +119,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_full_bucket_gives_its_burst_and_no_more),
+        cmocka_unit_test(what_is_given_back_can_be_taken_again_up_to_the_burst),
         cmocka_unit_test(tokens_flow_in_at_the_rate),
         cmocka_unit_test(a_price_above_the_burst_waits_for_a_full_bucket_and_is_owed),
         cmocka_unit_test(a_refused_take_takes_nothing),
