@@ -35,3 +35,8 @@ if(DUES_SANITIZE)
     add_compile_options(-fsanitize=${DUES_SANITIZE} -fno-sanitize-recover=all)
     add_link_options(-fsanitize=${DUES_SANITIZE})
 endif()
+
+# libFuzzer counts the edges of all our code; tests/fuzz links its main().
+if(DUES_FUZZ)
+    add_compile_options(-fsanitize=fuzzer-no-link)
+endif()
