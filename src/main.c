@@ -17,6 +17,7 @@
 #include "base/text.h"
 #include "base/time.h"
 #include "config.h"
+#include "doctor.h"
 #include "house_open.h"
 #include "pg/catalogue.h"
 #include "pg/migrate.h"
@@ -26,6 +27,8 @@ static const char usage[] =
     "usage: duesd serve --config FILE             serve until SIGTERM\n"
     "       duesd migrate --config FILE           bring the database to this version\n"
     "             [--sandbox-catalogue]           and put the sandbox's tiers and plans there\n"
+    "       duesd doctor --config FILE [-o json]  look at all that a server needs; 1 when "
+    "something fails\n"
     "       duesd check-config --config FILE      say what is wrong with it, or print what holds\n"
     "       duesd --version | --help\n";
 
@@ -36,6 +39,7 @@ struct options {
     const char *command;
     const char *config;
     bool sandbox_catalogue;
+    bool json;
     bool help;
 };
 
@@ -147,15 +151,23 @@ static int migrate(const struct settings *settings, bool sandbox_catalogue)
     return result == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
+static int examine(const struct settings *settings, bool json)
+{
+    struct doctor doctor = {.out = stdout, .json = json, .settings = settings};
+
+    return doctor_run(&doctor) ? EXIT_SUCCESS : EXIT_FAILURE;
+}
+
 static int run(const struct options *options)
 {
     char problem[CONFIG_PROBLEM_SIZE];
     struct config *config = config_load(options->config, problem);
     bool migrates = text_equal(options->command, "migrate");
+    bool doctor = text_equal(options->command, "doctor");
     int status;
 
-    /* The owner's host need not hold what the server needs. */
-    if (config == NULL || (!migrates && !config_check_files(config, problem))) {
+    /* The owner's host need not hold what the server needs; the doctor says more about it. */
+    if (config == NULL || (!migrates && !doctor && !config_check_files(config, problem))) {
         fprintf(stderr, "duesd: %s\n", problem);
         config_free(config);
         return EXIT_CONFIG;
@@ -164,6 +176,8 @@ static int run(const struct options *options)
         status = serve(config_settings(config));
     } else if (migrates) {
         status = migrate(config_settings(config), options->sandbox_catalogue);
+    } else if (doctor) {
+        status = examine(config_settings(config), options->json);
     } else {
         config_print(config, stdout);
         status = EXIT_SUCCESS;
@@ -180,16 +194,18 @@ static bool parse_options(int argc, char **argv, struct options *options)
         {"help", no_argument, NULL, 'h'},
         {NULL, 0, NULL, 0},
     };
-    static const char *const commands[] = {"serve", "migrate", "check-config"};
+    static const char *const commands[] = {"serve", "migrate", "doctor", "check-config"};
     int option;
 
-    while ((option = getopt_long(argc, argv, "c:", longs, NULL)) != -1) {
+    while ((option = getopt_long(argc, argv, "c:o:", longs, NULL)) != -1) {
         if (option == 'c')
             options->config = optarg;
         else if (option == 's')
             options->sandbox_catalogue = true;
         else if (option == 'h')
             options->help = true;
+        else if (option == 'o' && text_equal(optarg, "json"))
+            options->json = true;
         else
             return false;
     }

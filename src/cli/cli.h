@@ -14,6 +14,7 @@ enum { EXIT_USAGE = 2, EXIT_RPC = 64 };
 int command_call(int argc, char **argv);
 int command_demo(int argc, char **argv);
 int command_dev(int argc, char **argv);
+int command_doctor(int argc, char **argv);
 int command_wait(int argc, char **argv);
 
 /* What --help prints; each command has it as an option of this value. */

@@ -36,6 +36,14 @@ static const struct page {
      true},
     {"demo", "[connection]", "the story of a member, told by calls against a sandbox server", "",
      true},
+    {"doctor", "[--state-dir DIR | --config FILE] [-o json]",
+     "looks at all that a server needs, and changes nothing",
+     "  --state-dir DIR      that of `dues dev`\n"
+     "  --config FILE        any other server's duesd.conf\n"
+     "  -o json              one object a line\n"
+     "\n"
+     "Exit status 1 when something failed; warnings do not count.\n",
+     false},
     {"wait", "[connection] [--timeout SECONDS]", "until the server answers",
      "  --timeout SECONDS    then give up; default 60\n", true},
 };

@@ -13,6 +13,7 @@ int main(int argc, char **argv)
     } commands[] = {{"call", command_call},
                     {"demo", command_demo},
                     {"dev", command_dev},
+                    {"doctor", command_doctor},
                     {"wait", command_wait}};
 
     if (argc < 2) {

@@ -54,6 +54,7 @@ static int try_to_listen(const struct addrinfo *address)
     return listen(descriptor, 1) != 0 ? errno : 0;
 }
 
+/* NULL: nothing is wrong any more. */
 static const char *reason(const char *address)
 {
     const struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE};
@@ -66,6 +67,8 @@ static const char *reason(const char *address)
     if (getaddrinfo(host, port, &hints, &addresses) != 0)
         return "that is no address, and no name of one";
     switch (try_to_listen(addresses)) {
+    case 0:
+        return NULL;
     case EADDRINUSE:
         return "the port is taken";
     case EADDRNOTAVAIL:
@@ -77,7 +80,18 @@ static const char *reason(const char *address)
     }
 }
 
+bool rpc_listen_check(const char *address, char problem[RPC_PROBLEM_SIZE])
+{
+    const char *why = reason(address);
+
+    if (why != NULL)
+        snprintf(problem, RPC_PROBLEM_SIZE, "could not listen on %s: %s", address, why);
+    return why == NULL;
+}
+
 void rpc_listen_problem(const char *address, char problem[RPC_PROBLEM_SIZE])
 {
-    snprintf(problem, RPC_PROBLEM_SIZE, "could not listen on %s: %s", address, reason(address));
+    if (rpc_listen_check(address, problem))
+        snprintf(problem, RPC_PROBLEM_SIZE, "could not listen on %s: gRPC refuses the address",
+                 address);
 }

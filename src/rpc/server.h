@@ -38,6 +38,12 @@ struct settings;
  */
 const char *rpc_find_bad_file(const struct settings *settings, char problem[RPC_PROBLEM_SIZE]);
 
+/* Could a server listen there now?  False and one line in `problem` otherwise. */
+bool rpc_listen_check(const char *address, char problem[RPC_PROBLEM_SIZE]);
+
+/* Of the gRPC library that this process runs with: "29.0.0". */
+const char *rpc_library_version(void);
+
 /*
  * Takes away the environment variables by which gRPC and OpenSSL would change their behaviour
  * silently.  Call it first thing in the process, before any thread starts.

@@ -10,6 +10,7 @@
 #include <grpc/grpc_security.h>
 
 #include "base/attributes.h"
+#include "rpc/server.h"
 
 #define ARGUMENTS_MAX 32
 
@@ -62,4 +63,9 @@ grpc_server *server_create(void)
     grpc_server *server = grpc_server_create(&list, NULL);
     grpc_resource_quota_unref(quota);
     return server;
+}
+
+const char *rpc_library_version(void)
+{
+    return grpc_version_string();
 }

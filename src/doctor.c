@@ -1,0 +1,66 @@
+/*
+ * The order of the findings, and how they are said: for people one aligned line each, for machines
+ * one JSON object a line.
+ */
+
+#include "doctor.h"
+
+#include <stdarg.h>
+
+#include "base/arena.h"
+#include "base/text.h"
+
+#define TEXT_SIZE        512
+#define LINE_MEMORY_SIZE (16 * 1024)
+
+static const char *finding_name(enum finding finding)
+{
+    switch (finding) {
+    case FINDING_OK:
+        return "ok";
+    case FINDING_WARNING:
+        return "warning";
+    case FINDING_FAILED:
+        return "failed";
+    }
+    return "failed";
+}
+
+static void free_arena(struct arena **arena)
+{
+    arena_free(*arena);
+}
+
+void doctor_say(struct doctor *doctor, enum finding finding, const char *topic, const char *format,
+                ...)
+{
+    AUTO(free_arena) struct arena *arena = arena_new(LINE_MEMORY_SIZE);
+    char text[TEXT_SIZE];
+    va_list arguments;
+
+    va_start(arguments, format);
+    vsnprintf(text, sizeof text, format, arguments);
+    va_end(arguments);
+    doctor->counts[finding]++;
+    if (doctor->json)
+        fprintf(doctor->out, "{\"finding\":\"%s\",\"topic\":\"%s\",\"message\":%s}\n",
+                finding_name(finding), topic, json_quote(arena, text));
+    else
+        fprintf(doctor->out, "%-8s %-13s %s\n", finding_name(finding), topic, text);
+}
+
+bool doctor_run(struct doctor *doctor)
+{
+    doctor_versions(doctor);
+    doctor_secrets(doctor);
+    doctor_certificates(doctor);
+    doctor_database(doctor);
+    doctor_clock(doctor);
+    doctor_limits(doctor);
+    doctor_ports(doctor);
+    doctor_guards(doctor);
+    if (!doctor->json)
+        fprintf(doctor->out, "%d ok, %d warnings, %d failed\n", doctor->counts[FINDING_OK],
+                doctor->counts[FINDING_WARNING], doctor->counts[FINDING_FAILED]);
+    return doctor->counts[FINDING_FAILED] == 0;
+}

@@ -1,0 +1,79 @@
+/*
+ * One statement asks for everything.  Names of settings are PostgreSQL's own; the others stand in
+ * the statement.
+ */
+
+#include "pg/inspect.h"
+
+#include <stdio.h>
+
+#include "base/attributes.h"
+#include "pg/libpq.h"
+
+#define FACTS                                                                                      \
+    "SELECT name, setting FROM pg_settings"                                                        \
+    " WHERE name IN ('server_version', 'fsync', 'synchronous_commit', 'full_page_writes',"         \
+    "                'data_checksums', 'wal_level', 'max_connections', 'statement_timeout',"       \
+    "                'superuser_reserved_connections', 'lock_timeout')"                            \
+    " UNION ALL SELECT 'user', current_user::text"                                                 \
+    " UNION ALL SELECT 'superuser', rolsuper::text FROM pg_roles WHERE rolname = current_user"     \
+    " UNION ALL SELECT 'may_create', (rolcreaterole OR rolcreatedb OR rolreplication"              \
+    "     OR rolbypassrls)::text FROM pg_roles WHERE rolname = current_user"                       \
+    " UNION ALL SELECT 'owned_tables', count(*)::text FROM pg_class c"                             \
+    "     JOIN pg_namespace n ON n.oid = c.relnamespace"                                           \
+    "     WHERE n.nspname = 'dues' AND c.relkind IN ('r', 'p')"                                    \
+    "       AND pg_has_role(current_user, c.relowner, 'USAGE')"                                    \
+    " UNION ALL SELECT 'writable_tables', count(*)::text FROM pg_class c"                          \
+    "     JOIN pg_namespace n ON n.oid = c.relnamespace"                                           \
+    "     WHERE n.nspname = 'dues' AND c.relkind IN ('r', 'p')"                                    \
+    "       AND has_table_privilege(c.oid, 'INSERT, UPDATE, DELETE, TRUNCATE')"                    \
+    " UNION ALL SELECT 'connections', count(*)::text FROM pg_stat_activity"                        \
+    "     WHERE backend_type = 'client backend'"                                                   \
+    " UNION ALL SELECT 'local', (inet_server_addr() IS NULL)::text"                                \
+    " UNION ALL SELECT 'tls', ssl::text FROM pg_stat_ssl WHERE pid = pg_backend_pid()"             \
+    " UNION ALL SELECT 'in_recovery', pg_is_in_recovery()::text"                                   \
+    " UNION ALL SELECT 'clock_us',"                                                                \
+    "     (extract(epoch FROM clock_timestamp()) * 1000000)::bigint::text"
+
+static bool refuse_inspection(char problem[256], const char *why)
+{
+    /* libpq's messages have several lines; the first says it. */
+    snprintf(problem, 256, "%.*s", (int)strcspn(why, "\n"), why);
+    return false;
+}
+
+bool pg_inspect(const char *connection, struct pg_facts *facts, char problem[256])
+{
+    AUTO(release_connection) PGconn *pg = PQconnectdb(connection);
+
+    *facts = (struct pg_facts){0};
+    if (PQstatus(pg) != CONNECTION_OK)
+        return refuse_inspection(problem, PQerrorMessage(pg));
+    AUTO(release_result) PGresult *result = PQexec(pg, FACTS);
+    if (PQresultStatus(result) != PGRES_TUPLES_OK)
+        return refuse_inspection(problem, PQerrorMessage(pg));
+    for (int row = 0; row < PQntuples(result) && facts->count < PG_FACTS_MAX; row++) {
+        snprintf(facts->list[facts->count].name, PG_FACT_NAME_SIZE, "%s",
+                 PQgetvalue(result, row, 0));
+        snprintf(facts->list[facts->count].value, PG_FACT_VALUE_SIZE, "%s",
+                 PQgetvalue(result, row, 1));
+        facts->count++;
+    }
+    return true;
+}
+
+const char *pg_fact(const struct pg_facts *facts, const char *name)
+{
+    for (size_t i = 0; i < facts->count; i++) {
+        if (strcmp(facts->list[i].name, name) == 0)
+            return facts->list[i].value;
+    }
+    return "";
+}
+
+void pg_library_version(char version[16])
+{
+    int number = PQlibVersion();
+
+    snprintf(version, 16, "%d.%d", number / 10000, number % 10000);
+}

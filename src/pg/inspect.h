@@ -1,0 +1,30 @@
+/*
+ * What the database says about itself, for `duesd doctor`: durability, roles, room, clock.
+ * Blocking; one connection of the service role, made for the question.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define PG_FACTS_MAX       32
+#define PG_FACT_NAME_SIZE  64
+#define PG_FACT_VALUE_SIZE 128
+
+struct pg_facts {
+    size_t count;
+    struct {
+        char name[PG_FACT_NAME_SIZE];
+        char value[PG_FACT_VALUE_SIZE];
+    } list[PG_FACTS_MAX];
+};
+
+/* False and one line in `problem` when it cannot be asked. */
+bool pg_inspect(const char *connection, struct pg_facts *facts, char problem[256]);
+
+/* The value of the fact; "" when PostgreSQL did not tell. */
+const char *pg_fact(const struct pg_facts *facts, const char *name);
+
+/* "17.2" of the libpq that this process runs with. */
+void pg_library_version(char version[16]);
