@@ -4,7 +4,7 @@
  * bench/run's business.
  *
  *   bench_load --target HOST:PORT --certs DIR --rpc PATH --requests FILE --seconds N
- *              [--rate N] [--in-flight N] [--connections 4] [--threads 1] [--warm-up 1]
+ *              [--in-flight 64 | --rate N] [--connections 4] [--threads 1] [--warm-up 1]
  *              [--timeout-ms 10000] [--certificate NAME]… [--token FILE]…
  *              [--count N] [--replies FILE]
  *
@@ -16,33 +16,9 @@
 
 #include <getopt.h>
 #include <inttypes.h>
+#include <signal.h>
+#include <sys/epoll.h>
 #include <sys/resource.h>
-#include <time.h>
-
-_Noreturn void give_up(const char *what, const char *detail)
-{
-    fprintf(stderr, "bench_load: %s%s\n", what, detail);
-    exit(2);
-}
-
-int64_t now_us(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
-}
-
-char *read_whole(const char *path)
-{
-    FILE *file = fopen(path, "re");
-    char *text = calloc(1, 65536);
-
-    if (file == NULL || text == NULL || fread(text, 1, 65535, file) == 0)
-        give_up("could not read ", path);
-    fclose(file);
-    return text;
-}
 
 static int64_t processor_us(void)
 {
@@ -113,46 +89,57 @@ static size_t share(size_t all, size_t shares, size_t i)
     return all / shares + (i < all % shares);
 }
 
+static void prepare(struct plan *plan, struct worker *worker, size_t number, size_t first_line)
+{
+    worker->plan = plan;
+    worker->epoll = epoll_create1(EPOLL_CLOEXEC);
+    worker->line_count = share(plan->connections, plan->threads, number);
+    worker->quota = plan->count > 0 ? share(plan->count, plan->threads, number) : SIZE_MAX;
+    worker->lines = calloc(worker->line_count, sizeof(*worker->lines));
+    if (worker->epoll < 0 || worker->lines == NULL)
+        give_up("out of memory", "");
+    for (size_t i = 0; i < worker->line_count; i++) {
+        struct line *line = &worker->lines[i];
+        line_init(line, worker, first_line + i);
+        line->wanted = share(plan->in_flight, plan->connections, first_line + i);
+    }
+    worker_connect(worker);
+}
+
 static uint64_t run(struct plan *plan)
 {
     static struct worker workers[WORKERS_MAX];
     static struct tally tally;
-    size_t first = 0;
-    int64_t processor_begun_us = processor_us();
-    int64_t begun_us = now_us();
+    size_t first_line = 0;
     bool by_count = plan->count > 0;
 
     for (size_t i = 0; i < plan->threads; i++) {
+        prepare(plan, &workers[i], i, first_line);
+        first_line += workers[i].line_count;
+    }
+    int64_t processor_begun_us = processor_us();
+    int64_t begun_us = now_us();
+    for (size_t i = 0; i < plan->threads; i++) {
         struct worker *worker = &workers[i];
-        size_t lines = share(plan->connections, plan->threads, i);
-        worker->plan = plan;
-        worker->slot_count = share(plan->in_flight, plan->threads, i);
-        worker->quota = share(plan->count, plan->threads, i);
         worker->count_from_us = by_count ? 0 : begun_us + plan->warm_up_seconds * 1000000;
         worker->count_until_us =
             by_count ? INT64_MAX : worker->count_from_us + plan->seconds * 1000000;
-        lines_open(worker, first, lines);
-        first += lines;
-        worker_open(worker, plan);
+        if (pthread_create(&worker->thread, NULL, worker_run, worker) != 0)
+            give_up("could not start a thread", "");
     }
-    for (size_t i = 0; i < plan->threads; i++)
-        worker_start(&workers[i]);
-    for (size_t i = 0; i < plan->threads; i++)
-        pthread_join(workers[i].thread, NULL);
-    int64_t took_us = by_count ? now_us() - begun_us : plan->seconds * 1000000;
-    int64_t client_us = processor_us() - processor_begun_us;
     for (size_t i = 0; i < plan->threads; i++) {
+        pthread_join(workers[i].thread, NULL);
         merge(&tally, &workers[i].tally);
-        worker_close(&workers[i]);
     }
-    report(plan, &tally, took_us, client_us);
+    int64_t took_us = by_count ? now_us() - begun_us : plan->seconds * 1000000;
+    report(plan, &tally, took_us, processor_us() - processor_begun_us);
     return tally.refused.count + tally.failed.count;
 }
 
 _Noreturn static void usage(void)
 {
     give_up("usage: bench_load --target HOST:PORT --certs DIR --rpc PATH --requests FILE "
-            "--seconds N | --count N [--rate N] [--in-flight N] [--connections N] [--threads N] "
+            "--seconds N | --count N [--in-flight N | --rate N] [--connections N] [--threads N] "
             "[--warm-up N] [--timeout-ms N] [--certificate NAME]… [--token FILE]… [--replies FILE]",
             "");
 }
@@ -254,7 +241,7 @@ static void read_arguments(int argc, char **argv, struct plan *plan)
     if (plan->identity_count == 0)
         add(plan->identities, &plan->identity_count, "service-billing");
     if (plan->in_flight == 0)
-        plan->in_flight = plan->rate > 0 ? 8192 : 64;
+        plan->in_flight = 64;
     if (plan->count > 0 && plan->in_flight > plan->count)
         plan->in_flight = plan->count;
     if (plan->threads > plan->connections)
@@ -275,6 +262,7 @@ int main(int argc, char **argv)
         .connections = 4, .threads = 1, .warm_up_seconds = 1, .timeout_ms = 10000};
     struct timespec wall;
 
+    signal(SIGPIPE, SIG_IGN);
     read_arguments(argc, argv, &plan);
     if (plan.replies_file != NULL && (plan.replies = fopen(plan.replies_file, "we")) == NULL)
         give_up("could not open ", plan.replies_file);
@@ -282,11 +270,9 @@ int main(int argc, char **argv)
     clock_gettime(CLOCK_REALTIME, &wall);
     atomic_init(&plan.next_fresh, ((uint64_t)wall.tv_sec << 28 | (uint64_t)wall.tv_nsec >> 2) &
                                       0x7fffffffffffffffULL);
-    grpc_init();
     requests_read(&plan);
     uint64_t errors = run(&plan);
     if (plan.replies != NULL && fclose(plan.replies) != 0)
         give_up("could not write ", plan.replies_file);
-    grpc_shutdown();
     return errors == 0 ? 0 : 1;
 }

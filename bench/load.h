@@ -3,21 +3,22 @@
  */
 #pragma once
 
-#include <grpc/grpc.h>
 #include <pthread.h>
 #include <stdatomic.h>
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 
+#include "complain.h"
+#include "headers.h"
 #include "latency.h"
+#include "wire.h"
 
 #define CONNECTIONS_MAX 256
 #define IN_FLIGHT_MAX   65536
 #define WORKERS_MAX     16
 #define IDENTITIES_MAX  256
 #define STATUSES        17
+#define LINE_WINDOW_MIN 16384
+#define CELLS           1024 /* streams of a connection that may be open at once; a power of two */
 
 struct request {
     uint8_t *bytes;
@@ -40,7 +41,7 @@ struct plan {
     int64_t timeout_ms;
     size_t count;     /* 0: by time */
     uint64_t rate;    /* calls a second; 0: closed loop */
-    size_t in_flight; /* 0: 64, or 8192 at a fixed rate */
+    size_t in_flight; /* of the closed loop */
     size_t connections;
     size_t threads;
 
@@ -58,68 +59,62 @@ struct tally {
     struct latency refused; /* RESOURCE_EXHAUSTED */
     struct latency failed;  /* everything else */
     uint64_t in_time;       /* of ok: answered before the end */
-    uint64_t late;          /* begun more than 1 ms after their time */
-    uint64_t
-        unsent; /* not begun before the end: the client, or its calls in flight, did not suffice */
+    uint64_t late;          /* sent more than 1 ms after their time */
+    uint64_t unsent;        /* due before the end, but the connections' streams did not suffice */
 };
 
-struct worker;
-
-struct slot {
-    struct worker *worker;
-    struct slot *next_free;
-    grpc_call *call;
-    grpc_byte_buffer *reply;
-    grpc_metadata_array headers;
-    grpc_metadata_array trailers;
-    grpc_status_code status;
-    grpc_slice details;
-    int64_t begun_us; /* at a fixed rate: when it should have begun */
-    size_t line;      /* of the worker's connections */
+/* A call in flight. */
+struct cell {
+    uint32_t stream; /* 0: free */
+    int status;      /* negative: not told yet */
+    int64_t sent_us;
+    int64_t begun_us; /* at a fixed rate: when it should have been sent */
+    struct wire_bytes reply;
 };
 
 struct line {
-    grpc_channel *channel;
-    void *method;
-    grpc_metadata token;
-    bool has_token;
+    struct wire wire; /* first: a wire's owner is found by its address */
+    struct worker *worker;
+    SSL_CTX *context;
+    struct header_blocks blocks;
+    bool spelled_out; /* the first block was sent on this connection */
+    uint32_t next_stream;
+    size_t active;
+    size_t wanted; /* calls in flight, in the closed loop */
+    int64_t reopen_us;
+    struct wire_bytes message;
+    struct cell cells[CELLS];
 };
 
 struct worker {
     struct plan *plan;
-    grpc_completion_queue *queue;
-    struct line lines[CONNECTIONS_MAX];
-    size_t line_count;
-    struct slot *slots;
-    size_t slot_count;
-    size_t quota; /* calls, of plan->count */
     pthread_t thread;
+    int epoll;
+    struct line *lines;
+    size_t line_count;
+    size_t quota; /* calls, of plan->count */
+    size_t begun;
+    size_t active;
     int64_t count_from_us;  /* what begins from here on counts … */
     int64_t count_until_us; /* … until here, and then none begins */
-
-    /* at a fixed rate only: the other thread starts the calls */
-    pthread_mutex_t mutex;
-    pthread_cond_t freed;
-    struct slot *free_slots;
-    atomic_size_t flying;
-
     struct tally tally;
 };
 
-_Noreturn void give_up(const char *what, const char *detail);
-int64_t now_us(void);
-char *read_whole(const char *path);
-
 /* requests.c */
 void requests_read(struct plan *plan);
-grpc_byte_buffer *requests_next(struct plan *plan);
-void requests_write_reply(struct plan *plan, grpc_byte_buffer *reply);
+/* `message`: the next request, with an id of its own. */
+void requests_next(struct plan *plan, struct wire_bytes *message);
+void requests_write_reply(struct plan *plan, const struct wire_bytes *reply);
 
-/* lines.c */
-void lines_open(struct worker *worker, size_t first, size_t count);
-void lines_close(struct worker *worker);
+/* line.c */
+void line_init(struct line *line, struct worker *worker, size_t number);
+bool line_has_room(const struct line *line);
+void line_begin(struct line *line, int64_t begun_us);
+void line_drop_overdue(struct line *line, int64_t now);
+
+/* Opens it, or opens it again. */
+void line_keep_open(struct line *line, int64_t now);
 
 /* worker.c */
-void worker_open(struct worker *worker, struct plan *plan);
-void worker_start(struct worker *worker);
-void worker_close(struct worker *worker);
+void worker_connect(struct worker *worker);
+void *worker_run(void *worker);

@@ -2,13 +2,13 @@
  * What is sent: each line of a file is a request in hex.  The text NNNNNNNNNNNNNNNN in one is
  * replaced by another sixteen digits each time: a request_id of its own.
  */
-#include <grpc/byte_buffer_reader.h>
 #include <inttypes.h>
 
 #include "load.h"
 
 #define FRESH_MARK   "NNNNNNNNNNNNNNNN"
 #define FRESH_LENGTH 16
+#define MESSAGE_HEAD 5 /* before each message: compressed or not, and its length */
 
 static uint8_t hex_digit(char digit)
 {
@@ -59,34 +59,26 @@ void requests_read(struct plan *plan)
         give_up("there is no request in ", plan->requests_file);
 }
 
-grpc_byte_buffer *requests_next(struct plan *plan)
+void requests_next(struct plan *plan, struct wire_bytes *message)
 {
     size_t turn = atomic_fetch_add_explicit(&plan->next_request, 1, memory_order_relaxed);
     const struct request *request = &plan->requests[turn % plan->request_count];
-    grpc_slice slice = grpc_slice_from_copied_buffer((const char *)request->bytes, request->size);
 
+    message->size = 0;
+    wire_append(message, request->bytes, request->size);
     if (request->fresh < request->size) {
         char fresh[FRESH_LENGTH + 1];
         uint64_t number = atomic_fetch_add_explicit(&plan->next_fresh, 1, memory_order_relaxed);
         snprintf(fresh, sizeof(fresh), "%016" PRIx64, number);
-        memcpy(GRPC_SLICE_START_PTR(slice) + request->fresh, fresh, FRESH_LENGTH);
+        memcpy(message->bytes + request->fresh, fresh, FRESH_LENGTH);
     }
-    grpc_byte_buffer *buffer = grpc_raw_byte_buffer_create(&slice, 1);
-    grpc_slice_unref(slice);
-    return buffer;
 }
 
-void requests_write_reply(struct plan *plan, grpc_byte_buffer *reply)
+void requests_write_reply(struct plan *plan, const struct wire_bytes *reply)
 {
-    grpc_byte_buffer_reader reader;
-
-    grpc_byte_buffer_reader_init(&reader, reply);
-    grpc_slice slice = grpc_byte_buffer_reader_readall(&reader);
     flockfile(plan->replies);
-    for (size_t i = 0; i < GRPC_SLICE_LENGTH(slice); i++)
-        fprintf(plan->replies, "%02x", GRPC_SLICE_START_PTR(slice)[i]);
+    for (size_t i = MESSAGE_HEAD; i < reply->size; i++)
+        fprintf(plan->replies, "%02x", reply->bytes[i]);
     fputc('\n', plan->replies);
     funlockfile(plan->replies);
-    grpc_slice_unref(slice);
-    grpc_byte_buffer_reader_destroy(&reader);
 }

@@ -1,227 +1,175 @@
 /*
- * A worker: a completion queue, its connections, and the calls in flight over them.
+ * A worker: one thread, its connections, and the calls in flight over them.
  *
- * The closed loop is one thread in which each answer starts the next call.  At a fixed rate a
- * second thread starts the calls when their time has come, whatever became of those before; a
- * call's latency counts from the time at which it should have begun, so a stalled server cannot
- * make the client ask less and so look better (coordinated omission).
+ * In the closed loop each answer starts the next call.  At a fixed rate a call starts when its time
+ * has come, whatever became of those before; its latency counts from the time at which it should
+ * have been sent, so a stalled server cannot make the client ask less and so look better
+ * (coordinated omission).
  */
-#include <grpc/support/time.h>
+#include <sys/epoll.h>
 #include <sys/prctl.h>
 
 #include "load.h"
 
-#define LATE_US    1000
-#define PACE_NS    250000 /* how often the clock is looked at; calls due meanwhile start together */
-#define PATIENCE_S 5      /* for answers after their deadline */
+#define EVENTS              64
+#define LATE_US             1000
+#define PACE_US             100 /* calls due within this time start together */
+#define SWEEP_US            250000
+#define IDLE_US             100000
+#define CONNECT_STEP_US     10000
+#define CONNECT_PATIENCE_US 30000000
 
-static void begin_call(struct slot *slot, int64_t begun_us)
+static void sweep(struct worker *worker, int64_t now)
 {
-    struct worker *worker = slot->worker;
-    struct line *line = &worker->lines[slot->line];
-    grpc_byte_buffer *payload = requests_next(worker->plan);
-    gpr_timespec deadline = gpr_time_add(
-        gpr_now(GPR_CLOCK_MONOTONIC), gpr_time_from_millis(worker->plan->timeout_ms, GPR_TIMESPAN));
-
-    slot->call = grpc_channel_create_registered_call(line->channel, NULL, GRPC_PROPAGATE_DEFAULTS,
-                                                     worker->queue, line->method, deadline, NULL);
-    grpc_metadata_array_init(&slot->headers);
-    grpc_metadata_array_init(&slot->trailers);
-    slot->reply = NULL;
-    slot->begun_us = begun_us;
-    grpc_op ops[] = {
-        {.op = GRPC_OP_SEND_INITIAL_METADATA,
-         .flags = GRPC_INITIAL_METADATA_WAIT_FOR_READY,
-         .data.send_initial_metadata = {.count = line->has_token, .metadata = &line->token}},
-        {.op = GRPC_OP_SEND_MESSAGE, .data.send_message.send_message = payload},
-        {.op = GRPC_OP_SEND_CLOSE_FROM_CLIENT},
-        {.op = GRPC_OP_RECV_INITIAL_METADATA,
-         .data.recv_initial_metadata.recv_initial_metadata = &slot->headers},
-        {.op = GRPC_OP_RECV_MESSAGE, .data.recv_message.recv_message = &slot->reply},
-        {.op = GRPC_OP_RECV_STATUS_ON_CLIENT,
-         .data.recv_status_on_client = {.trailing_metadata = &slot->trailers,
-                                        .status = &slot->status,
-                                        .status_details = &slot->details}},
-    };
-    if (grpc_call_start_batch(slot->call, ops, sizeof(ops) / sizeof(ops[0]), slot, NULL) !=
-        GRPC_CALL_OK)
-        give_up("could not start a call", "");
-    grpc_byte_buffer_destroy(payload);
-}
-
-static void count_call(struct worker *worker, const struct slot *slot)
-{
-    struct tally *tally = &worker->tally;
-    int64_t now = now_us();
-    int64_t took_us = now - slot->begun_us;
-
-    tally->statuses[slot->status < STATUSES ? slot->status : GRPC_STATUS_UNKNOWN]++;
-    if (slot->status == GRPC_STATUS_OK) {
-        tally->in_time += now < worker->count_until_us;
-        latency_add(&tally->ok, took_us);
-    } else if (slot->status == GRPC_STATUS_RESOURCE_EXHAUSTED) {
-        latency_add(&tally->refused, took_us);
-    } else {
-        latency_add(&tally->failed, took_us);
+    for (size_t i = 0; i < worker->line_count; i++) {
+        line_drop_overdue(&worker->lines[i], now);
+        line_keep_open(&worker->lines[i], now);
     }
 }
 
-static void end_call(struct slot *slot)
+static void flush(struct worker *worker)
 {
-    struct worker *worker = slot->worker;
-
-    if (slot->begun_us >= worker->count_from_us && slot->begun_us < worker->count_until_us)
-        count_call(worker, slot);
-    if (worker->plan->replies != NULL && slot->reply != NULL)
-        requests_write_reply(worker->plan, slot->reply);
-    grpc_metadata_array_destroy(&slot->headers);
-    grpc_metadata_array_destroy(&slot->trailers);
-    grpc_slice_unref(slot->details);
-    if (slot->reply != NULL)
-        grpc_byte_buffer_destroy(slot->reply);
-    grpc_call_unref(slot->call);
+    for (size_t i = 0; i < worker->line_count; i++) {
+        if (worker->lines[i].wire.out.size > 0)
+            wire_flush(&worker->lines[i].wire);
+    }
 }
 
-static struct slot *wait_for_answer(struct worker *worker)
+static void wait_until(struct worker *worker, int64_t until_us)
 {
-    return grpc_completion_queue_next(worker->queue, gpr_inf_future(GPR_CLOCK_MONOTONIC), NULL).tag;
+    struct epoll_event events[EVENTS];
+    int64_t wait_us = until_us - now_us();
+
+    if (wait_us < 0)
+        wait_us = 0;
+    const struct timespec timeout = {.tv_sec = wait_us / 1000000,
+                                     .tv_nsec = wait_us % 1000000 * 1000};
+    int count = epoll_pwait2(worker->epoll, events, EVENTS, &timeout, NULL);
+    for (int i = 0; i < count; i++)
+        wire_ready(events[i].data.ptr);
 }
 
-static void *closed_loop(void *argument)
+/* Keeps `wanted` calls in flight on each connection. */
+static void fill(struct worker *worker, int64_t now)
 {
-    struct worker *worker = argument;
-    size_t flying = 0;
-    size_t begun = 0;
-    size_t quota = worker->plan->count > 0 ? worker->quota : SIZE_MAX;
-
-    for (; flying < worker->slot_count && begun < quota; begun++)
-        begin_call(&worker->slots[flying++], now_us());
-    while (flying > 0) {
-        struct slot *slot = wait_for_answer(worker);
-        end_call(slot);
-        int64_t now = now_us();
-        if (begun < quota && now < worker->count_until_us) {
-            begun++;
-            begin_call(slot, now);
-        } else {
-            flying--;
+    for (size_t i = 0; i < worker->line_count; i++) {
+        struct line *line = &worker->lines[i];
+        while (line->active < line->wanted && worker->begun < worker->quota &&
+               line_has_room(line)) {
+            worker->begun++;
+            line_begin(line, now);
         }
     }
-    return NULL;
 }
 
-static struct slot *take_slot(struct worker *worker)
+static void closed_loop(struct worker *worker)
 {
-    pthread_mutex_lock(&worker->mutex);
-    while (worker->free_slots == NULL)
-        pthread_cond_wait(&worker->freed, &worker->mutex);
-    struct slot *slot = worker->free_slots;
-    worker->free_slots = slot->next_free;
-    pthread_mutex_unlock(&worker->mutex);
-    atomic_fetch_add(&worker->flying, 1);
-    return slot;
-}
-
-static void give_back(struct worker *worker, struct slot *slot)
-{
-    pthread_mutex_lock(&worker->mutex);
-    slot->next_free = worker->free_slots;
-    worker->free_slots = slot;
-    pthread_cond_signal(&worker->freed);
-    pthread_mutex_unlock(&worker->mutex);
-    atomic_fetch_sub(&worker->flying, 1);
-}
-
-static void *collect_answers(void *argument)
-{
-    struct worker *worker = argument;
+    int64_t swept_us = 0;
 
     for (;;) {
-        grpc_event event =
-            grpc_completion_queue_next(worker->queue, gpr_inf_future(GPR_CLOCK_MONOTONIC), NULL);
-        if (event.type == GRPC_QUEUE_SHUTDOWN)
-            return NULL;
-        end_call(event.tag);
-        give_back(worker, event.tag);
+        int64_t now = now_us();
+        if (now - swept_us > SWEEP_US) {
+            swept_us = now;
+            sweep(worker, now);
+        }
+        if (now < worker->count_until_us && worker->begun < worker->quota)
+            fill(worker, now);
+        else if (worker->active == 0)
+            return;
+        flush(worker);
+        wait_until(worker, now + IDLE_US);
     }
 }
 
-/* Starts the calls one by one at their times; the next connection takes the next call. */
-static void *fixed_rate(void *argument)
+/* The line whose turn it is, or the next that has room. */
+static struct line *line_for(struct worker *worker, size_t turn)
 {
-    struct worker *worker = argument;
-    const struct plan *plan = worker->plan;
-    uint64_t rate = plan->rate;
-    int64_t from_us = now_us();
-    int64_t until_us = worker->count_until_us;
-    pthread_t collector;
-
-    prctl(PR_SET_TIMERSLACK, 1UL, 0UL, 0UL, 0UL);
-    if (pthread_create(&collector, NULL, collect_answers, worker) != 0)
-        give_up("could not start a thread", "");
-    for (uint64_t n = 0;; n++) {
-        int64_t due_us = from_us + (int64_t)(n * plan->threads * 1000000 / rate);
-        if (due_us >= until_us)
-            break;
-        while (now_us() < due_us)
-            nanosleep(&(struct timespec){.tv_nsec = PACE_NS}, NULL);
-        struct slot *slot = take_slot(worker);
-        slot->line = n % worker->line_count;
-        bool counts = due_us >= worker->count_from_us;
-        int64_t now = now_us();
-        if (now >= until_us) {
-            give_back(worker, slot);
-            worker->tally.unsent += counts;
-            continue;
-        }
-        worker->tally.late += counts && now - due_us > LATE_US;
-        begin_call(slot, due_us);
+    for (size_t i = 0; i < worker->line_count; i++) {
+        struct line *line = &worker->lines[(turn + i) % worker->line_count];
+        if (line_has_room(line))
+            return line;
     }
-    int64_t patience_us = now_us() + (plan->timeout_ms + PATIENCE_S * 1000) * 1000;
-    while (atomic_load(&worker->flying) > 0 && now_us() < patience_us)
-        nanosleep(&(struct timespec){.tv_nsec = 10000000}, NULL);
-    if (atomic_load(&worker->flying) > 0)
-        give_up("calls never ended", "");
-    grpc_completion_queue_shutdown(worker->queue);
-    pthread_join(collector, NULL);
     return NULL;
 }
 
-void worker_open(struct worker *worker, struct plan *plan)
+static int64_t due_us(const struct worker *worker, int64_t from_us, size_t n)
 {
-    worker->plan = plan;
-    worker->queue = grpc_completion_queue_create_for_next(NULL);
-    worker->slots = calloc(worker->slot_count, sizeof(*worker->slots));
-    if (worker->slots == NULL)
-        give_up("out of memory", "");
-    pthread_mutex_init(&worker->mutex, NULL);
-    pthread_cond_init(&worker->freed, NULL);
-    for (size_t i = 0; i < worker->slot_count; i++) {
-        worker->slots[i] = (struct slot){.worker = worker, .line = i % worker->line_count};
-        worker->slots[i].next_free = i == 0 ? NULL : &worker->slots[i - 1];
+    const struct plan *plan = worker->plan;
+
+    return from_us + (int64_t)(n * plan->threads * 1000000 / plan->rate);
+}
+
+static void send_due(struct worker *worker, int64_t from_us)
+{
+    for (;;) {
+        int64_t now = now_us();
+        int64_t due = due_us(worker, from_us, worker->begun);
+        struct line *line =
+            due > now || due >= worker->count_until_us ? NULL : line_for(worker, worker->begun);
+        if (line == NULL)
+            return;
+        worker->begun++;
+        worker->tally.late += due >= worker->count_from_us && now - due > LATE_US;
+        line_begin(line, due);
     }
-    worker->free_slots = &worker->slots[worker->slot_count - 1];
 }
 
-void worker_start(struct worker *worker)
+static void fixed_rate(struct worker *worker)
 {
-    void *(*run)(void *) = worker->plan->rate > 0 ? fixed_rate : closed_loop;
+    int64_t from_us = now_us();
+    int64_t swept_us = 0;
 
-    if (pthread_create(&worker->thread, NULL, run, worker) != 0)
-        give_up("could not start a thread", "");
+    prctl(PR_SET_TIMERSLACK, 1UL, 0UL, 0UL, 0UL);
+    for (;;) {
+        int64_t now = now_us();
+        if (now - swept_us > SWEEP_US) {
+            swept_us = now;
+            sweep(worker, now);
+        }
+        if (now < worker->count_until_us)
+            send_due(worker, from_us);
+        else if (worker->active == 0)
+            break;
+        flush(worker);
+        int64_t next_us = due_us(worker, from_us, worker->begun);
+        /* When there is no room on the connections, an answer wakes us. */
+        bool waits = now >= worker->count_until_us || next_us <= now;
+        wait_until(worker, waits                     ? now + IDLE_US
+                           : next_us > now + PACE_US ? next_us
+                                                     : now + PACE_US);
+    }
+    while (due_us(worker, from_us, worker->begun) < worker->count_until_us) {
+        worker->tally.unsent += due_us(worker, from_us, worker->begun) >= worker->count_from_us;
+        worker->begun++;
+    }
 }
 
-void worker_close(struct worker *worker)
+void worker_connect(struct worker *worker)
 {
-    lines_close(worker);
-    if (worker->plan->rate == 0)
-        grpc_completion_queue_shutdown(worker->queue);
-    while (
-        grpc_completion_queue_next(worker->queue, gpr_inf_future(GPR_CLOCK_MONOTONIC), NULL).type !=
-        GRPC_QUEUE_SHUTDOWN)
-        continue;
-    grpc_completion_queue_destroy(worker->queue);
-    pthread_cond_destroy(&worker->freed);
-    pthread_mutex_destroy(&worker->mutex);
-    free(worker->slots);
+    int64_t patience_us = now_us() + CONNECT_PATIENCE_US;
+
+    for (;;) {
+        size_t up = 0;
+        int64_t now = now_us();
+        for (size_t i = 0; i < worker->line_count; i++) {
+            line_keep_open(&worker->lines[i], now);
+            up += worker->lines[i].wire.state == WIRE_UP;
+        }
+        if (up == worker->line_count)
+            return;
+        if (now > patience_us)
+            give_up("could not connect to ", worker->plan->target);
+        wait_until(worker, now + CONNECT_STEP_US);
+    }
+}
+
+void *worker_run(void *argument)
+{
+    struct worker *worker = argument;
+
+    if (worker->plan->rate > 0)
+        fixed_rate(worker);
+    else
+        closed_loop(worker);
+    return NULL;
 }
