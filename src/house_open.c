@@ -16,6 +16,8 @@
 #include "base/time.h"
 #include "crypto/offload.h"
 #include "crypto/secrets.h"
+#include "crypto/x509.h"
+#include "edge/edge.h"
 #include "gateway/gateway.h"
 #include "gateway/sandbox/sandbox.h"
 #include "jobs/jobs.h"
@@ -26,6 +28,8 @@
 #include "pg/migrate.h"
 #include "rpc/server.h"
 #include "sandbox/sandbox.h"
+
+#define SELF_TEST_ARENA_SIZE (64 * 1024)
 
 static const struct rpc_service *const services[] = {
     &auth_service,
@@ -120,6 +124,35 @@ static bool open_rooms(struct opened_house *opened, char problem[HOUSE_PROBLEM_S
     return true;
 }
 
+/*
+ * The guards are of use only if libgrpc calls them, and only a client that was let in can show it:
+ * one with a certificate of the device authority that lives for a minute and whose key stays here.
+ */
+static bool test_edge(struct opened_house *opened, char problem[HOUSE_PROBLEM_SIZE])
+{
+    const struct house *house = &opened->house;
+    AUTO(arena_auto_free) struct arena *arena = arena_new(SELF_TEST_ARENA_SIZE);
+    AUTO(ec_key_auto_free) struct ec_key *key = ec_key_make();
+    /* TLS looks at the machine's clock. */
+    int64_t now_us = clock_wall_us(clock_system());
+    const struct certificate_wish wish = {
+        .use = CERTIFICATE_CLIENT,
+        .common_name = "self-test",
+        .spiffe_id =
+            arena_printf(arena, "spiffe://%s/device/self-test", house->settings->trust_domain),
+        .not_before_us = now_us - US_PER_MINUTE,
+        .not_after_us = now_us + US_PER_MINUTE,
+    };
+    const struct edge_identity identity = {
+        .certificate_pem = x509_issue(arena, house->random, auth_keys_device_ca_pem(house->keys),
+                                      auth_keys_device_ca_key(house->keys), key, &wish),
+        .key_pem = ec_key_to_pem(arena, key),
+    };
+
+    return edge_self_test(house->settings->listen, rpc_server_port(opened->server), identity,
+                          problem);
+}
+
 static bool open_server(struct opened_house *opened, char problem[HOUSE_PROBLEM_SIZE])
 {
     const struct rpc_server_options options = {
@@ -132,7 +165,7 @@ static bool open_server(struct opened_house *opened, char problem[HOUSE_PROBLEM_
     };
 
     opened->server = rpc_server_open(&options, problem);
-    return opened->server != NULL;
+    return opened->server != NULL && test_edge(opened, problem);
 }
 
 struct opened_house *house_open(const struct settings *settings, const struct clock *clock,

@@ -13,6 +13,7 @@
 #include "base/bug.h"
 #include "base/log.h"
 #include "base/settings.h"
+#include "edge/edge.h"
 #include "rpc/credentials.h"
 #include "rpc/internal.h"
 #include "rpc/server_arguments.h"
@@ -83,10 +84,13 @@ static bool listen_on(struct rpc_server *server, char problem[RPC_PROBLEM_SIZE])
     server->port = grpc_server_add_http2_port(server->grpc, address,
                                               rpc_credentials_grpc(server->credentials));
     rpc_grpc_log_to(server->house->log);
-    if (server->port != 0)
-        return true;
-    rpc_listen_problem(address, problem);
-    return false;
+    if (server->port == 0) {
+        rpc_listen_problem(address, problem);
+        return false;
+    }
+    /* Nothing is accepted before grpc_server_start. */
+    edge_open(server->house->settings, server->house->clock, server->port);
+    return true;
 }
 
 static void arm_all(struct rpc_server *server)
@@ -221,6 +225,8 @@ void rpc_server_close(struct rpc_server *server)
     }
     rpc_credentials_release(server->credentials);
     grpc_shutdown_blocking();
+    if (server->port != 0)
+        edge_close(server->port);
     rpc_grpc_log_to(NULL);
     rpc_credentials_close(server->credentials);
     rpc_routes_free(server);

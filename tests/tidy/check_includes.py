@@ -36,6 +36,7 @@ THIRD_PARTY = {
     r"openssl/ssl\.h|openssl/err\.h": {"crypto", "edge"},
     r"openssl/|argon2\.h|sodium\.h": {"crypto"},
     r"jansson\.h": {"gateway", "crypto", "auth", "rpc", "cli"},
+    r"dlfcn\.h": {"edge"},
     r"curl/|microhttpd\.h": {"http"},
     r"sanitizer/|valgrind/": {"base"},
 }

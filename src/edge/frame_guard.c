@@ -1,0 +1,163 @@
+/*
+ * SSL_read and SSL_read_ex of this process (libgrpc 1.51.1 calls the first), exported from the
+ * executable.  libpq and libcurl share the symbol: their sessions are clients' and pass untouched.
+ *
+ * State hangs on the SSL object and is freed with it.  gRPC reads a connection on one thread at a
+ * time, but not always on the same.
+ */
+
+#include "edge/frame_guard.h"
+
+#include <openssl/err.h>
+#include <openssl/ssl.h>
+#include <pthread.h>
+
+#include "base/bug.h"
+#include "edge/interpose.h"
+
+/* As OpenSSL declares them, but for their names in C. */
+int interposed_ssl_read(SSL *ssl, void *buffer, int size) __asm__("SSL_read");
+int interposed_ssl_read_ex(SSL *ssl, void *buffer, size_t size, size_t *got) __asm__("SSL_read_ex");
+
+typedef int ssl_read_function(SSL *ssl, void *buffer, int size);
+typedef int ssl_read_ex_function(SSL *ssl, void *buffer, size_t size, size_t *got);
+
+struct session {
+    atomic_uint turns; /* hands the state from the thread of one read to that of the next */
+    enum frame_verdict verdict; /* not FRAME_FINE: it was cut */
+    const struct clock *clock;
+    struct frame_limits limits;
+    struct frame_parser parser;
+};
+
+atomic_uint_least64_t frame_guard_refused[FRAME_VERDICTS];
+
+static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+static int session_index = -1;
+static atomic_uint open_count;
+static struct frame_limits current_limits; /* under the mutex, as the next */
+static const struct clock *current_clock;
+
+static ssl_read_function *real_ssl_read;
+static ssl_read_ex_function *real_ssl_read_ex;
+
+static void free_session(void *parent, void *session, CRYPTO_EX_DATA *data, int index, long number,
+                         void *argument)
+{
+    (void)parent;
+    (void)data;
+    (void)index;
+    (void)number;
+    (void)argument;
+    OPENSSL_free(session);
+}
+
+static void prepare(void)
+{
+    void *found = interpose_next("SSL_read");
+    memcpy(&real_ssl_read, &found, sizeof real_ssl_read);
+    found = interpose_next("SSL_read_ex");
+    memcpy(&real_ssl_read_ex, &found, sizeof real_ssl_read_ex);
+    session_index = SSL_get_ex_new_index(0, NULL, NULL, NULL, free_session);
+    if (session_index < 0)
+        bug("edge: no room in OpenSSL's sessions");
+}
+
+void frame_guard_open(const struct frame_limits *limits, const struct clock *clock)
+{
+    pthread_mutex_lock(&mutex);
+    current_limits = *limits;
+    current_clock = clock;
+    pthread_mutex_unlock(&mutex);
+    atomic_fetch_add(&open_count, 1);
+}
+
+void frame_guard_close(void)
+{
+    atomic_fetch_sub(&open_count, 1);
+}
+
+static struct session *begin_session(SSL *ssl)
+{
+    struct session *session = OPENSSL_zalloc(sizeof *session);
+
+    if (session == NULL || SSL_set_ex_data(ssl, session_index, session) != 1)
+        bug("edge: out of memory");
+    pthread_mutex_lock(&mutex);
+    session->limits = current_limits;
+    session->clock = current_clock;
+    pthread_mutex_unlock(&mutex);
+    return session;
+}
+
+/* NULL: not guarded. */
+static struct session *session_of(SSL *ssl)
+{
+    pthread_once(&once, prepare);
+    if (SSL_is_server(ssl) != 1)
+        return NULL;
+    struct session *session = SSL_get_ex_data(ssl, session_index);
+    if (session == NULL && atomic_load_explicit(&open_count, memory_order_relaxed) > 0)
+        session = begin_session(ssl);
+    return session;
+}
+
+/* What SSL_get_error takes for the end of the session. */
+static void raise_error(const struct session *session)
+{
+    ERR_clear_error();
+    ERR_raise_data(ERR_LIB_USER, ERR_R_OPERATION_FAIL, "frames refused: %s",
+                   frame_verdict_name(session->verdict));
+}
+
+static bool is_cut(struct session *session)
+{
+    if (session == NULL)
+        return false;
+    (void)atomic_load_explicit(&session->turns, memory_order_acquire);
+    if (session->verdict == FRAME_FINE)
+        return false;
+    raise_error(session);
+    return true;
+}
+
+/* False: the session is cut now. */
+static bool let_pass(struct session *session, const uint8_t *bytes, size_t size)
+{
+    if (session == NULL)
+        return true;
+    session->verdict = frame_parser_feed(&session->parser, &session->limits, bytes, size,
+                                         clock_monotonic_us(session->clock));
+    bool fine = session->verdict == FRAME_FINE;
+    if (!fine) {
+        atomic_fetch_add(&frame_guard_refused[session->verdict], 1);
+        raise_error(session);
+    }
+    atomic_fetch_add_explicit(&session->turns, 1, memory_order_release);
+    return fine;
+}
+
+int interposed_ssl_read(SSL *ssl, void *buffer, int size)
+{
+    struct session *session = session_of(ssl);
+
+    if (is_cut(session))
+        return -1;
+    int got = real_ssl_read(ssl, buffer, size);
+    if (got > 0 && !let_pass(session, buffer, (size_t)got))
+        return -1;
+    return got;
+}
+
+int interposed_ssl_read_ex(SSL *ssl, void *buffer, size_t size, size_t *got)
+{
+    struct session *session = session_of(ssl);
+
+    if (is_cut(session))
+        return 0;
+    int worked = real_ssl_read_ex(ssl, buffer, size, got);
+    if (worked == 1 && !let_pass(session, buffer, *got))
+        return 0;
+    return worked;
+}
