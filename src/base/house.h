@@ -11,6 +11,7 @@ struct gateways;
 struct jobs;
 struct log;
 struct offload;
+struct payment_counts;
 struct payment_purpose;
 struct pg;
 struct random;
@@ -32,4 +33,5 @@ struct house {
     const struct gateways *gateways; /* gateway/gateway.h */
     const struct payment_purpose *const *purposes; /* payment/charge.h; NULL-terminated */
     struct jobs *jobs;                             /* jobs/jobs.h */
+    struct payment_counts *payment_counts; /* payment/payment_measure.h; NULL: nothing counts */
 };

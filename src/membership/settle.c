@@ -7,6 +7,7 @@
 
 #include "membership/membership_proto.h"
 #include "payment/payment.h"
+#include "payment/payment_measure.h"
 
 /* Changes that may come between reading and writing: cancellations, and nothing more than that. */
 #define SETTLE_TRIES_MAX 5
@@ -65,9 +66,13 @@ static const struct error *settle_once(struct call *call, const struct charge *c
     TRY(membership_load(call, charge->customer, invoice.membership, &membership));
     *after = membership;
     bool is_ours = uuid_equal(membership.pending_payment, charge->payment);
-    if (!is_ours || !is_definitive(answer->outcome))
-        return membership_step_settle(call, charge, answer, &membership, NULL, INVOICE_OPEN,
-                                      (struct bytes){NULL, 0}, customer.now_us, outcome);
+    if (!is_ours || !is_definitive(answer->outcome)) {
+        TRY(membership_step_settle(call, charge, answer, &membership, NULL, INVOICE_OPEN,
+                                   (struct bytes){NULL, 0}, customer.now_us, outcome));
+        if (*outcome == STEP_DONE)
+            payment_count_settled(call, answer);
+        return NULL;
+    }
 
     struct decision decision = decide(call, &membership, &invoice, answer, customer.now_us);
     enum invoice_state state = answer->outcome == GATEWAY_SUCCEEDED ? INVOICE_PAID
@@ -77,6 +82,7 @@ static const struct error *settle_once(struct call *call, const struct charge *c
     TRY(membership_step_settle(call, charge, answer, &membership, &decision, state, reply,
                                customer.now_us, outcome));
     if (*outcome == STEP_DONE) {
+        payment_count_settled(call, answer);
         *after = decision.after;
         after->update_us = customer.now_us;
     }

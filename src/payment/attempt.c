@@ -11,6 +11,7 @@
 #include "base/text.h"
 #include "base/time.h"
 #include "crypto/secrets.h"
+#include "payment/payment_measure.h"
 #include "pg/replay.h"
 
 /* What is added to the gateway's timeout, and how much of it may be gone before the request leaves.
@@ -96,11 +97,14 @@ void attempt_ask(struct call *call, const struct attempt_ask *ask, struct gatewa
         *answer = not_sent("too little of the lease was left");
         return;
     }
+    int64_t asked_us = clock_monotonic_us(call->house->clock);
     if (ask->query_only)
         gateway->query(gateway, call, &ask->request, answer);
     else
         gateway->send(gateway, call, &ask->request, answer);
     check_answer(call, &ask->request, answer);
+    gateway_count_answer(call, ask->request.operation, ask->query_only, answer->outcome,
+                         clock_monotonic_us(call->house->clock) - asked_us);
 
     /* Recorded also when nobody waits any more. */
     int64_t until_us = clock_monotonic_us(call->house->clock) + CHARGE_RECORD_US;

@@ -5,6 +5,7 @@
 #include "payment/payment_internal.h"
 
 #include "base/text.h"
+#include "payment/payment_measure.h"
 #include "payment/payment_method.h"
 #include "payment/payment_proto.h"
 #include "pg/replay.h"
@@ -100,6 +101,8 @@ static const struct error *settle_direct(struct call *call, const struct charge 
                            pg_time(charge->now_us)),
                  &rows));
     payment_from_row(call, charge->customer, &rows, 0, payment);
+    if (text_equal(pg_get_text(&rows, 0, "outcome"), "settled"))
+        payment_count_settled(call, answer);
     return NULL;
 }
 

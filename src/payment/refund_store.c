@@ -7,6 +7,7 @@
 #include "base/bug.h"
 #include "base/text.h"
 #include "base/time.h"
+#include "payment/payment_measure.h"
 #include "payment/payment_proto.h"
 #include "pg/replay.h"
 
@@ -189,5 +190,7 @@ const struct error *refund_settle(struct call *call, const struct refund_attempt
                            pg_time(attempt->now_us)),
                  &rows));
     refund_from_row(call, refund->customer, &rows, 0, refund);
+    if (text_equal(pg_get_text(&rows, 0, "outcome"), "settled"))
+        refund_count_settled(call, answer);
     return NULL;
 }
