@@ -1,0 +1,350 @@
+/*
+ * One fiber that asks the database and keeps the answers.  Each question costs the same however
+ * large the tables are (migrations/functions/telemetry.sql).
+ *
+ * The ledger is looked at in two ways.  ledger_post refuses a group that does not sum to zero, so
+ * what is wrong came another way: what was posted in the last minute is summed up at every look,
+ * and besides a walk through the whole ledger, a few lines at each look, finds what was changed
+ * long after.
+ */
+
+#include "telemetry/facts.h"
+
+#include <pthread.h>
+
+#include "base/bug.h"
+#include "base/fiber.h"
+#include "base/log.h"
+#include "base/random.h"
+#include "base/text.h"
+#include "base/time.h"
+#include "pg/lanes.h"
+
+#define LOOK_US       (10 * US_PER_SECOND)
+#define STEP_US       (200 * US_PER_MS)
+#define TIME_LIMIT_US (5 * US_PER_SECOND)
+#define ARENA_SIZE    ((size_t)256 * 1024)
+#define KINDS_MAX     32
+#define RECENT_US     US_PER_MINUTE
+/* Times are given at accept, on servers whose clocks differ. */
+#define AHEAD_US   (5 * US_PER_SECOND)
+#define WALK_LINES 1000
+
+struct overdue {
+    int64_t count;
+    int64_t age_us; /* of the oldest; 0: none */
+};
+
+/* What was answered last. */
+struct answers {
+    int64_t look_us;                       /* monotonic, when all was answered; 0: never */
+    struct overdue overdue[KINDS_MAX + 1]; /* by kind; the last one is "other" */
+    int64_t unknown_count;
+    int64_t unknown_age_us;
+    int64_t recent_unbalanced;
+    int64_t walk_unbalanced; /* in this round or in the one before */
+    int64_t groups_checked;
+    int64_t rounds;
+};
+
+struct facts {
+    struct telemetry_options options;
+    int64_t open_us; /* monotonic */
+
+    pthread_mutex_t mutex;
+    pthread_cond_t changed;
+    bool stopping;
+    bool fiber_lives;
+    struct answers answers;
+
+    /* Of the fiber alone: */
+    bool in_trouble; /* said once, until it works again */
+    struct uuid walk_customer;
+    struct uuid walk_group;
+    int64_t found_in_round;
+    int64_t found_before;
+};
+
+static const struct measure database_up = {"dues_database_up",
+                                           "1 while every lane has its connection to PostgreSQL.",
+                                           MEASURE_GAUGE, MEASURE_PLAIN};
+static const struct measure age = {"dues_telemetry_age_seconds",
+                                   "Since the database last answered what dues_obligations_overdue "
+                                   "and the families after it tell.",
+                                   MEASURE_GAUGE, MEASURE_SECONDS};
+static const struct measure overdue_count = {"dues_obligations_overdue",
+                                             "Obligations of wall time that are due and not done.",
+                                             MEASURE_GAUGE, MEASURE_PLAIN};
+static const struct measure overdue_age = {"dues_obligations_overdue_age_seconds",
+                                           "For how long the oldest of them has been due.",
+                                           MEASURE_GAUGE, MEASURE_SECONDS};
+static const struct measure unknown_count = {
+    "dues_attempts_unknown", "Attempts to charge or refund whose outcome is not known.",
+    MEASURE_GAUGE, MEASURE_PLAIN};
+static const struct measure unknown_age = {"dues_attempts_unknown_age_seconds",
+                                           "Since the oldest of them was first sent.",
+                                           MEASURE_GAUGE, MEASURE_SECONDS};
+static const struct measure unbalanced = {
+    "dues_ledger_unbalanced_groups",
+    "Groups of ledger lines that do not sum to zero: posted in the last minute, or met on the walk "
+    "through all of them.",
+    MEASURE_GAUGE, MEASURE_PLAIN};
+static const struct measure checked = {"dues_ledger_groups_checked_total",
+                                       "Groups of ledger lines that were summed up on the walk.",
+                                       MEASURE_COUNTER, MEASURE_PLAIN};
+static const struct measure rounds = {"dues_ledger_rounds_total",
+                                      "Walks through the whole ledger that came to its end.",
+                                      MEASURE_COUNTER, MEASURE_PLAIN};
+
+static size_t kind_index(const struct facts *facts, const char *kind)
+{
+    size_t count = facts->options.obligation_kind_count;
+
+    for (size_t i = 0; i < count; i++) {
+        if (text_equal(facts->options.obligation_kinds[i], kind))
+            return i;
+    }
+    return count;
+}
+
+static const struct pg_statement obligations_statement = {
+    .name = "telemetry_obligations",
+    .sql = "SELECT kind, overdue_count, oldest_due FROM telemetry_obligations($1)",
+};
+
+static const struct error *ask_obligations(const struct facts *facts, struct call *call,
+                                           struct answers *answers)
+{
+    struct pg_rows rows;
+
+    TRY(pg_read(call, UUID_NIL, &obligations_statement, PG_PARAMS(pg_time(call->now_us)), &rows));
+    memset(answers->overdue, 0, sizeof(answers->overdue));
+    for (size_t i = 0; i < rows.count; i++) {
+        size_t kind = kind_index(facts, pg_get_text(&rows, i, "kind"));
+        struct overdue *overdue = &answers->overdue[kind];
+        int64_t age_us = call->now_us - pg_get_time(&rows, i, "oldest_due");
+        overdue->count += pg_get_int64(&rows, i, "overdue_count");
+        if (overdue->age_us < age_us)
+            overdue->age_us = age_us;
+    }
+    return NULL;
+}
+
+static const struct pg_statement attempts_statement = {
+    .name = "telemetry_attempts",
+    .sql = "SELECT unknown_count, oldest_age_us FROM telemetry_attempts()",
+};
+
+static const struct error *ask_attempts(struct call *call, struct answers *answers)
+{
+    struct pg_rows rows;
+
+    TRY(pg_read(call, UUID_NIL, &attempts_statement, (struct pg_params){0}, &rows));
+    answers->unknown_count = pg_get_int64(&rows, 0, "unknown_count");
+    answers->unknown_age_us = pg_get_int64(&rows, 0, "oldest_age_us");
+    return NULL;
+}
+
+static const struct pg_statement ledger_recent_statement = {
+    .name = "telemetry_ledger_recent",
+    .sql = "SELECT unbalanced_count FROM telemetry_ledger_recent($1, $2)",
+};
+
+static const struct error *ask_recent_ledger(struct call *call, struct answers *answers)
+{
+    struct pg_rows rows;
+
+    TRY(pg_read(call, UUID_NIL, &ledger_recent_statement,
+                PG_PARAMS(pg_time(call->now_us - RECENT_US), pg_time(call->now_us + AHEAD_US)),
+                &rows));
+    answers->recent_unbalanced = pg_get_int64(&rows, 0, "unbalanced_count");
+    return NULL;
+}
+
+static const struct pg_statement ledger_walk_statement = {
+    .name = "telemetry_ledger_walk",
+    .sql = "SELECT group_count, unbalanced_count, last_customer, last_group"
+           "  FROM telemetry_ledger_walk($1, $2, $3)",
+};
+
+static const struct error *walk_ledger(struct facts *facts, struct call *call,
+                                       struct answers *answers)
+{
+    struct pg_rows rows;
+
+    TRY(pg_read(
+        call, UUID_NIL, &ledger_walk_statement,
+        PG_PARAMS(pg_uuid(facts->walk_customer), pg_uuid(facts->walk_group), pg_int32(WALK_LINES)),
+        &rows));
+    facts->walk_customer = pg_get_uuid(&rows, 0, "last_customer");
+    facts->walk_group = pg_get_uuid(&rows, 0, "last_group");
+    facts->found_in_round += pg_get_int64(&rows, 0, "unbalanced_count");
+    answers->groups_checked += pg_get_int64(&rows, 0, "group_count");
+    answers->walk_unbalanced =
+        facts->found_in_round > facts->found_before ? facts->found_in_round : facts->found_before;
+    if (pg_is_null(&rows, 0, "last_customer")) {
+        answers->rounds++;
+        facts->found_before = facts->found_in_round;
+        facts->found_in_round = 0;
+    }
+    return NULL;
+}
+
+static const struct error *ask(struct facts *facts, struct call *call, struct answers *answers)
+{
+    TRY(ask_obligations(facts, call, answers));
+    TRY(ask_attempts(call, answers));
+    TRY(ask_recent_ledger(call, answers));
+    return walk_ledger(facts, call, answers);
+}
+
+static void complain(struct facts *facts, const struct error *error)
+{
+    if (error != NULL && !facts->in_trouble)
+        log_write(facts->options.house->log, LOG_WARNING, "telemetry.cannot_ask",
+                  LOG_FIELDS(LOG_TEXT("reason", error->reason), LOG_TEXT("message", error->message),
+                             LOG_TEXT("cause", error->cause)));
+    facts->in_trouble = error != NULL;
+}
+
+static void look(struct facts *facts)
+{
+    const struct house *house = facts->options.house;
+    AUTO(arena_auto_free) struct arena *arena = arena_new(ARENA_SIZE);
+    struct call call = {
+        .arena = arena,
+        .house = house,
+        .caller = {.kind = CALLER_SYSTEM,
+                   .spiffe_id = "system/telemetry",
+                   .name = "telemetry",
+                   .peer = "",
+                   .scope = ""},
+        .method = "telemetry/look",
+        .trace = "",
+        .request_id = "",
+        .now_us = clock_wall_us(house->clock),
+        .deadline_us = clock_monotonic_us(house->clock) + TIME_LIMIT_US,
+    };
+    struct answers answers = facts->answers; /* the fiber alone writes them */
+    const struct error *error = ask(facts, &call, &answers);
+
+    complain(facts, error);
+    if (error != NULL)
+        return;
+    answers.look_us = clock_monotonic_us(house->clock);
+    pthread_mutex_lock(&facts->mutex);
+    facts->answers = answers;
+    pthread_mutex_unlock(&facts->mutex);
+}
+
+static bool is_stopping(struct facts *facts)
+{
+    pthread_mutex_lock(&facts->mutex);
+    bool stopping = facts->stopping;
+    pthread_mutex_unlock(&facts->mutex);
+    return stopping;
+}
+
+static void look_again_and_again(void *arg)
+{
+    struct facts *facts = arg;
+
+    while (!is_stopping(facts)) {
+        look(facts);
+        for (int64_t slept_us = 0; slept_us < LOOK_US && !is_stopping(facts); slept_us += STEP_US)
+            fiber_sleep(STEP_US);
+    }
+    pthread_mutex_lock(&facts->mutex);
+    facts->fiber_lives = false;
+    pthread_cond_broadcast(&facts->changed);
+    pthread_mutex_unlock(&facts->mutex);
+}
+
+struct facts *facts_open(const struct telemetry_options *options)
+{
+    struct facts *facts = calloc(1, sizeof(*facts));
+
+    if (facts == NULL)
+        bug("no memory for telemetry");
+    if (options->obligation_kind_count > KINDS_MAX)
+        bug("more than %d kinds of obligations", KINDS_MAX);
+    facts->options = *options;
+    facts->open_us = clock_monotonic_us(options->house->clock);
+    pthread_mutex_init(&facts->mutex, NULL);
+    pthread_cond_init(&facts->changed, NULL);
+    return facts;
+}
+
+void facts_start(struct facts *facts)
+{
+    /* Each server begins its walk elsewhere. */
+    random_fill(facts->options.house->random, facts->walk_customer.bytes,
+                sizeof(facts->walk_customer.bytes));
+    facts->fiber_lives = true;
+    if (!fiber_start(facts->options.house->fibers, look_again_and_again, facts))
+        bug("no fiber for telemetry");
+}
+
+void facts_stop(struct facts *facts)
+{
+    pthread_mutex_lock(&facts->mutex);
+    facts->stopping = true;
+    pthread_mutex_unlock(&facts->mutex);
+}
+
+void facts_close(struct facts *facts)
+{
+    facts_stop(facts);
+    pthread_mutex_lock(&facts->mutex);
+    while (facts->fiber_lives)
+        pthread_cond_wait(&facts->changed, &facts->mutex);
+    pthread_mutex_unlock(&facts->mutex);
+    pthread_cond_destroy(&facts->changed);
+    pthread_mutex_destroy(&facts->mutex);
+    free(facts);
+}
+
+static void measure_overdue(const struct facts *facts, const struct answers *answers,
+                            struct measures *out)
+{
+    size_t count = facts->options.obligation_kind_count;
+
+    for (size_t i = 0; i <= count; i++) {
+        const char *kind = i < count ? facts->options.obligation_kinds[i] : "other";
+        measure_number(out, &overdue_count, MEASURE_LABELS({"kind", kind}),
+                       answers->overdue[i].count);
+        measure_number(out, &overdue_age, MEASURE_LABELS({"kind", kind}),
+                       answers->overdue[i].age_us);
+    }
+}
+
+void facts_measure(struct facts *facts, struct measures *out)
+{
+    int64_t now_us = clock_monotonic_us(facts->options.house->clock);
+
+    pthread_mutex_lock(&facts->mutex);
+    const struct answers answers = facts->answers;
+    pthread_mutex_unlock(&facts->mutex);
+    measure_number(out, &database_up, MEASURE_NO_LABELS, pg_is_ready(facts->options.house->pg));
+    measure_number(out, &age, MEASURE_NO_LABELS,
+                   now_us - (answers.look_us != 0 ? answers.look_us : facts->open_us));
+    /* Before the first answer there is nothing to tell, and a zero would be a lie. */
+    if (answers.look_us == 0)
+        return;
+    measure_overdue(facts, &answers, out);
+    measure_number(out, &unknown_count, MEASURE_NO_LABELS, answers.unknown_count);
+    measure_number(out, &unknown_age, MEASURE_NO_LABELS, answers.unknown_age_us);
+    measure_number(out, &unbalanced, MEASURE_LABELS({"check", "recent"}),
+                   answers.recent_unbalanced);
+    measure_number(out, &unbalanced, MEASURE_LABELS({"check", "walk"}), answers.walk_unbalanced);
+    measure_number(out, &checked, MEASURE_NO_LABELS, answers.groups_checked);
+    measure_number(out, &rounds, MEASURE_NO_LABELS, answers.rounds);
+}
+
+pg_statement_list telemetry_statements = {
+    &obligations_statement,
+    &attempts_statement,
+    &ledger_recent_statement,
+    &ledger_walk_statement,
+    NULL,
+};
