@@ -1,8 +1,8 @@
 /*
- * Advancing a test clock: everything due on the way is run in order, each at its own time, and
- * before time moves on all that was sent to a gateway is settled.  The clock's row holds the
- * target, an epoch and a lease, so an advance that is cut short (a crash, a deadline) is continued
- * by the scheduler, or by repeating the call.
+ * Advancing a test clock: from moment to moment, everything due at one of them at once, each
+ * customer's in order; and before time moves on all that was sent to a gateway is settled.  The
+ * clock's row holds the target, an epoch and a lease, so an advance that is cut short (a crash, a
+ * deadline) is continued by the scheduler, or by repeating the call.
  */
 #include "base/settings.h"
 #include "base/text.h"
@@ -12,14 +12,15 @@
 /* One statement of the advance's own. */
 #define STEP_LIMIT_MS 10000
 
-/* How long the money of one moment may take to be settled. */
+/* How many are looked up, and run together, at a time. */
+#define TOGETHER_MAX (PG_ROWS_MAX - 1)
+
+/* How long the money of one moment may go without any of it being settled. */
 #define SETTLE_LIMIT_US (60 * US_PER_SECOND)
 
-/* An obligation that fails so often, or is due again and again at one moment, stops the clock. */
+/* A moment at which something fails so often, or is due again and again, stops the clock. */
 #define FAILURES_MAX 5
-#define REPEATS_MAX  50
-/* Waiting for a lease, which may be longer than so many repeats, counts as no more than these. */
-#define REPEATS_OF_LEASE 10
+#define PASSES_MAX   50
 
 #define PAUSE_FIRST_US (20 * US_PER_MS)
 #define PAUSE_MAX_US   US_PER_SECOND
@@ -37,12 +38,7 @@ struct advance {
     const struct call *caller; /* who waits; NULL: nobody */
     struct clock_run run;
     int64_t lease_ms;
-    char problem[512]; /* not in an arena: a long advance has many of them */
-    /* The obligation run last, to see one that comes again and again: */
-    char last_key[256];
-    int64_t last_due_us;
-    int32_t repeats;
-    int32_t failures;
+    char problem[JOB_PROBLEM_SIZE]; /* not in an arena: a long advance has many of them */
 };
 
 static void pause_after(int32_t tries)
@@ -60,13 +56,15 @@ static bool is_to_leave(const struct advance *advance)
            (advance->caller != NULL && call_time_left_us(advance->caller) == 0);
 }
 
-static void say(struct advance *advance, const struct obligation *obligation, const char *problem)
+/* Whatever is run together ends well before the lease does, and soon after the caller's deadline.
+ */
+static int64_t until_us(const struct advance *advance)
 {
-    char customer[UUID_TEXT_LENGTH + 1];
+    int64_t slice_us = advance->lease_ms * US_PER_MS / 4;
+    int64_t left_us = advance->caller == NULL ? slice_us : call_time_left_us(advance->caller);
 
-    uuid_format(obligation->customer, customer);
-    snprintf(advance->problem, sizeof(advance->problem), "%s %s of customers/%s: %s",
-             obligation->kind, obligation->business_key, customer, problem);
+    return clock_monotonic_us(advance->jobs->house->clock) +
+           (left_us < slice_us ? left_us : slice_us);
 }
 
 static bool trouble(struct advance *advance, const struct error *error)
@@ -75,27 +73,6 @@ static bool trouble(struct advance *advance, const struct error *error)
         return false;
     snprintf(advance->problem, sizeof(advance->problem), "%s: %s", error->reason, error->message);
     return true;
-}
-
-/* Runs each that is unsettled, once; `*settled`: there was none.  False: they could not be read. */
-static bool settle_pass(struct advance *advance, bool *settled)
-{
-    struct obligation *list;
-    struct call call;
-    size_t count = 0;
-
-    job_call_open(&call, advance->jobs->house, "jobs/advance", STEP_LIMIT_MS);
-    bool failed =
-        trouble(advance, obligation_list_unsettled(&call, advance->run.clock, &list, &count));
-    for (size_t i = 0; i < count && !is_to_leave(advance); i++) {
-        const char *problem = "not settled in time";
-        job_claim_and_run(advance->jobs, &list[i], 0, call.arena, &problem);
-        if (i == 0)
-            say(advance, &list[i], problem);
-    }
-    *settled = count == 0;
-    job_call_close(&call);
-    return !failed;
 }
 
 /* Moves the clock, or only its lease when `time_us` is where it stands. */
@@ -114,100 +91,166 @@ static enum advance_end move_clock(struct advance *advance, int64_t time_us)
     return held ? ADVANCE_REACHED : ADVANCE_LOST;
 }
 
+/* What is unsettled, to see whether it becomes less. */
+struct unsettled {
+    size_t count;
+    struct uuid first; /* customer */
+};
+
+/* Runs what is unsettled, once.  False: it could not be read. */
+static bool settle_pass(struct advance *advance, struct unsettled *unsettled)
+{
+    struct obligation *list;
+    struct job_tally tally;
+    struct call call;
+
+    *unsettled = (struct unsettled){.count = 0};
+    job_call_open(&call, advance->jobs->house, "jobs/advance", STEP_LIMIT_MS);
+    bool failed =
+        trouble(advance, obligation_list_unsettled(&call, advance->run.clock, TOGETHER_MAX, &list,
+                                                   &unsettled->count));
+    if (!failed && unsettled->count > 0) {
+        unsettled->first = list[0].customer;
+        jobs_run_together(advance->jobs, list, unsettled->count, false, until_us(advance), &tally);
+        if (tally.failed == 0)
+            job_say(&list[0], "not settled in time", tally.problem);
+        memcpy(advance->problem, tally.problem, sizeof(advance->problem));
+    }
+    job_call_close(&call);
+    return !failed;
+}
+
 /* Nothing that was sent to a gateway is left open at this moment. */
 static enum advance_end settle_all(struct advance *advance)
 {
-    int64_t begin_us = clock_monotonic_us(advance->jobs->house->clock);
+    int64_t changed_us = clock_monotonic_us(advance->jobs->house->clock);
+    struct unsettled before = {.count = 0};
+    struct unsettled now;
 
     for (int32_t tries = 0;; tries++) {
-        bool settled;
-
         if (is_to_leave(advance))
             return ADVANCE_LEFT;
-        if (!settle_pass(advance, &settled))
+        if (!settle_pass(advance, &now))
             return ADVANCE_TROUBLE;
-        if (settled)
+        if (now.count == 0)
             return ADVANCE_REACHED;
-        if (tries == 0)
-            continue; /* most are settled by the first pass: look before sleeping */
-        if (clock_monotonic_us(advance->jobs->house->clock) - begin_us > SETTLE_LIMIT_US)
+        int64_t now_us = clock_monotonic_us(advance->jobs->house->clock);
+        if (now.count != before.count || !uuid_equal(now.first, before.first)) {
+            changed_us = now_us;
+            before = now;
+            tries = 0;
+        }
+        if (now_us - changed_us > SETTLE_LIMIT_US)
             return ADVANCE_STUCK;
-        pause_after(tries);
+        /* Most are settled by the first pass: look before sleeping. */
+        if (tries > 0)
+            pause_after(tries);
         enum advance_end end = move_clock(advance, advance->run.time_us);
         if (end != ADVANCE_REACHED)
             return end;
     }
 }
 
-/* False: it has come at this moment too often. */
-static bool count_repeats(struct advance *advance, const struct obligation *obligation)
-{
-    char key[sizeof(advance->last_key)];
-    char customer[UUID_TEXT_LENGTH + 1];
+/* What one walk over a moment did. */
+struct pass {
+    size_t found;
+    size_t begun;
+    int32_t lost;
+    int32_t failed;
+};
 
-    uuid_format(obligation->customer, customer);
-    snprintf(key, sizeof(key), "%s %s %s", customer, obligation->kind, obligation->business_key);
-    bool same = text_equal(key, advance->last_key) && obligation->due_us == advance->last_due_us;
-    memcpy(advance->last_key, key, sizeof(key));
-    advance->last_due_us = obligation->due_us;
-    advance->repeats = same ? advance->repeats + 1 : 0;
-    if (!same)
-        advance->failures = 0;
-    return advance->repeats < REPEATS_MAX;
+/* The next of the walk; `*after` is then the last of them.  False: there are none. */
+static enum advance_end run_some(struct advance *advance, int64_t due_us, int64_t time_us,
+                                 struct arena *last, struct obligation **after, struct pass *pass)
+{
+    struct obligation *list;
+    struct job_tally tally = {.done = 0};
+    struct call call;
+    size_t count = 0;
+
+    job_call_open(&call, advance->jobs->house, "jobs/advance", STEP_LIMIT_MS);
+    bool failed = trouble(advance, obligation_list_moment(&call, advance->run.clock, due_us, *after,
+                                                          TOGETHER_MAX, &list, &count));
+    for (size_t i = 0; i < count; i++)
+        list[i].now_us = time_us;
+    if (count > 0)
+        jobs_run_together(advance->jobs, list, count, true, until_us(advance), &tally);
+    if (tally.failed > 0)
+        memcpy(advance->problem, tally.problem, sizeof(advance->problem));
+    pass->found += count;
+    pass->begun += (size_t)(tally.done + tally.lost + tally.failed);
+    pass->lost += tally.lost;
+    pass->failed += tally.failed;
+    arena_reset(last); /* a long walk has many lasts */
+    *after = count < TOGETHER_MAX ? NULL : obligation_copy(last, &list[count - 1]);
+    job_call_close(&call);
+    return failed ? ADVANCE_TROUBLE : ADVANCE_REACHED;
 }
 
-static enum advance_end run_next(struct advance *advance, struct arena *arena,
-                                 struct obligation *next)
+/* One walk over all that is due at the moment. */
+static enum advance_end run_pass(struct advance *advance, int64_t due_us, int64_t time_us,
+                                 struct pass *pass)
 {
-    const char *problem = "due again and again";
+    struct arena *last = arena_new(64 * 1024);
+    struct obligation *after = NULL;
+    enum advance_end end;
 
-    if (!count_repeats(advance, next)) {
-        say(advance, next, problem);
-        return ADVANCE_STUCK;
-    }
-    int64_t time_us = next->due_us > advance->run.time_us ? next->due_us : advance->run.time_us;
-    enum advance_end end = move_clock(advance, time_us);
-    if (end != ADVANCE_REACHED)
-        return end;
-    next->now_us = time_us;
-    switch (job_claim_and_run(advance->jobs, next, next->due_us, arena, &problem)) {
-    case JOB_DONE:
-        return ADVANCE_REACHED;
-    case JOB_LOST: /* the lease of a crash or of a claim whose COMMIT was lost: it will be over */
-        pause_after(advance->repeats);
-        if (advance->repeats > REPEATS_OF_LEASE)
-            advance->repeats = REPEATS_OF_LEASE;
-        return ADVANCE_REACHED;
-    case JOB_FAILED:
-        break;
-    }
-    if (++advance->failures >= FAILURES_MAX) {
-        say(advance, next, problem);
-        return ADVANCE_STUCK;
-    }
-    pause_after(advance->failures);
-    return ADVANCE_REACHED;
+    *pass = (struct pass){.found = 0};
+    do {
+        end = is_to_leave(advance) ? ADVANCE_LEFT : move_clock(advance, time_us);
+        if (end == ADVANCE_REACHED)
+            end = run_some(advance, due_us, time_us, last, &after, pass);
+    } while (end == ADVANCE_REACHED && after != NULL);
+    arena_free(last);
+    return end;
 }
 
-/* One thing due; `*over` when there is nothing more. */
+/* Everything due on the clock at one moment, also what becomes due at it meanwhile. */
+static enum advance_end run_moment(struct advance *advance, int64_t due_us)
+{
+    int64_t time_us = due_us > advance->run.time_us ? due_us : advance->run.time_us;
+    int32_t failed = 0;
+    int32_t lost = 0;
+    int32_t again = 0;
+
+    for (;;) {
+        struct pass pass;
+        enum advance_end end = run_pass(advance, due_us, time_us, &pass);
+        if (end != ADVANCE_REACHED || pass.found == 0)
+            return end;
+        if (pass.failed > 0) {
+            if (++failed >= FAILURES_MAX)
+                return ADVANCE_STUCK;
+            pause_after(failed);
+        } else if (pass.lost > 0) {
+            /* The lease of a crash, or of a claim whose COMMIT was lost: it will be over. */
+            pause_after(lost++);
+        } else if (pass.begun == pass.found && ++again >= PASSES_MAX) {
+            snprintf(advance->problem, sizeof(advance->problem),
+                     "something is due at one moment again and again");
+            return ADVANCE_STUCK;
+        }
+    }
+}
+
+/* The next moment at which something is due; `*over` when there is none. */
 static enum advance_end do_next(struct advance *advance, bool *over)
 {
-    enum advance_end end = ADVANCE_REACHED;
-    struct obligation next;
+    int64_t due_us = 0;
     struct call call;
     bool found = false;
 
     job_call_open(&call, advance->jobs->house, "jobs/advance", STEP_LIMIT_MS);
-    bool failed = trouble(advance, obligation_find_next(&call, advance->run.clock,
-                                                        advance->run.target_us, &next, &found));
-    if (!failed && found)
-        end = run_next(advance, call.arena, &next);
-    else if (failed || trouble(advance, clock_run_stop(&call, &advance->run, true)))
-        end = ADVANCE_TROUBLE;
-    else
-        *over = true;
+    bool failed = trouble(advance, obligation_next_due(&call, advance->run.clock,
+                                                       advance->run.target_us, &due_us, &found));
+    if (!failed && !found) {
+        failed = trouble(advance, clock_run_stop(&call, &advance->run, true));
+        *over = !failed;
+    }
     job_call_close(&call);
-    return end;
+    if (failed)
+        return ADVANCE_TROUBLE;
+    return found ? run_moment(advance, due_us) : ADVANCE_REACHED;
 }
 
 /* What is not over is let go of: for good when it is stuck, for the next one otherwise. */

@@ -57,13 +57,42 @@ enum job_run {
     JOB_FAILED, /* logged, and due again */
 };
 
+enum job_way {
+    JOB_FOUND,  /* anybody may have found it: claimed first */
+    JOB_DRIVEN, /* due on a clock that this process advances: claimed only where the kind needs it
+                 */
+};
+
 /*
- * Claims the obligation and runs it.  `retry_at_us` tells when it is due again after a failure, in
- * the obligation's own time; 0: with back-off from now.  `*problem` (may be NULL) then says what
- * went wrong, in `arena`.
+ * Runs the obligation.  `retry_at_us` tells when it is due again after a failure, in the
+ * obligation's own time; 0: with back-off from now.  `*problem` (may be NULL) then says what went
+ * wrong, in `arena`.
  */
-enum job_run job_claim_and_run(const struct jobs *jobs, const struct obligation *obligation,
-                               int64_t retry_at_us, struct arena *arena, const char **problem);
+enum job_run job_run(const struct jobs *jobs, const struct obligation *obligation, enum job_way way,
+                     int64_t retry_at_us, struct arena *arena, const char **problem);
+
+#define JOB_PROBLEM_SIZE 512
+
+/* "membership.renew <key> of customers/<customer>: <problem>" */
+void job_say(const struct obligation *obligation, const char *problem, char text[JOB_PROBLEM_SIZE]);
+
+struct obligation *obligation_copy(struct arena *arena, const struct obligation *obligation);
+
+/* What became of obligations that were run together; what was not begun is in none of them. */
+struct job_tally {
+    int32_t done;
+    int32_t lost;
+    int32_t failed;
+    char problem[JOB_PROBLEM_SIZE]; /* of one that failed */
+};
+
+/*
+ * Runs all of the list at once, within what jobs_max leaves, and waits for them.  Obligations of
+ * one customer are side by side in the list and are run in its order.  None is begun after
+ * `until_us` (monotonic) or when the engine stops.
+ */
+void jobs_run_together(struct jobs *jobs, const struct obligation *list, size_t count,
+                       bool on_clock, int64_t until_us, struct job_tally *tally);
 
 /* jobs_store.c */
 
@@ -72,15 +101,26 @@ const struct error *obligation_list_due(struct call *call, int32_t bucket_first,
                                         int32_t bucket_last, int64_t now_us, int64_t limit,
                                         struct obligation **obligations, size_t *count) MUST_CHECK;
 
-/* The first due on the clock, in order of (due, customer, kind, key); `*found` false: none. */
-const struct error *obligation_find_next(struct call *call, struct uuid test_clock,
-                                         int64_t target_us, struct obligation *obligation,
-                                         bool *found) MUST_CHECK;
+/* When the next is due on the clock, until the target; `*found` false: none. */
+const struct error *obligation_next_due(struct call *call, struct uuid test_clock,
+                                        int64_t target_us, int64_t *due_us, bool *found) MUST_CHECK;
 
-/* What the clock's customers owe in wall time: work with a gateway that is not settled. */
+/*
+ * At most `limit` of those due on the clock at exactly `due_us`, in order of (customer, kind, key),
+ * behind `*after` (NULL: from the first).
+ */
+const struct error *obligation_list_moment(struct call *call, struct uuid test_clock,
+                                           int64_t due_us, const struct obligation *after,
+                                           int64_t limit, struct obligation **obligations,
+                                           size_t *count) MUST_CHECK;
+
+/*
+ * What the clock's customers owe in wall time: work with a gateway that is not settled.  At most
+ * `limit`, a customer's side by side.
+ */
 const struct error *obligation_list_unsettled(struct call *call, struct uuid test_clock,
-                                              struct obligation **obligations, size_t *count)
-    MUST_CHECK;
+                                              int64_t limit, struct obligation **obligations,
+                                              size_t *count) MUST_CHECK;
 
 /* `*epoch` 0: somebody else was first. */
 const struct error *obligation_claim(struct call *call, const struct obligation *obligation,

@@ -34,6 +34,11 @@ struct obligation {
 struct job_kind {
     const char *name;
     const struct error *(*run)(struct call *call, const struct obligation *obligation);
+    /*
+     * The first thing a run does to the world is a recorded step that ends the obligation under the
+     * guard of its epoch: two runs at once, without a claim, are one too many reads and no more.
+     */
+    bool is_guarded;
 };
 
 struct jobs;

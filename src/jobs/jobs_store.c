@@ -10,9 +10,6 @@
     "o.customer_id, o.kind, o.business_key, o.subject_id, o.due_time, o.test_clock_id, o.epoch,"   \
     " o.failure_count"
 
-/* An advance never has more than these unsettled at once: it settles each charge as it comes. */
-#define UNSETTLED_MAX 100
-
 static void obligation_from_row(const struct pg_rows *rows, size_t row,
                                 struct obligation *obligation)
 {
@@ -65,24 +62,48 @@ const struct error *obligation_list_due(struct call *call, int32_t bucket_first,
     return NULL;
 }
 
-static const struct pg_statement find_next = {
-    .name = "obligation_find_next",
-    .sql = "SELECT " COLUMNS "  FROM obligation o"
-           " WHERE o.test_clock_id = $1 AND o.due_time <= $2"
-           " ORDER BY o.due_time, o.customer_id, o.kind, o.business_key LIMIT 1",
+static const struct pg_statement next_due = {
+    .name = "obligation_next_due",
+    .sql = "SELECT min(o.due_time) AS due_time FROM obligation o"
+           " WHERE o.test_clock_id = $1 AND o.due_time <= $2",
 };
 
-const struct error *obligation_find_next(struct call *call, struct uuid test_clock,
-                                         int64_t target_us, struct obligation *obligation,
-                                         bool *found)
+const struct error *obligation_next_due(struct call *call, struct uuid test_clock,
+                                        int64_t target_us, int64_t *due_us, bool *found)
 {
     struct pg_rows rows;
 
-    TRY(pg_read(call, test_clock, &find_next, PG_PARAMS(pg_uuid(test_clock), pg_time(target_us)),
+    TRY(pg_read(call, test_clock, &next_due, PG_PARAMS(pg_uuid(test_clock), pg_time(target_us)),
                 &rows));
-    *found = rows.count > 0;
-    if (*found)
-        obligation_from_row(&rows, 0, obligation);
+    *found = !pg_is_null(&rows, 0, "due_time");
+    *due_us = pg_get_time(&rows, 0, "due_time");
+    return NULL;
+}
+
+/* One walk along the index: the order of its keys, and what is left to sort is one customer's. */
+static const struct pg_statement list_moment = {
+    .name = "obligation_list_moment",
+    .sql = "SELECT " COLUMNS "  FROM obligation o"
+           " WHERE o.test_clock_id = $1 AND o.due_time = $2 AND o.customer_id >= $3"
+           "   AND (o.customer_id, o.kind, o.business_key) > ($3, $4, $5)"
+           " ORDER BY o.customer_id, o.kind, o.business_key LIMIT $6",
+};
+
+const struct error *obligation_list_moment(struct call *call, struct uuid test_clock,
+                                           int64_t due_us, const struct obligation *after,
+                                           int64_t limit, struct obligation **obligations,
+                                           size_t *count)
+{
+    static const struct obligation none = {.kind = "", .business_key = ""};
+    struct pg_rows rows;
+
+    if (after == NULL)
+        after = &none;
+    TRY(pg_read(call, test_clock, &list_moment,
+                PG_PARAMS(pg_uuid(test_clock), pg_time(due_us), pg_uuid(after->customer),
+                          pg_text(after->kind), pg_text(after->business_key), pg_int64(limit)),
+                &rows));
+    obligations_from_rows(call, &rows, due_us, obligations, count);
     return NULL;
 }
 
@@ -91,16 +112,17 @@ static const struct pg_statement list_unsettled = {
     .sql = "SELECT " COLUMNS "  FROM customer c"
            "  JOIN obligation o ON o.customer_id = c.customer_id"
            " WHERE c.test_clock_id = $1 AND o.test_clock_id IS NULL"
-           " ORDER BY o.due_time, o.customer_id, o.kind, o.business_key LIMIT $2",
+           " ORDER BY o.customer_id, o.due_time, o.kind, o.business_key LIMIT $2",
 };
 
 const struct error *obligation_list_unsettled(struct call *call, struct uuid test_clock,
-                                              struct obligation **obligations, size_t *count)
+                                              int64_t limit, struct obligation **obligations,
+                                              size_t *count)
 {
     struct pg_rows rows;
 
-    TRY(pg_read(call, test_clock, &list_unsettled,
-                PG_PARAMS(pg_uuid(test_clock), pg_int64(UNSETTLED_MAX)), &rows));
+    TRY(pg_read(call, test_clock, &list_unsettled, PG_PARAMS(pg_uuid(test_clock), pg_int64(limit)),
+                &rows));
     obligations_from_rows(call, &rows, call->now_us, obligations, count);
     return NULL;
 }
@@ -274,6 +296,6 @@ const struct error *clock_find_abandoned(struct call *call, struct uuid *clock, 
 }
 
 pg_statement_list jobs_statements = {
-    &list_due,    &find_next,  &list_unsettled, &claim,         &finish,          &move,
-    &clock_claim, &clock_move, &clock_stop,     &clock_release, &clock_abandoned, NULL,
+    &list_due,    &next_due,   &list_moment, &list_unsettled, &claim,           &finish, &move,
+    &clock_claim, &clock_move, &clock_stop,  &clock_release,  &clock_abandoned, NULL,
 };

@@ -1,7 +1,8 @@
 /*
  * Running one obligation: claim, run, and on an error due again with back-off.  The claim's lease
  * is longer than the run may take, so a lease is never renewed; what overstays it is stopped by the
- * epoch guard of its own recorded step.
+ * epoch guard of its own recorded step.  Where that step is all that needs guarding, and nobody
+ * else looks, the claim is saved.
  */
 #include "base/random.h"
 #include "base/settings.h"
@@ -63,6 +64,24 @@ void job_log_error(const struct house *house, enum log_level level, const char *
                          LOG_TEXT("cause", error->cause)));
 }
 
+void job_say(const struct obligation *obligation, const char *problem, char text[JOB_PROBLEM_SIZE])
+{
+    char customer[UUID_TEXT_LENGTH + 1];
+
+    uuid_format(obligation->customer, customer);
+    snprintf(text, JOB_PROBLEM_SIZE, "%s %s of customers/%s: %s", obligation->kind,
+             obligation->business_key, customer, problem);
+}
+
+struct obligation *obligation_copy(struct arena *arena, const struct obligation *obligation)
+{
+    struct obligation *copy = arena_copy(arena, obligation, sizeof(*obligation));
+
+    copy->kind = arena_strdup(arena, obligation->kind);
+    copy->business_key = arena_strdup(arena, obligation->business_key);
+    return copy;
+}
+
 /* Doubled with each failure, and half of it by chance so that those that failed together spread. */
 static int64_t back_off_us(const struct house *house, int32_t failure_count)
 {
@@ -102,19 +121,34 @@ static const struct error *run_claimed(const struct jobs *jobs, struct call *cal
     return kind->run(call, obligation);
 }
 
-enum job_run job_claim_and_run(const struct jobs *jobs, const struct obligation *obligation,
-                               int64_t retry_at_us, struct arena *arena, const char **problem)
+/* `*lost`: somebody else was first. */
+static const struct error *claim(const struct jobs *jobs, struct call *call, enum job_way way,
+                                 struct obligation *held, bool *lost)
 {
-    int64_t lease_ms = jobs->house->settings->job_lease_ms;
+    const struct job_kind *kind = jobs_kind(jobs, held->kind);
+
+    *lost = false;
+    if (way == JOB_DRIVEN && kind != NULL && kind->is_guarded)
+        return NULL;
+    TRY(obligation_claim(call, held, jobs->house->settings->job_lease_ms, &held->epoch));
+    *lost = held->epoch == 0;
+    return NULL;
+}
+
+enum job_run job_run(const struct jobs *jobs, const struct obligation *obligation, enum job_way way,
+                     int64_t retry_at_us, struct arena *arena, const char **problem)
+{
     struct obligation held = *obligation;
     enum job_run outcome = JOB_DONE;
     struct call call;
+    bool lost;
 
-    job_call_open(&call, jobs->house, "jobs/", lease_ms - LEASE_MARGIN_MS);
+    job_call_open(&call, jobs->house, "jobs/",
+                  jobs->house->settings->job_lease_ms - LEASE_MARGIN_MS);
     call.method = arena_printf(call.arena, "jobs/%s", obligation->kind);
     int64_t begin_us = clock_monotonic_us(jobs->house->clock);
-    const struct error *error = obligation_claim(&call, obligation, lease_ms, &held.epoch);
-    if (error == NULL && held.epoch == 0) {
+    const struct error *error = claim(jobs, &call, way, &held, &lost);
+    if (lost) {
         job_call_close(&call);
         return JOB_LOST;
     }

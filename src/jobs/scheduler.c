@@ -17,7 +17,7 @@
 struct job {
     struct jobs *jobs;
     struct arena *arena;
-    struct obligation obligation;
+    struct obligation *obligation;
 };
 
 static void run_job(void *arg)
@@ -25,7 +25,7 @@ static void run_job(void *arg)
     struct job *job = arg;
     struct jobs *jobs = job->jobs;
 
-    job_claim_and_run(jobs, &job->obligation, 0, NULL, NULL);
+    job_run(jobs, job->obligation, JOB_FOUND, 0, NULL, NULL);
     arena_free(job->arena);
     job_slot_free(jobs);
 }
@@ -39,9 +39,7 @@ static bool start_job(struct jobs *jobs, const struct obligation *obligation)
     struct job *job = arena_alloc(arena, sizeof(*job));
     job->jobs = jobs;
     job->arena = arena;
-    job->obligation = *obligation;
-    job->obligation.kind = arena_strdup(arena, obligation->kind);
-    job->obligation.business_key = arena_strdup(arena, obligation->business_key);
+    job->obligation = obligation_copy(arena, obligation);
     if (fiber_start(jobs->house->fibers, run_job, job))
         return true;
     arena_free(arena);

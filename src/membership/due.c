@@ -74,5 +74,7 @@ static const struct error *run_expire(struct call *call, const struct obligation
     return run_due(call, obligation, expire_due);
 }
 
-const struct job_kind membership_end_job = {.name = "membership.end", .run = run_end};
-const struct job_kind membership_expire_job = {.name = "membership.expire", .run = run_expire};
+const struct job_kind membership_end_job = {
+    .name = "membership.end", .run = run_end, .is_guarded = true};
+const struct job_kind membership_expire_job = {
+    .name = "membership.expire", .run = run_expire, .is_guarded = true};

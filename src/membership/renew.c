@@ -131,5 +131,7 @@ static const struct error *run_retry(struct call *call, const struct obligation 
     return run_due(call, obligation, retry);
 }
 
-const struct job_kind membership_renew_job = {.name = "membership.renew", .run = run_renew};
-const struct job_kind membership_retry_job = {.name = "membership.retry", .run = run_retry};
+const struct job_kind membership_renew_job = {
+    .name = "membership.renew", .run = run_renew, .is_guarded = true};
+const struct job_kind membership_retry_job = {
+    .name = "membership.retry", .run = run_retry, .is_guarded = true};

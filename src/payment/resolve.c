@@ -133,5 +133,5 @@ static const struct error *resolve(struct call *call, const struct obligation *o
     return NULL;
 }
 
-const struct job_kind payment_resolve_job = {"payment.resolve", resolve};
-const struct job_kind refund_resolve_job = {"refund.resolve", resolve};
+const struct job_kind payment_resolve_job = {.name = "payment.resolve", .run = resolve};
+const struct job_kind refund_resolve_job = {.name = "refund.resolve", .run = resolve};

@@ -91,11 +91,11 @@ static const struct error *run_again(struct call *call, const struct obligation 
     return jobs_move(call, obligation, obligation->due_us + US_PER_DAY);
 }
 
-static const struct job_kind kind_note = {"test.note", run_note};
-static const struct job_kind kind_fail = {"test.fail", run_fail};
-static const struct job_kind kind_slow = {"test.slow", run_slow};
-static const struct job_kind kind_hang = {"test.hang", run_hang};
-static const struct job_kind kind_again = {"test.again", run_again};
+static const struct job_kind kind_note = {.name = "test.note", .run = run_note};
+static const struct job_kind kind_fail = {.name = "test.fail", .run = run_fail};
+static const struct job_kind kind_slow = {.name = "test.slow", .run = run_slow};
+static const struct job_kind kind_hang = {.name = "test.hang", .run = run_hang};
+static const struct job_kind kind_again = {.name = "test.again", .run = run_again};
 static const struct job_kind *const test_kinds[] = {&kind_note, &kind_fail, &kind_slow, &kind_hang,
                                                     &kind_again};
 

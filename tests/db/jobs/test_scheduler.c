@@ -34,8 +34,8 @@ static const struct error *run_slow(struct call *call, const struct obligation *
     return jobs_finish(call, obligation);
 }
 
-static const struct job_kind quick = {"test.quick", run_quick};
-static const struct job_kind slow = {"test.slow", run_slow};
+static const struct job_kind quick = {.name = "test.quick", .run = run_quick};
+static const struct job_kind slow = {.name = "test.slow", .run = run_slow};
 static const struct job_kind *const kinds[] = {&quick, &slow};
 
 struct fixture {
