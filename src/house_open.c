@@ -20,10 +20,12 @@
 #include "edge/edge.h"
 #include "gateway/gateway.h"
 #include "gateway/sandbox/sandbox.h"
+#include "house_telemetry.h"
 #include "jobs/jobs.h"
 #include "membership/membership.h"
 #include "payment/charge.h"
 #include "payment/payment.h"
+#include "payment/payment_measure.h"
 #include "pg/lanes.h"
 #include "pg/migrate.h"
 #include "rpc/server.h"
@@ -67,6 +69,8 @@ struct opened_house {
     struct gateways gateways;
     struct sandbox *sandbox;
     struct rpc_server *server;
+    struct house_view view;
+    struct telemetry *telemetry; /* NULL: metrics_listen = off */
 };
 
 static bool database_ready(const struct house *house)
@@ -120,6 +124,7 @@ static bool open_rooms(struct opened_house *opened, char problem[HOUSE_PROBLEM_S
     }
     house->gateways = &opened->gateways;
     house->purposes = purposes;
+    house->payment_counts = payment_counts_open();
     house->jobs = jobs_open(house, job_kinds, ARRAY_LENGTH(job_kinds));
     return true;
 }
@@ -168,6 +173,25 @@ static bool open_server(struct opened_house *opened, char problem[HOUSE_PROBLEM_
     return opened->server != NULL && test_edge(opened, problem);
 }
 
+/* The address is taken first: a server that cannot have it does not serve for a moment. */
+static bool open_telemetry(struct opened_house *opened, char problem[HOUSE_PROBLEM_SIZE])
+{
+    opened->view.house = &opened->house;
+    const struct telemetry_options options =
+        house_telemetry_options(&opened->view, job_kinds, ARRAY_LENGTH(job_kinds));
+
+    return telemetry_open(&options, &opened->telemetry, problem);
+}
+
+static bool start_telemetry(struct opened_house *opened, char problem[HOUSE_PROBLEM_SIZE])
+{
+    opened->view.server = opened->server;
+    if (telemetry_start(opened->telemetry))
+        return true;
+    snprintf(problem, HOUSE_PROBLEM_SIZE, "no thread for metrics_listen");
+    return false;
+}
+
 struct opened_house *house_open(const struct settings *settings, const struct clock *clock,
                                 const struct random *random, struct log *log,
                                 char problem[HOUSE_PROBLEM_SIZE])
@@ -183,7 +207,8 @@ struct opened_house *house_open(const struct settings *settings, const struct cl
         .log = log,
     };
     if (open_ground(opened, problem) && open_rooms(opened, problem) &&
-        open_server(opened, problem)) {
+        open_telemetry(opened, problem) && open_server(opened, problem) &&
+        start_telemetry(opened, problem)) {
         jobs_start(opened->house.jobs);
         return opened;
     }
@@ -200,6 +225,11 @@ const struct house *house_of(const struct opened_house *opened)
 int house_port(const struct opened_house *opened)
 {
     return rpc_server_port(opened->server);
+}
+
+int house_metrics_port(const struct opened_house *opened)
+{
+    return telemetry_port(opened->telemetry);
 }
 
 void house_reload_certificates(struct opened_house *opened)
@@ -240,6 +270,8 @@ static bool stop(struct opened_house *opened)
     int64_t grace_us = opened->house.settings->shutdown_grace_ms * US_PER_MS;
     int64_t until_us = clock_monotonic_us(clock_system()) + grace_us;
 
+    atomic_store(&opened->view.is_stopping, true);
+    telemetry_rest(opened->telemetry);
     /* First: the advance of a test clock would hold its call for minutes. */
     if (jobs != NULL)
         jobs_stop(jobs, 0);
@@ -260,9 +292,11 @@ bool house_close(struct opened_house *opened)
 
     if (!stop(opened))
         return false;
+    telemetry_close(opened->telemetry);
     rpc_server_close(opened->server);
     if (house->jobs != NULL)
         jobs_close(house->jobs);
+    payment_counts_close(house->payment_counts);
     if (opened->sandbox != NULL)
         sandbox_close(opened->sandbox);
     if (house->keys != NULL)

@@ -108,7 +108,10 @@ static int serve(const struct settings *settings)
     }
     log_write(log, LOG_INFO, "serving",
               LOG_FIELDS(LOG_TEXT("listen", settings->listen),
-                         LOG_NUMBER("port", house_port(house)), LOG_TEXT("version", DUES_VERSION)));
+                         LOG_NUMBER("port", house_port(house)),
+                         LOG_TEXT("metrics_listen", settings->metrics_listen),
+                         LOG_NUMBER("metrics_port", house_metrics_port(house)),
+                         LOG_TEXT("version", DUES_VERSION)));
     wait_for_stop(house, &signals, log);
     /* It has said what is left; that is found again as after a crash. */
     if (!house_close(house))
