@@ -21,3 +21,12 @@ void histogram_add(struct histogram *histogram, int64_t duration_us)
     atomic_fetch_add_explicit(&histogram->counts[i], 1, memory_order_relaxed);
     atomic_fetch_add_explicit(&histogram->sum_us, (uint64_t)duration_us, memory_order_relaxed);
 }
+
+bool histogram_is_empty(const struct histogram *histogram)
+{
+    for (size_t i = 0; i <= HISTOGRAM_BOUNDS; i++) {
+        if (atomic_load_explicit(&histogram->counts[i], memory_order_relaxed) != 0)
+            return false;
+    }
+    return true;
+}

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -18,3 +19,6 @@ struct histogram {
 };
 
 void histogram_add(struct histogram *histogram, int64_t duration_us);
+
+/* Nothing was ever added. */
+bool histogram_is_empty(const struct histogram *histogram);

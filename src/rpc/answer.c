@@ -35,9 +35,23 @@ grpc_byte_buffer *rpc_reply_pack(const struct call *call, const ProtobufCMessage
     return buffer;
 }
 
-/* When gRPC refuses the batch its tag never comes: the call is cut and the reference is ours. */
-static void send_batch(struct rpc_call *call, const grpc_op *ops, size_t count)
+static bool is_stream(const struct rpc_call *call)
 {
+    return call->route != NULL && call->route->stream != NULL;
+}
+
+/*
+ * The first op waits for the close; a stream does that in a batch of its own.  When gRPC refuses
+ * the batch its tag never comes: the call is cut and the reference is ours.
+ */
+static void send_batch(struct rpc_call *call, grpc_op *ops, size_t count)
+{
+    ops[0] = (grpc_op){.op = GRPC_OP_RECV_CLOSE_ON_SERVER,
+                       .data.recv_close_on_server.cancelled = &call->cancelled};
+    if (is_stream(call)) {
+        ops++;
+        count--;
+    }
     if (grpc_call_start_batch(call->handle, ops, count, &call->answered, NULL) == GRPC_CALL_OK)
         return;
     grpc_call_cancel_with_status(call->handle, GRPC_STATUS_INTERNAL, "answer could not be sent",
@@ -52,7 +66,8 @@ void rpc_answer_reply(struct rpc_call *call, grpc_byte_buffer *reply)
         .key = grpc_slice_from_static_string("idempotent-replayed"),
         .value = grpc_slice_from_static_string("true"),
     };
-    const grpc_op ops[] = {
+    grpc_op ops[] = {
+        {0},
         {.op = GRPC_OP_SEND_INITIAL_METADATA,
          .data.send_initial_metadata = {.count = 1, .metadata = &headers}},
         {.op = GRPC_OP_SEND_MESSAGE, .data.send_message.send_message = reply},
@@ -73,12 +88,13 @@ void rpc_answer_error(struct rpc_call *call, const struct error *error, struct a
     grpc_metadata headers = rpc_trace_header(call->call.trace);
 
     rpc_status_make(&status, arena, error, call->call.trace);
-    const grpc_op ops[] = {
+    grpc_op ops[] = {
+        {0},
         rpc_status_op(&status),
         {.op = GRPC_OP_SEND_INITIAL_METADATA,
          .data.send_initial_metadata = {.count = 1, .metadata = &headers}},
     };
-    send_batch(call, ops, call->headers_sent ? 1 : 2);
+    send_batch(call, ops, call->headers_sent ? 2 : 3);
     rpc_status_release(&status);
     grpc_slice_unref(headers.value);
 }

@@ -59,6 +59,7 @@ static void living_remove(struct rpc_call *call)
         server->living = call->next;
     if (call->next != NULL)
         call->next->previous = call->previous;
+    rpc_message_forget(call);
     pthread_mutex_unlock(&server->mutex);
 }
 
@@ -83,8 +84,7 @@ void rpc_call_unref(struct rpc_call *call)
         forget_call(server, arena);
 }
 
-/* Returns how many calls there are now. */
-static size_t living_add(struct rpc_call *call)
+static void living_add(struct rpc_call *call)
 {
     struct rpc_server *server = call->server;
 
@@ -93,9 +93,8 @@ static size_t living_add(struct rpc_call *call)
     if (call->next != NULL)
         call->next->previous = call;
     server->living = call;
-    size_t count = ++server->call_count;
+    server->call_count++;
     pthread_mutex_unlock(&server->mutex);
-    return count;
 }
 
 static int64_t clamp_ms(int64_t value, int64_t least, int64_t most)
@@ -163,7 +162,7 @@ static void describe(struct rpc_call *rpc)
     call->method = rpc->route == NULL ? unknown_path(rpc) : rpc->route->path;
 }
 
-/* The batch with RECV_CLOSE has come back: the client has the answer, or has left. */
+/* A stream's client has the answer, or has left. */
 static void on_closed(struct rpc_call *call, bool success)
 {
     if (!success || call->cancelled != 0)
@@ -181,7 +180,7 @@ static void on_answered(struct rpc_call *call, bool success)
     rpc_call_unref(call);
 }
 
-/* Learns of cancellation.  The handler is not told: what it began is finished and recorded. */
+/* A stream must hear of its client's leaving; a handler is not told: what it began is finished. */
 static void watch_close(struct rpc_call *call)
 {
     const grpc_op op = {
@@ -189,37 +188,38 @@ static void watch_close(struct rpc_call *call)
         .data.recv_close_on_server.cancelled = &call->cancelled,
     };
 
+    atomic_store_explicit(&call->references, 3, memory_order_relaxed);
     if (grpc_call_start_batch(call->handle, &op, 1, &call->closed, NULL) != GRPC_CALL_OK)
         bug("rpc: a new call refuses its first batch");
 }
 
-/* Work is shed here, after the re-arming: gRPC would queue without bound what is not asked for. */
-static void start(struct rpc_call *call, size_t call_count)
-{
-    const struct rpc_server *server = call->server;
-    bool stream = call->route != NULL && call->route->stream != NULL;
-    size_t most = (size_t)server->house->settings->calls_max;
-
-    if (call->route == NULL)
-        rpc_refuse_unknown(call);
-    else if (call_count > most || (stream && server->stream_count >= STREAMS_MAX) ||
-             !fiber_start(server->house->fibers, stream ? rpc_serve_stream : rpc_serve_unary, call))
-        rpc_refuse_overload(call);
-}
-
-/* gRPC gives us a call, or tells that there will be none: the server shuts down. */
+/*
+ * gRPC gives us a call, or tells that there will be none: the server shuts down.  Work is shed
+ * after the re-arming: gRPC would queue without bound what is not asked for.
+ */
 static void on_accepted(struct rpc_call *call, bool success)
 {
+    struct rpc_server *server = call->server;
+    bool stream = call->route != NULL && call->route->stream != NULL;
+
     if (!success) {
         rpc_call_unref(call);
         return;
     }
-    rpc_call_arm(call->server, call->route);
+    rpc_call_arm(server, call->route);
     /* The one reference of an armed call becomes the fiber's. */
-    atomic_store_explicit(&call->references, 3, memory_order_relaxed);
+    atomic_store_explicit(&call->references, 2, memory_order_relaxed);
     describe(call);
-    watch_close(call);
-    start(call, living_add(call));
+    if (stream)
+        watch_close(call);
+    const struct error *error = rpc_admit(call);
+    living_add(call);
+    if (error != NULL)
+        rpc_refuse(call, error);
+    else if (!stream)
+        rpc_message_await(call);
+    else if (!fiber_start(server->house->fibers, rpc_serve_stream, call))
+        rpc_refuse(call, rpc_overloaded(call, REFUSED_CALLS));
 }
 
 static grpc_call_error request_call(struct rpc_call *call)
@@ -231,8 +231,7 @@ static grpc_call_error request_call(struct rpc_call *call)
                                         &call->metadata, server->queue, server->queue,
                                         &call->accepted);
     return grpc_server_request_registered_call(server->grpc, call->route->registered, &call->handle,
-                                               &call->deadline, &call->metadata,
-                                               call->route->stream == NULL ? &call->payload : NULL,
+                                               &call->deadline, &call->metadata, NULL,
                                                server->queue, server->queue, &call->accepted);
 }
 
@@ -246,6 +245,7 @@ void rpc_call_arm(struct rpc_server *server, const struct rpc_route *route)
     call->route = route;
     atomic_init(&call->references, 1);
     call->accepted = (struct rpc_event){on_accepted, call};
+    call->received = (struct rpc_event){rpc_message_received, call};
     call->answered = (struct rpc_event){on_answered, call};
     call->closed = (struct rpc_event){on_closed, call};
     grpc_metadata_array_init(&call->metadata);
@@ -273,6 +273,11 @@ static void cut_if_not_taken(struct rpc_call *call, int64_t now_us)
 
 static void answer_too_late(struct rpc_call *call)
 {
+    /* No handler will tell the log. */
+    if (call->waits) {
+        rpc_message_forget(call);
+        rpc_call_end(call, rpc_too_late(call, "it has waited for the message"));
+    }
     /* The call's own arena is in the handler's hands. */
     AUTO(arena_auto_free) struct arena *arena = arena_new(64 * 1024);
 

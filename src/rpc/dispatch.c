@@ -1,13 +1,19 @@
 /*
- * What happens to every call, in this order: who is it, may it, what does it ask, the handler, the
- * answer, one log line.  Nobody else in the house logs a call's error.
+ * What happens to every call, in this order: who is it, has it called too often, is there room; may
+ * it, what does it ask, the handler, the answer, one log line.  Nobody else in the house logs a
+ * call's error.
  */
 
 #include "base/settings.h"
+#include "base/text.h"
+#include "pg/lanes.h"
 #include "rpc/internal.h"
+#include "rpc/throttle.h"
 
-/* What a shed client is told to wait. */
-#define OVERLOAD_RETRY_MS 1000
+/* What a shed client is told to wait: another one for each, so that they do not come back at once.
+ */
+#define OVERLOAD_RETRY_MS     500
+#define OVERLOAD_RETRY_SPREAD 1000
 
 static const struct error *check_sandbox(struct rpc_call *rpc)
 {
@@ -23,7 +29,6 @@ static const struct error *run(struct rpc_call *rpc, grpc_byte_buffer **packed)
     const struct rpc_route *route = rpc->route;
     ProtobufCMessage *request;
 
-    TRY(rpc_identify(rpc));
     TRY(check_sandbox(rpc));
     TRY(rpc_authorise(rpc));
     TRY(rpc_decode(rpc, &request));
@@ -40,17 +45,29 @@ static const struct error *run(struct rpc_call *rpc, grpc_byte_buffer **packed)
                        protobuf_c_message_get_packed_size(reply));
 }
 
-/* The deadline answered while the handler was at work; what it did stays done. */
-static const struct error *too_late(struct call *call, const struct error *error)
+const struct error *rpc_too_late(struct rpc_call *call, const char *cause)
 {
-    return error_cause(call->arena,
-                       refuse(call, STATUS_DEADLINE_EXCEEDED, "DEADLINE_EXCEEDED",
+    return error_cause(call->call.arena,
+                       refuse(&call->call, STATUS_DEADLINE_EXCEEDED, "DEADLINE_EXCEEDED",
                               "deadline passed before the answer was ready"),
-                       "the handler ended later with %s: %s",
-                       status_name(error == NULL ? STATUS_OK : error->status),
-                       error == NULL          ? "ok"
-                       : error->cause != NULL ? error->cause
-                                              : error->message);
+                       "%s", cause);
+}
+
+/* The deadline answered while the handler was at work; what it did stays done. */
+static const struct error *answered_already(struct rpc_call *call, const struct error *error)
+{
+    const char *why = error == NULL ? "ok" : error->cause != NULL ? error->cause : error->message;
+
+    return rpc_too_late(call,
+                        arena_printf(call->call.arena, "the handler ended later with %s: %s",
+                                     status_name(error == NULL ? STATUS_OK : error->status), why));
+}
+
+void rpc_call_end(struct rpc_call *call, const struct error *error)
+{
+    admission_ended(&call->server->admission, call->call.database_ops);
+    rpc_count_call(call, error);
+    rpc_call_log(call, error);
 }
 
 void rpc_serve_unary(void *argument)
@@ -60,10 +77,10 @@ void rpc_serve_unary(void *argument)
     const struct error *error = run(call, &reply);
 
     if (!rpc_answer_take(call)) {
-        rpc_call_log(call, too_late(&call->call, error));
+        rpc_call_end(call, answered_already(call, error));
         grpc_byte_buffer_destroy(reply);
     } else {
-        rpc_call_log(call, error);
+        rpc_call_end(call, error);
         if (error == NULL)
             rpc_answer_reply(call, reply);
         else
@@ -74,7 +91,6 @@ void rpc_serve_unary(void *argument)
 
 static const struct error *run_stream(struct rpc_call *call)
 {
-    TRY(rpc_identify(call));
     TRY(rpc_authorise(call));
     return call->route->stream(call);
 }
@@ -86,38 +102,70 @@ void rpc_serve_stream(void *argument)
     call->server->stream_count++;
     const struct error *error = run_stream(call);
     call->server->stream_count--;
-    rpc_call_log(call, error);
+    rpc_call_end(call, error);
     rpc_answer_take(call); /* nobody else answers a stream */
     rpc_answer_error(call, error, call->call.arena);
     rpc_call_unref(call);
 }
 
-/* Without a fiber: nothing here waits. */
-static void refuse_at_once(struct rpc_call *call, const struct error *error)
+void rpc_refuse(struct rpc_call *call, const struct error *error)
 {
     atomic_store_explicit(&call->answer_taken, true, memory_order_release);
-    rpc_call_log(call, error);
+    rpc_call_end(call, error);
     rpc_answer_error(call, error, call->call.arena);
     rpc_call_unref(call);
 }
 
-void rpc_refuse_unknown(struct rpc_call *call)
+const struct error *rpc_overloaded(struct rpc_call *call, enum rpc_refusal why)
 {
-    const struct error *invalid = rpc_identify(call);
+    int64_t nth = rpc_count_refusal(&call->server->counts, why);
 
-    if (invalid != NULL) {
-        refuse_at_once(call, invalid);
-        return;
-    }
-    refuse_at_once(call, error_with(call->call.arena,
-                                    refuse(&call->call, STATUS_UNIMPLEMENTED, "METHOD_UNKNOWN",
-                                           "no such method: '%s'", call->call.method),
-                                    "method", "%s", call->call.method));
+    /* Steps of the golden ratio: however many are refused, they come back evenly spread. */
+    return error_retry(refuse(&call->call, STATUS_RESOURCE_EXHAUSTED, "OVERLOADED",
+                              "server has more to do than it accepts at once"),
+                       OVERLOAD_RETRY_MS + nth * 618 % OVERLOAD_RETRY_SPREAD);
 }
 
-void rpc_refuse_overload(struct rpc_call *call)
+static const struct error *check_rate(struct rpc_call *rpc)
 {
-    refuse_at_once(call, error_retry(refuse(&call->call, STATUS_RESOURCE_EXHAUSTED, "OVERLOADED",
-                                            "server has more to do than it accepts at once"),
-                                     OVERLOAD_RETRY_MS));
+    struct rpc_server *server = rpc->server;
+    int32_t cost = rpc->route == NULL ? 1 : rpc->route->method->cost;
+    int64_t wait_us =
+        throttle_take(server->throttle, &rpc->call.caller, cost == 0 ? 1 : cost, rpc->accept_us);
+
+    if (wait_us == 0)
+        return NULL;
+    rpc_count_refusal(&server->counts, REFUSED_RATE);
+    return error_retry(refuse(&rpc->call, STATUS_RESOURCE_EXHAUSTED, "RATE_LIMITED",
+                              "caller has used up its rate of calls"),
+                       wait_us / US_PER_MS + 1);
+}
+
+static const struct error *check_room(struct rpc_call *rpc)
+{
+    struct rpc_server *server = rpc->server;
+
+    pthread_mutex_lock(&server->mutex);
+    size_t count = server->call_count - server->waiting_count;
+    pthread_mutex_unlock(&server->mutex);
+    if (count >= (size_t)server->house->settings->calls_max)
+        return rpc_overloaded(rpc, REFUSED_CALLS);
+    if (rpc->route->stream != NULL)
+        return rpc_stream_is_one_too_many(rpc) ? rpc_overloaded(rpc, REFUSED_STREAMS) : NULL;
+    if (rpc->route->method->no_database || server->house->pg == NULL ||
+        admission_admits(&server->admission, pg_flow_read(server->house->pg).waiting))
+        return NULL;
+    return rpc_overloaded(rpc, REFUSED_DATABASE);
+}
+
+const struct error *rpc_admit(struct rpc_call *rpc)
+{
+    TRY(rpc_identify(rpc));
+    TRY(check_rate(rpc));
+    if (rpc->route == NULL)
+        return error_with(rpc->call.arena,
+                          refuse(&rpc->call, STATUS_UNIMPLEMENTED, "METHOD_UNKNOWN",
+                                 "no such method: '%s'", rpc->call.method),
+                          "method", "%s", rpc->call.method);
+    return check_room(rpc);
 }

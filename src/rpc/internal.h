@@ -3,13 +3,16 @@
  *
  *   poller thread              fiber of the call                 any thread
  *   accepted ─► re-arm
- *              begin ────────► identify, authorise, decode,
+ *              admit: who, how often, is there room
+ *              wait for the message
+ *   received ─► begin ───────► authorise, decode,
  *                              handler … parks …  ◄───────────── resumed by a lane, a timer
  *              expire? ──┐     … ends
  *                        └──── one of the two answers ─────────► grpc_call_start_batch
- *   answered, closed ◄─────────────────────────────────────────
+ *   answered ◄─────────────────────────────────────────────────
  *
- * A call lives until its fiber has ended and its two batches have come back: three references.
+ * A call lives until its fiber has ended (or it will have none) and its answer has come back: two
+ * references.  A stream has a third: it is told at once when its client leaves.
  */
 #pragma once
 
@@ -22,7 +25,9 @@
 #include "base/fiber.h"
 #include "base/house.h"
 #include "base/time.h"
+#include "rpc/admission.h"
 #include "rpc/descriptor_index.h"
+#include "rpc/rpc_measure.h"
 #include "rpc/server.h"
 
 /* What one call may hold, decoded request and reply included. */
@@ -38,9 +43,10 @@
 #define ARMED_PER_METHOD 8
 #define ARMED_UNKNOWN    16
 /* Streams (health watches, reflection) open at the same time. */
-#define STREAMS_MAX  128
-#define ROUTES_MAX   256
-#define SERVICES_MAX 32
+#define STREAMS_MAX             128
+#define STREAMS_OF_A_CALLER_MAX 32
+#define ROUTES_MAX              256
+#define SERVICES_MAX            32
 
 struct rpc_call;
 struct rpc_credentials;
@@ -54,12 +60,14 @@ struct rpc_event {
 /* One method that is served: a row of a table, or a stream of our own. */
 struct rpc_route {
     char *path; /* "/dues.payment.v1.PaymentService/CreatePayment" */
+    const ProtobufCServiceDescriptor *service;
     const struct rpc_method *method;
     const ProtobufCMessageDescriptor *input;
     const ProtobufCMessageDescriptor *output;
     const ProtobufCFieldDescriptor *request_id;           /* NULL: has none */
     const struct error *(*stream)(struct rpc_call *call); /* NULL: unary */
     void *registered;                                     /* gRPC's handle */
+    struct rpc_durations *durations;
 };
 
 struct rpc_call {
@@ -81,11 +89,13 @@ struct rpc_call {
     int64_t answered_us;  /* monotonic: when the poller saw that it was answered; 0: not yet */
 
     struct rpc_event accepted;
+    struct rpc_event received; /* unary: its message is there, or will not come */
     struct rpc_event answered;
-    struct rpc_event closed;
+    struct rpc_event closed; /* streams */
 
     /* Streams only; touched by the poller thread alone, on which their fibers run. */
     struct rpc_event batch_done;
+    int64_t batch_since_us; /* monotonic: reading or writing for so long; 0: it does neither */
     struct fiber *parked;
     bool parked_for_tick;
     bool batch_worked;
@@ -93,6 +103,9 @@ struct rpc_call {
 
     struct rpc_call *previous; /* in server->living */
     struct rpc_call *next;
+    bool waits; /* for its message: in server->waiting, below the mutex */
+    struct rpc_call *waits_before;
+    struct rpc_call *waits_after;
 };
 
 struct rpc_server {
@@ -111,13 +124,21 @@ struct rpc_server {
     const char *services[SERVICES_MAX]; /* full names, as health and reflection tell them */
     size_t service_count;
 
+    struct throttle *throttle;
+    struct admission admission;
+    struct rpc_counts counts;
+    struct rpc_durations unknown; /* of paths that are not served */
+
     atomic_bool draining;
     int stream_count; /* poller thread only */
 
-    pthread_mutex_t mutex;   /* of everything below */
-    pthread_cond_t quiet;    /* no calls are left, or the shutdown is done: look */
-    struct rpc_call *living; /* accepted and not freed */
-    size_t call_count;       /* accepted and not freed */
+    pthread_mutex_t mutex;          /* of everything below */
+    pthread_cond_t quiet;           /* no calls are left, or the shutdown is done: look */
+    struct rpc_call *living;        /* accepted and not freed */
+    size_t call_count;              /* accepted and not freed */
+    struct rpc_call *waiting_first; /* for their message, the oldest first */
+    struct rpc_call *waiting_last;
+    size_t waiting_count;
     bool shutdown_begun;
     bool shutdown_done;
     struct arena *arenas[ARENAS_KEPT_MAX];
@@ -147,11 +168,25 @@ void rpc_call_unref(struct rpc_call *call);
  */
 void rpc_calls_expire(struct rpc_server *server);
 
-/* dispatch.c: the fibers of a call, their argument */
+/* message.c: only on the poller thread */
+/* Begins the call when its message has come. */
+void rpc_message_await(struct rpc_call *call);
+void rpc_message_received(struct rpc_call *call, bool success);
+/* Takes it from the waiting; the server's mutex is held. */
+void rpc_message_forget(struct rpc_call *call);
+
+/* dispatch.c */
+/* Who calls, may it call so often, and is there room; nothing here waits. */
+const struct error *rpc_admit(struct rpc_call *call) MUST_CHECK;
+/* The fibers of a call, their argument. */
 void rpc_serve_unary(void *argument);
 void rpc_serve_stream(void *argument);
-void rpc_refuse_unknown(struct rpc_call *call);
-void rpc_refuse_overload(struct rpc_call *call);
+/* Without a fiber. */
+void rpc_refuse(struct rpc_call *call, const struct error *error);
+const struct error *rpc_overloaded(struct rpc_call *call, enum rpc_refusal why) MUST_CHECK;
+const struct error *rpc_too_late(struct rpc_call *call, const char *cause) MUST_CHECK;
+/* Tells the log and the counts how the call ended. */
+void rpc_call_end(struct rpc_call *call, const struct error *error);
 
 /* identity.c */
 const struct error *rpc_identify(struct rpc_call *rpc) MUST_CHECK;
@@ -195,6 +230,8 @@ const struct error *rpc_stream_receive(struct rpc_call *call, struct call *into,
 /* Parks until the next tick of the poller or until the client is gone. */
 void rpc_stream_wait(struct rpc_call *call);
 void rpc_streams_tick(struct rpc_server *server);
+/* All streams together, or this caller's. */
+bool rpc_stream_is_one_too_many(const struct rpc_call *call);
 
 /* health.c and reflection.c */
 bool rpc_health_add(struct rpc_server *server, char problem[RPC_PROBLEM_SIZE]);

@@ -3,6 +3,7 @@
  * all connections too, so nothing here blocks; a handler that waits parks its fiber.
  */
 
+#include "pg/lanes.h"
 #include "rpc/internal.h"
 
 /* How late a deadline may be noticed while calls are running, and a change of health at all. */
@@ -25,8 +26,21 @@ static bool has_living(struct rpc_server *server)
     return living;
 }
 
+/* Without a database nothing leaves: who comes then shall hear that, not that there is no room. */
+static void adapt(struct rpc_server *server)
+{
+    struct pg *pg = server->house->pg;
+
+    if (pg == NULL || !pg_is_ready(pg))
+        return;
+    struct pg_flow flow = pg_flow_read(pg);
+    admission_tick(&server->admission, flow.waiting, flow.answered,
+                   clock_monotonic_us(server->house->clock));
+}
+
 static void tick(struct rpc_server *server)
 {
+    adapt(server);
     rpc_calls_expire(server);
     rpc_streams_tick(server);
 }

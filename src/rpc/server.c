@@ -17,6 +17,7 @@
 #include "rpc/credentials.h"
 #include "rpc/internal.h"
 #include "rpc/server_arguments.h"
+#include "rpc/throttle.h"
 
 /* After the grace: how long to wait for handlers whose clients were cut off. */
 #define LAST_CALLS_MS 900
@@ -71,11 +72,9 @@ static bool listen_on(struct rpc_server *server, char problem[RPC_PROBLEM_SIZE])
     grpc_server_register_completion_queue(server->grpc, server->queue, NULL);
     for (size_t i = 0; i < server->route_count; i++) {
         struct rpc_route *route = server->routes[i];
-        route->registered = grpc_server_register_method(
-            server->grpc, route->path, NULL,
-            route->stream == NULL ? GRPC_SRM_PAYLOAD_READ_INITIAL_BYTE_BUFFER
-                                  : GRPC_SRM_PAYLOAD_NONE,
-            0);
+        /* gRPC would not show us a call before its message, and wait for that without end. */
+        route->registered =
+            grpc_server_register_method(server->grpc, route->path, NULL, GRPC_SRM_PAYLOAD_NONE, 0);
         if (route->registered == NULL)
             bug("rpc: %s is registered twice", route->path);
     }
@@ -125,6 +124,9 @@ struct rpc_server *rpc_server_open(const struct rpc_server_options *options,
     server->options = *options;
     server->house = options->house;
     init_locks(server);
+    server->throttle = throttle_open(server->house->settings, server->house->random);
+    admission_init(&server->admission, server->house->settings->admission_target_ms * US_PER_MS,
+                   server->house->settings->calls_max);
     rpc_grpc_log_to(server->house->log);
     grpc_init();
     if (!add_routes(server, problem) || !listen_on(server, problem)) {
@@ -231,6 +233,7 @@ void rpc_server_close(struct rpc_server *server)
     rpc_credentials_close(server->credentials);
     rpc_routes_free(server);
     descriptor_index_close(server->descriptors);
+    throttle_close(server->throttle);
     for (size_t i = 0; i < server->arena_count; i++)
         arena_free(server->arenas[i]);
     pthread_cond_destroy(&server->quiet);

@@ -32,6 +32,7 @@ struct rpc_server_options {
 struct rpc_server;
 struct settings;
 
+
 /*
  * The key of the TLS file that cannot be read or does not fit, and why in `problem`; NULL: a server
  * could serve with them.
@@ -80,3 +81,33 @@ void rpc_server_close(struct rpc_server *server);
  * fit together: what was served before stays.
  */
 bool rpc_server_reload_certificates(struct rpc_server *server, char problem[RPC_PROBLEM_SIZE]);
+
+/*
+ */
+
+struct measures;
+
+/* Durations by method and status, calls that live, what was refused, the limit of admission. */
+void rpc_server_measure(struct rpc_server *server, struct measures *out);
+
+enum rpc_call_state {
+    RPC_CALL_AWAITS_MESSAGE,
+    RPC_CALL_RUNS,
+    RPC_CALL_STREAMS,
+    RPC_CALL_ANSWERED, /* its client has not taken the answer, or its handler goes on without it */
+};
+#define RPC_CALL_STATES 4
+
+/* "runs" for RPC_CALL_RUNS. */
+const char *rpc_call_state_name(enum rpc_call_state state);
+
+struct rpc_call_view {
+    char method[96]; /* "/dues.payment.v1.PaymentService/CreatePayment" */
+    char caller[96]; /* SPIFFE id; "" when the certificate had none that is good */
+    int64_t age_us;
+    enum rpc_call_state state;
+};
+
+/* The calls that live now, the youngest first: how many were written. */
+size_t rpc_server_describe_calls(struct rpc_server *server, struct rpc_call_view *views,
+                                 size_t views_max);

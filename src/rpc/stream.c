@@ -8,6 +8,8 @@
 
 #include <grpc/byte_buffer.h>
 
+#include "base/settings.h"
+#include "base/text.h"
 #include "rpc/internal.h"
 #include "rpc/status.h"
 
@@ -29,7 +31,9 @@ static bool run_batch(struct rpc_call *call, const grpc_op *ops, size_t count)
     call->parked = fiber_current();
     if (grpc_call_start_batch(call->handle, ops, count, &call->batch_done, NULL) != GRPC_CALL_OK)
         return false;
+    call->batch_since_us = clock_monotonic_us(call->server->house->clock);
     fiber_park(stay, NULL);
+    call->batch_since_us = 0;
     return call->batch_worked;
 }
 
@@ -77,6 +81,45 @@ void rpc_stream_wait(struct rpc_call *call)
     fiber_park(stay, NULL);
 }
 
+bool rpc_stream_is_one_too_many(const struct rpc_call *call)
+{
+    struct rpc_server *server = call->server;
+    int of_caller = 0;
+
+    if (server->stream_count >= STREAMS_MAX)
+        return true;
+    pthread_mutex_lock(&server->mutex);
+    for (const struct rpc_call *other = server->living; other != NULL; other = other->next)
+        of_caller += other->route != NULL && other->route->stream != NULL &&
+                     text_equal(other->call.caller.spiffe_id, call->call.caller.spiffe_id);
+    pthread_mutex_unlock(&server->mutex);
+    return of_caller >= STREAMS_OF_A_CALLER_MAX;
+}
+
+/* The client says nothing, or does not read, for longer than a call may usually take. */
+static bool is_idle(const struct rpc_call *call, int64_t now_us)
+{
+    return call->batch_since_us != 0 &&
+           now_us - call->batch_since_us >=
+               call->server->house->settings->deadline_default_ms * US_PER_MS;
+}
+
+/* This thread alone ends streams, so none but the resumed one can be gone. */
+static void tick(struct rpc_call *call, bool draining, int64_t now_us)
+{
+    if (call->parked_for_tick) {
+        call->parked_for_tick = false;
+        fiber_resume(call->parked);
+    } else if (draining) {
+        grpc_call_cancel_with_status(call->handle, GRPC_STATUS_UNAVAILABLE,
+                                     "server is shutting down", NULL);
+    } else if (is_idle(call, now_us)) {
+        call->batch_since_us = 0;
+        grpc_call_cancel_with_status(call->handle, GRPC_STATUS_DEADLINE_EXCEEDED, "stream was idle",
+                                     NULL);
+    }
+}
+
 /*
  * Wakes those who wait.  When the server drains, those who read are cancelled: their clients may
  * stay silent for ever.
@@ -86,6 +129,7 @@ void rpc_streams_tick(struct rpc_server *server)
     struct rpc_call *streams[STREAMS_MAX];
     size_t count = 0;
     bool draining = atomic_load_explicit(&server->draining, memory_order_acquire);
+    int64_t now_us = clock_monotonic_us(server->house->clock);
 
     if (server->stream_count == 0)
         return;
@@ -97,15 +141,6 @@ void rpc_streams_tick(struct rpc_server *server)
             streams[count++] = call;
     }
     pthread_mutex_unlock(&server->mutex);
-
-    /* Each ends on this thread only, so none but the resumed one can be gone. */
-    for (size_t i = 0; i < count; i++) {
-        if (streams[i]->parked_for_tick) {
-            streams[i]->parked_for_tick = false;
-            fiber_resume(streams[i]->parked);
-        } else if (draining) {
-            grpc_call_cancel_with_status(streams[i]->handle, GRPC_STATUS_UNAVAILABLE,
-                                         "server is shutting down", NULL);
-        }
-    }
+    for (size_t i = 0; i < count; i++)
+        tick(streams[i], draining, now_us);
 }

@@ -50,8 +50,10 @@ bool rpc_routes_add(struct rpc_server *server, const ProtobufCServiceDescriptor 
         bug("rpc: more than %d methods", ROUTES_MAX);
     snprintf(path, sizeof path, "/%s/%s", service->name, method->name);
     struct rpc_route *route = calloc(1, sizeof *route);
-    if (route == NULL || (route->path = strdup(path)) == NULL)
+    if (route == NULL || (route->path = strdup(path)) == NULL ||
+        (route->durations = calloc(1, sizeof *route->durations)) == NULL)
         bug("rpc: out of memory");
+    route->service = service;
     route->method = method;
     route->input = descriptor->input;
     route->output = descriptor->output;
@@ -129,6 +131,7 @@ void rpc_routes_free(struct rpc_server *server)
 {
     for (size_t i = 0; i < server->route_count; i++) {
         free(server->routes[i]->path);
+        free(server->routes[i]->durations);
         free(server->routes[i]);
     }
     server->route_count = 0;
