@@ -184,7 +184,7 @@ void wire_open(struct wire *wire, SSL_CTX *context, const char *target)
     wire->fd = connect_to(target);
     wire->state = WIRE_CONNECTING;
     wire->epoll_events = 0;
-    wire->preface_sent = false;
+    wire->preface_sent = wire->was_up = false;
     wire->streams_max = STREAMS_DEFAULT;
     wire->send_window = WINDOW_DEFAULT;
     wire->received = 0;
@@ -224,6 +224,7 @@ static void take_settings(struct wire *wire, const uint8_t *payload, size_t size
     append_head(wire, 0, FRAME_SETTINGS, FLAG_END_STREAM, 0);
     if (wire->state == WIRE_CONNECTING) {
         wire->state = WIRE_UP;
+        wire->was_up = true;
         wire->owner->up(wire);
     }
 }

@@ -46,6 +46,7 @@ struct wire {
     struct wire_bytes out;
     uint32_t epoll_events;
     bool preface_sent;
+    bool was_up; /* also when it is lost now */
     uint32_t streams_max;
     int64_t send_window;
     uint64_t received; /* of the connection's window */
