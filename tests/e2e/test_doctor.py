@@ -1,0 +1,135 @@
+#!/usr/bin/env python3
+"""`dues doctor` beside a server of `dues dev`, on what is right and on what somebody has broken."""
+
+import json
+import os
+import re
+import subprocess
+import unittest
+
+from server import BUILD, Server
+
+DUES = os.path.join(BUILD, "dues")
+
+
+class Doctor(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.server = Server()
+        cls.addClassCleanup(cls.server.stop)
+        cls.server.start()
+        with open(os.path.join(cls.server.directory, "duesd.conf"), encoding="utf-8") as file:
+            cls.configuration = file.read()
+        cls.socket = re.search(r"^database = host='?([^' ]+)", cls.configuration, re.MULTILINE)[1]
+
+    def examine(self, *options, changes=()):
+        """Exit status and findings, on the server's configuration with some keys changed."""
+        text = self.configuration
+        for key, value in changes:
+            text = re.sub(rf"^{key} = .*\n", "", text, flags=re.MULTILINE) + f"{key} = {value}\n"
+        path = os.path.join(self.server.scratch, "doctor.conf")
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(text)
+        result = subprocess.run([DUES, "doctor", "--config", path, "-o", "json", *options], capture_output=True,
+                                text=True, check=False, timeout=60)
+        return result.returncode, [json.loads(line) for line in result.stdout.splitlines()]
+
+    def superuser(self, sql):
+        subprocess.run(["psql", "-X", "-q", "-v", "ON_ERROR_STOP=1", "-h", self.socket, "-U", "postgres", "-d", "dues", "-c",
+                        sql], check=True, capture_output=True, text=True)
+
+    def messages(self, findings, kind):
+        return " | ".join(f"{one['topic']}: {one['message']}" for one in findings if one["finding"] == kind)
+
+    def test_finds_nothing_wrong_beside_a_running_server(self):
+        status, findings = self.examine()
+
+        self.assertEqual((status, self.messages(findings, "failed")), (0, ""))
+        self.assertIn("a server answers", self.messages(findings, "ok"))
+        self.assertEqual({"versions", "secrets", "certificates", "database", "durability", "role", "clock", "limits",
+                          "ports", "guards"} - {one["topic"] for one in findings}, set())
+
+    def test_speaks_to_people_one_line_a_finding(self):
+        result = subprocess.run([DUES, "doctor", "--state-dir", self.server.directory], capture_output=True, text=True,
+                                check=False, timeout=60)
+
+        self.assertEqual(result.returncode, 0, result.stdout)
+        self.assertRegex(result.stdout, r"\nok +durability +fsync and full_page_writes on")
+        self.assertRegex(result.stdout.splitlines()[-1], r"^\d+ ok, \d+ warnings, 0 failed$")
+
+    def test_sees_a_commit_that_a_crash_would_lose(self):
+        self.superuser("ALTER ROLE dues_service SET synchronous_commit = off")
+        self.addCleanup(self.superuser, "ALTER ROLE dues_service RESET synchronous_commit")
+
+        status, findings = self.examine()
+
+        self.assertEqual(status, 1)
+        self.assertIn("durability: synchronous_commit is off", self.messages(findings, "failed"))
+
+    def test_sees_a_role_that_may_edit_the_ledger(self):
+        self.superuser("GRANT UPDATE ON dues.ledger_entry TO dues_service")
+        self.addCleanup(self.superuser, "REVOKE UPDATE ON dues.ledger_entry FROM dues_service")
+
+        status, findings = self.examine()
+
+        self.assertEqual(status, 1)
+        self.assertIn("may write tables directly (1)", self.messages(findings, "failed"))
+
+    def test_sees_a_database_of_another_version(self):
+        self.superuser("UPDATE migration.applied SET checksum = 'x' WHERE name LIKE '0001%'")
+        self.addCleanup(self.superuser, "UPDATE migration.applied SET checksum = "
+                        f"'{self.applied_checksum()}' WHERE name LIKE '0001%'")
+
+        status, findings = self.examine()
+
+        self.assertEqual(status, 1)
+        self.assertIn("duesd migrate", self.messages(findings, "failed"))
+
+    def applied_checksum(self):
+        with open(os.path.join(os.path.dirname(__file__), "..", "..", "migrations", "checksums"), encoding="ascii") as file:
+            for line in file:
+                checksum, name = line.split()
+                if os.path.basename(name).startswith("0001"):
+                    return checksum
+        raise AssertionError("no checksum of 0001")
+
+    def test_sees_a_secret_that_others_can_read(self):
+        path = os.path.join(self.server.scratch, "open.key")
+        with open(path, "w", encoding="ascii") as file:
+            file.write("00" * 32 + "\n")
+        os.chmod(path, 0o644)
+
+        status, findings = self.examine(changes=[("master_key_file", path)])
+
+        self.assertEqual(status, 1)
+        self.assertIn("master_key_file: ", self.messages(findings, "failed"))
+        self.assertIn("mode 644", self.messages(findings, "failed"))
+
+    def test_sees_a_key_of_another_certificate(self):
+        status, findings = self.examine(changes=[("tls_key", os.path.join(self.server.certificates, "app-demo.key"))])
+
+        self.assertEqual(status, 1)
+        self.assertIn("certificates: tls_key", self.messages(findings, "failed"))
+
+    def test_sees_a_database_that_does_not_answer(self):
+        status, findings = self.examine(changes=[("database", "host=/nonexistent dbname=dues user=dues_service")])
+
+        self.assertEqual(status, 1)
+        self.assertIn("database: ", self.messages(findings, "failed"))
+
+    def test_tells_a_free_port_from_one_that_somebody_else_has(self):
+        free = self.examine(changes=[("listen", "127.0.0.1:0"), ("metrics_listen", "off")])
+        taken = self.examine(changes=[("metrics_listen", "off")])
+
+        self.assertIn("no server runs", self.messages(free[1], "ok"))
+        self.assertIn("the port is taken", self.messages(taken[1], "warning"))
+
+    def test_refuses_options_that_it_does_not_know(self):
+        result = subprocess.run([DUES, "doctor", "-o", "xml"], capture_output=True, text=True, check=False, timeout=60)
+
+        self.assertEqual(result.returncode, 2)
+        self.assertIn("-o knows json", result.stderr)
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)
