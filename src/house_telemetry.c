@@ -26,6 +26,7 @@ static void measure(void *owner, struct measures *out)
     edge_measure(out);
     rpc_server_measure(view->server, out);
     rpc_server_measure_certificates(view->server, out);
+    jobs_measure(view->house->jobs, out);
     payment_measure(view->house->payment_counts, out);
 }
 

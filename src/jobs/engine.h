@@ -6,6 +6,7 @@
 #include <pthread.h>
 
 #include "base/fiber.h"
+#include "base/histogram.h"
 #include "base/log.h"
 #include "jobs/jobs.h"
 #include "pg/pg.h"
@@ -14,6 +15,7 @@ struct jobs {
     const struct house *house;
     const struct job_kind *const *kinds;
     size_t kind_count;
+    struct job_counts *counts; /* by kind, and one row more for kinds that are not known */
 
     pthread_mutex_t mutex;
     pthread_cond_t changed;
@@ -56,6 +58,19 @@ enum job_run {
     JOB_LOST,   /* somebody else holds the lease */
     JOB_FAILED, /* logged, and due again */
 };
+#define JOB_RUNS 3
+
+/* measure.c */
+
+struct job_counts {
+    struct histogram durations[JOB_RUNS];
+};
+
+struct job_counts *job_counts_open(size_t kind_count);
+
+/* A run took `duration_us`. */
+void job_count(const struct jobs *jobs, const struct obligation *obligation, enum job_run outcome,
+               int64_t duration_us);
 
 enum job_way {
     JOB_FOUND,  /* anybody may have found it: claimed first */

@@ -20,6 +20,7 @@ struct jobs *jobs_open(const struct house *house, const struct job_kind *const *
     jobs->house = house;
     jobs->kinds = kinds;
     jobs->kind_count = kind_count;
+    jobs->counts = job_counts_open(kind_count);
     pthread_mutex_init(&jobs->mutex, NULL);
     pthread_condattr_init(&attributes);
     pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
@@ -81,6 +82,7 @@ void jobs_close(struct jobs *jobs)
         return;
     pthread_cond_destroy(&jobs->changed);
     pthread_mutex_destroy(&jobs->mutex);
+    free(jobs->counts);
     free(jobs);
 }
 

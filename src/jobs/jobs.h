@@ -55,6 +55,12 @@ bool jobs_stop(struct jobs *jobs, int64_t grace_ms);
 
 /* Obligations that run now. */
 size_t jobs_running(struct jobs *jobs);
+
+struct measures;
+
+/* How obligations went, by kind. */
+void jobs_measure(struct jobs *jobs, struct measures *out);
+
 void jobs_close(struct jobs *jobs);
 
 /* A hint that something is due now: the engine looks at once instead of at its next poll. */

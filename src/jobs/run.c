@@ -149,6 +149,7 @@ enum job_run job_run(const struct jobs *jobs, const struct obligation *obligatio
     int64_t begin_us = clock_monotonic_us(jobs->house->clock);
     const struct error *error = claim(jobs, &call, way, &held, &lost);
     if (lost) {
+        job_count(jobs, obligation, JOB_LOST, clock_monotonic_us(jobs->house->clock) - begin_us);
         job_call_close(&call);
         return JOB_LOST;
     }
@@ -169,6 +170,7 @@ enum job_run job_run(const struct jobs *jobs, const struct obligation *obligatio
                              LOG_NUMBER("duration_us",
                                         clock_monotonic_us(jobs->house->clock) - begin_us)));
     }
+    job_count(jobs, obligation, outcome, clock_monotonic_us(jobs->house->clock) - begin_us);
     job_call_close(&call);
     return outcome;
 }
