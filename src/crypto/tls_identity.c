@@ -10,7 +10,11 @@
 #include <stdio.h>
 
 #include "base/attributes.h"
+#include "base/text.h"
+#include "base/time.h"
+#include "crypto/must.h"
 #include "crypto/openssl.h"
+#include "crypto/secrets.h"
 
 static void release_key(EVP_PKEY **key)
 {
@@ -72,4 +76,34 @@ bool tls_anchors_check(const char *ca_pem, char *problem, size_t problem_size)
     if (count_certificates(bio) < 1)
         return say(problem, problem_size, "client CA is not PEM, one certificate or more");
     return true;
+}
+
+static struct tls_expiry expiry_of(const X509 *certificate)
+{
+    struct tls_expiry expiry = {.not_after_us = 0};
+    struct tm end = {0};
+    uint8_t hash[SHA256_SIZE];
+    unsigned size = sizeof hash;
+
+    crypto_must(X509_digest(certificate, EVP_sha256(), hash, &size) == 1, "hash of a certificate");
+    hex_encode(hash, sizeof expiry.fingerprint / 2, expiry.fingerprint);
+    if (ASN1_TIME_to_tm(X509_get0_notAfter(certificate), &end) == 1)
+        expiry.not_after_us = (int64_t)timegm(&end) * US_PER_SECOND;
+    return expiry;
+}
+
+size_t tls_expiries(const char *pem, struct tls_expiry *list, size_t max)
+{
+    AUTO(release_bio) BIO *bio = bio_read(pem);
+    size_t count = 0;
+
+    while (count < max) {
+        AUTO(release_certificate)
+        X509 *certificate = PEM_read_bio_X509(bio, NULL, no_password, NULL);
+        if (certificate == NULL)
+            break;
+        list[count++] = expiry_of(certificate);
+    }
+    ERR_clear_error();
+    return count;
 }
