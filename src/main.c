@@ -21,12 +21,15 @@
 #include "house_open.h"
 #include "pg/catalogue.h"
 #include "pg/migrate.h"
+#include "revoke.h"
 #include "rpc/server.h"
 
 static const char usage[] =
     "usage: duesd serve --config FILE             serve until SIGTERM\n"
     "       duesd migrate --config FILE           bring the database to this version\n"
     "             [--sandbox-catalogue]           and put the sandbox's tiers and plans there\n"
+    "       duesd revoke --config FILE            refuse certificates with this key, from now on\n"
+    "             {--certificate PEM | --spki HEX} {--reason TEXT | --undo}\n"
     "       duesd doctor --config FILE [-o json]  look at all that a server needs; 1 when "
     "something fails\n"
     "       duesd check-config --config FILE      say what is wrong with it, or print what holds\n"
@@ -39,6 +42,7 @@ struct options {
     const char *command;
     const char *config;
     bool sandbox_catalogue;
+    struct revoke_options revoke;
     bool json;
     bool help;
 };
@@ -130,22 +134,32 @@ static void complain(char *problems)
     }
 }
 
-static int migrate(const struct settings *settings, bool sandbox_catalogue)
+static int migrate(const struct settings *settings, const struct options *options, FILE *problems)
+{
+    int result = pg_migrate(settings->database_owner, stdout, problems);
+
+    if (result == 0 && options->sandbox_catalogue)
+        result =
+            pg_put_catalogue(settings->database_owner, sandbox_catalogue_sql, stdout, problems);
+    return result;
+}
+
+/* What changes the database as its owner. */
+static int run_as_owner(const struct settings *settings, const struct options *options)
 {
     char *text = NULL;
     size_t size = 0;
 
     if (settings->database_owner[0] == '\0') {
-        fprintf(stderr, "duesd: migrate needs database_owner in the configuration\n");
+        fprintf(stderr, "duesd: %s needs database_owner in the configuration\n", options->command);
         return EXIT_CONFIG;
     }
     FILE *problems = open_memstream(&text, &size);
     if (problems == NULL)
         return EXIT_FAILURE;
-    int result = pg_migrate(settings->database_owner, stdout, problems);
-    if (result == 0 && sandbox_catalogue)
-        result =
-            pg_put_catalogue(settings->database_owner, sandbox_catalogue_sql, stdout, problems);
+    int result = text_equal(options->command, "revoke")
+                     ? revoke_key(settings, &options->revoke, stdout, problems)
+                     : migrate(settings, options, problems);
     fclose(problems);
     complain(text);
     free(text);
@@ -165,20 +179,21 @@ static int run(const struct options *options)
 {
     char problem[CONFIG_PROBLEM_SIZE];
     struct config *config = config_load(options->config, problem);
-    bool migrates = text_equal(options->command, "migrate");
+    bool as_owner =
+        text_equal(options->command, "migrate") || text_equal(options->command, "revoke");
     bool doctor = text_equal(options->command, "doctor");
     int status;
 
     /* The owner's host need not hold what the server needs; the doctor says more about it. */
-    if (config == NULL || (!migrates && !doctor && !config_check_files(config, problem))) {
+    if (config == NULL || (!as_owner && !doctor && !config_check_files(config, problem))) {
         fprintf(stderr, "duesd: %s\n", problem);
         config_free(config);
         return EXIT_CONFIG;
     }
     if (text_equal(options->command, "serve")) {
         status = serve(config_settings(config));
-    } else if (migrates) {
-        status = migrate(config_settings(config), options->sandbox_catalogue);
+    } else if (as_owner) {
+        status = run_as_owner(config_settings(config), options);
     } else if (doctor) {
         status = examine(config_settings(config), options->json);
     } else {
@@ -189,27 +204,56 @@ static int run(const struct options *options)
     return status;
 }
 
+/* getopt's `optarg` is its argument. */
+static bool take_option(struct options *options, int option)
+{
+    switch (option) {
+    case 'c':
+        options->config = optarg;
+        return true;
+    case 's':
+        options->sandbox_catalogue = true;
+        return true;
+    case 'C':
+        options->revoke.certificate = optarg;
+        return true;
+    case 'k':
+        options->revoke.spki = optarg;
+        return true;
+    case 'r':
+        options->revoke.reason = optarg;
+        return true;
+    case 'u':
+        options->revoke.undo = true;
+        return true;
+    case 'o':
+        options->json = text_equal(optarg, "json");
+        return options->json;
+    case 'h':
+        options->help = true;
+        return true;
+    default:
+        return false;
+    }
+}
+
 static bool parse_options(int argc, char **argv, struct options *options)
 {
     static const struct option longs[] = {
         {"config", required_argument, NULL, 'c'},
         {"sandbox-catalogue", no_argument, NULL, 's'},
+        {"certificate", required_argument, NULL, 'C'},
+        {"spki", required_argument, NULL, 'k'},
+        {"reason", required_argument, NULL, 'r'},
+        {"undo", no_argument, NULL, 'u'},
         {"help", no_argument, NULL, 'h'},
         {NULL, 0, NULL, 0},
     };
-    static const char *const commands[] = {"serve", "migrate", "doctor", "check-config"};
+    static const char *const commands[] = {"serve", "migrate", "revoke", "doctor", "check-config"};
     int option;
 
     while ((option = getopt_long(argc, argv, "c:o:", longs, NULL)) != -1) {
-        if (option == 'c')
-            options->config = optarg;
-        else if (option == 's')
-            options->sandbox_catalogue = true;
-        else if (option == 'h')
-            options->help = true;
-        else if (option == 'o' && text_equal(optarg, "json"))
-            options->json = true;
-        else
+        if (!take_option(options, option))
             return false;
     }
     if (options->help)
@@ -220,6 +264,8 @@ static bool parse_options(int argc, char **argv, struct options *options)
         if (text_equal(argv[optind], commands[i]))
             options->command = commands[i];
     }
+    if (options->command != NULL && text_equal(options->command, "revoke"))
+        return revoke_options_fit(&options->revoke);
     return options->command != NULL;
 }
 
