@@ -43,7 +43,7 @@ void rpc_call_log(struct rpc_call *rpc, const struct error *error)
                    LOG_TEXT("fields", fields), LOG_TEXT("cause", error == NULL ? "" : error->cause),
                    LOG_NUMBER("us", clock_monotonic_us(clock) - rpc->accept_us),
                    LOG_NUMBER("replayed", call->replayed ? 1 : 0),
-                   LOG_TEXT("peer", call->caller.peer)));
+                   LOG_TEXT("peer", rpc_peer_address(rpc))));
 }
 
 /*

@@ -13,11 +13,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grpc/grpc_security.h>
+#include <grpc/support/string_util.h>
 #include <pthread.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/bucket.h"
 #include "base/bug.h"
 #include "base/log.h"
 #include "base/settings.h"
@@ -26,6 +28,10 @@
 
 #define FILE_SIZE_MAX   (256 * 1024)
 #define REFRESH_SECONDS 1
+/* Whoever is refused at the door must not fill the disk. */
+#define REFUSALS_LOGGED_PER_SECOND 20
+/* Certificates of one file whose end is told. */
+#define EXPIRIES_MAX 16
 
 enum source { SOURCE_KEY, SOURCE_CERTIFICATE, SOURCE_CLIENT_CA, SOURCE_COUNT };
 
@@ -40,10 +46,14 @@ struct rpc_credentials {
     const struct house *house;
     const char *device_ca_pem;
     const char *paths[SOURCE_COUNT];
+    struct peers *peers;
     grpc_tls_certificate_provider *provider;
+    grpc_tls_certificate_verifier_external door;
+    grpc_tls_certificate_verifier *verifier;
     grpc_server_credentials *grpc;
 
     pthread_mutex_t mutex;
+    struct bucket refusals_logged;
     pthread_cond_t stop_wanted;
     bool stopping;
     bool thread_runs;
@@ -53,6 +63,9 @@ struct rpc_credentials {
     time_t generation; /* modification time given to the files in memory: later is newer */
     struct stamp loaded;
     struct stamp refused; /* so that a bad set is logged once */
+    struct tls_expiry expiries[2 * EXPIRIES_MAX];
+    size_t expiry_count;
+    size_t server_expiry_count; /* the first ones; the rest are authorities */
 };
 
 static void close_file(const int *descriptor)
@@ -146,6 +159,16 @@ static enum source find_bad(const char *const paths[SOURCE_COUNT], char *texts[S
     return SOURCE_COUNT;
 }
 
+/* The mutex is held. */
+static void note_expiries(struct rpc_credentials *credentials, char *texts[SOURCE_COUNT])
+{
+    size_t count = tls_expiries(texts[SOURCE_CERTIFICATE], credentials->expiries, EXPIRIES_MAX);
+
+    credentials->server_expiry_count = count;
+    count += tls_expiries(texts[SOURCE_CLIENT_CA], credentials->expiries + count, EXPIRIES_MAX);
+    credentials->expiry_count = count;
+}
+
 /* Only after all has been read and checked is anything replaced.  The mutex is held. */
 static bool load_into(struct rpc_credentials *credentials, char *texts[SOURCE_COUNT],
                       char problem[RPC_PROBLEM_SIZE])
@@ -154,6 +177,12 @@ static bool load_into(struct rpc_credentials *credentials, char *texts[SOURCE_CO
 
     if (find_bad(credentials->paths, texts, problem) != SOURCE_COUNT)
         return false;
+    struct x509_anchors *anchors =
+        x509_anchors_new(texts[SOURCE_CLIENT_CA], credentials->device_ca_pem);
+    if (anchors == NULL) {
+        snprintf(problem, RPC_PROBLEM_SIZE, "client CA cannot be read");
+        return false;
+    }
     credentials->generation++;
     if (!replace(&credentials->identity_file, credentials->generation, texts[SOURCE_KEY],
                  texts[SOURCE_CERTIFICATE]) ||
@@ -161,8 +190,12 @@ static bool load_into(struct rpc_credentials *credentials, char *texts[SOURCE_CO
                  credentials->device_ca_pem)) {
         snprintf(problem, RPC_PROBLEM_SIZE, "could not keep certificates in memory: %s",
                  strerror(errno));
+        x509_anchors_free(anchors);
         return false;
     }
+    /* Before gRPC looks: who it lets in must be known to us. */
+    peers_trust(credentials->peers, anchors);
+    note_expiries(credentials, texts);
     credentials->loaded = stamp;
     return true;
 }
@@ -262,6 +295,69 @@ static void *watch_files(void *argument)
     return NULL;
 }
 
+static void log_refusal(struct rpc_credentials *credentials, const struct peer_evidence *evidence,
+                        const char *rule)
+{
+    const struct clock *clock = credentials->house->clock;
+    AUTO(arena_auto_free) struct arena *arena = arena_new(64 * 1024);
+    struct caller caller = {.spiffe_id = ""};
+
+    pthread_mutex_lock(&credentials->mutex);
+    bool may = bucket_take(&credentials->refusals_logged,
+                           bucket_rate_make(REFUSALS_LOGGED_PER_SECOND, REFUSALS_LOGGED_PER_SECOND),
+                           1, clock_monotonic_us(clock));
+    pthread_mutex_unlock(&credentials->mutex);
+    if (!may)
+        return;
+    peers_look(credentials->peers, evidence, clock_wall_us(clock), arena, &caller, &rule);
+    log_write(credentials->house->log, LOG_INFO, "handshake.refused",
+              LOG_FIELDS(LOG_TEXT("caller", caller.spiffe_id), LOG_TEXT("cause", rule)));
+}
+
+/*
+ * After TLS has found a path: what no call could make good ends here, before a byte of HTTP/2 is
+ * read.  Who has no name of ours is let in to be told so.
+ */
+static int check_at_the_door(void *user_data, grpc_tls_custom_verification_check_request *request,
+                             grpc_tls_on_custom_verification_check_done_cb callback,
+                             void *callback_argument, grpc_status_code *status, char **details)
+{
+    struct rpc_credentials *credentials = user_data;
+    const char *leaf = request->peer_info.peer_cert;
+    const char *chain = request->peer_info.peer_cert_full_chain;
+    const struct peer_evidence evidence = {
+        .leaf = leaf != NULL ? leaf : "",
+        .leaf_size = leaf != NULL ? strlen(leaf) : 0,
+        .chain = chain != NULL ? chain : "",
+        .chain_size = chain != NULL ? strlen(chain) : 0,
+    };
+    const char *rule;
+
+    (void)callback;
+    (void)callback_argument;
+    enum peer_verdict verdict = peers_look(
+        credentials->peers, &evidence, clock_wall_us(credentials->house->clock), NULL, NULL, &rule);
+    *status = GRPC_STATUS_OK;
+    if (verdict != PEER_GOOD && verdict != PEER_NAMELESS) {
+        log_refusal(credentials, &evidence, rule);
+        *status = GRPC_STATUS_UNAUTHENTICATED;
+        *details = gpr_strdup(rule);
+    }
+    return 1;
+}
+
+/* Nothing of it is done later, and it lives in the credentials. */
+static void do_not_cancel(void *user_data, grpc_tls_custom_verification_check_request *request)
+{
+    (void)user_data;
+    (void)request;
+}
+
+static void do_not_destroy(void *user_data)
+{
+    (void)user_data;
+}
+
 /* gRPC reads the files by these names: a process always sees its own descriptors there. */
 static bool make_grpc(struct rpc_credentials *credentials, char problem[RPC_PROBLEM_SIZE])
 {
@@ -282,6 +378,14 @@ static bool make_grpc(struct rpc_credentials *credentials, char problem[RPC_PROB
     grpc_tls_credentials_options_watch_identity_key_cert_pairs(options);
     grpc_tls_credentials_options_set_cert_request_type(
         options, GRPC_SSL_REQUEST_AND_REQUIRE_CLIENT_CERTIFICATE_AND_VERIFY);
+    credentials->door = (grpc_tls_certificate_verifier_external){
+        .user_data = credentials,
+        .verify = check_at_the_door,
+        .cancel = do_not_cancel,
+        .destruct = do_not_destroy,
+    };
+    credentials->verifier = grpc_tls_certificate_verifier_external_create(&credentials->door);
+    grpc_tls_credentials_options_set_certificate_verifier(options, credentials->verifier);
     credentials->grpc = grpc_tls_server_credentials_create(options);
     return true;
 }
@@ -300,13 +404,14 @@ static void start_thread(struct rpc_credentials *credentials)
 }
 
 struct rpc_credentials *rpc_credentials_open(const struct house *house, const char *device_ca_pem,
-                                             char problem[RPC_PROBLEM_SIZE])
+                                             struct peers *peers, char problem[RPC_PROBLEM_SIZE])
 {
     struct rpc_credentials *credentials = calloc(1, sizeof *credentials);
 
     if (credentials == NULL)
         bug("rpc: out of memory");
     credentials->house = house;
+    credentials->peers = peers;
     credentials->device_ca_pem = device_ca_pem != NULL ? device_ca_pem : "";
     list_paths(house->settings, credentials->paths);
     credentials->identity_file = -1;
@@ -329,6 +434,8 @@ void rpc_credentials_release(struct rpc_credentials *credentials)
         grpc_server_credentials_release(credentials->grpc);
     if (credentials->provider != NULL)
         grpc_tls_certificate_provider_release(credentials->provider);
+    if (credentials->verifier != NULL)
+        grpc_tls_certificate_verifier_release(credentials->verifier);
 }
 
 void rpc_credentials_close(struct rpc_credentials *credentials)
@@ -360,4 +467,35 @@ bool rpc_credentials_reload(struct rpc_credentials *credentials, char problem[RP
     bool worked = load(credentials, problem);
     pthread_mutex_unlock(&credentials->mutex);
     return worked;
+}
+
+static void measure_list(struct measures *out, const char *role, const struct tls_expiry *list,
+                         size_t count)
+{
+    static const struct measure not_after = {
+        "dues_certificate_not_after_seconds",
+        "When a served or trusted certificate ends, unix time.", MEASURE_GAUGE, MEASURE_SECONDS};
+
+    for (size_t i = 0; i < count; i++)
+        measure_number(out, &not_after,
+                       MEASURE_LABELS({"role", role}, {"certificate", list[i].fingerprint}),
+                       list[i].not_after_us);
+}
+
+void rpc_credentials_measure(struct rpc_credentials *credentials, struct measures *out)
+{
+    struct tls_expiry list[2 * EXPIRIES_MAX];
+    struct tls_expiry device[EXPIRIES_MAX];
+
+    pthread_mutex_lock(&credentials->mutex);
+    memcpy(list, credentials->expiries, sizeof list);
+    size_t count = credentials->expiry_count;
+    size_t served = credentials->server_expiry_count;
+    pthread_mutex_unlock(&credentials->mutex);
+    size_t leafs = served > 0 ? 1 : 0;
+    measure_list(out, "server", list, leafs);
+    measure_list(out, "server_chain", list + leafs, served - leafs);
+    measure_list(out, "client_ca", list + served, count - served);
+    measure_list(out, "device_ca", device,
+                 tls_expiries(credentials->device_ca_pem, device, EXPIRIES_MAX));
 }

@@ -48,7 +48,10 @@ static const struct error *check(struct call *call, const void *request, void *r
     return NULL;
 }
 
-/* Ends when the client leaves, or after it was told that the server drains. */
+/*
+ * Ends when the client leaves, when its certificate is worth nothing any more, or after it was told
+ * that the server drains.
+ */
 static const struct error *watch(struct rpc_call *call)
 {
     ProtobufCMessage *message;
@@ -68,6 +71,7 @@ static const struct error *watch(struct rpc_call *call)
         if (draining || atomic_load_explicit(&call->client_gone, memory_order_acquire))
             return NULL;
         rpc_stream_wait(call);
+        TRY(rpc_identify_again(call));
     }
 }
 

@@ -2,7 +2,7 @@
  * Who calls: the one SPIFFE id in the certificate that TLS has verified.
  *
  * Nothing else says who a caller is: no common name (gRPC falls back to it when there is no SAN),
- * no metadata.  gRPC sets peer_spiffe_id only when the certificate has exactly one URI SAN.
+ * no metadata.  Of what gRPC knows of the connection only the certificates themselves are used.
  */
 
 #include <grpc/grpc_security.h>
@@ -10,12 +10,10 @@
 
 #include "base/settings.h"
 #include "base/text.h"
-#include "crypto/secrets.h"
 #include "rpc/internal.h"
+#include "rpc/peer.h"
 
-#define NAME_LENGTH_MAX      63
-#define URI_SIZE_MAX         512
-#define CERTIFICATE_SIZE_MAX 16384
+#define NAME_LENGTH_MAX 63
 
 static const struct {
     const char *prefix;
@@ -57,101 +55,102 @@ bool spiffe_parse(const char *uri, const char *trust_domain, enum caller_kind *k
     return false;
 }
 
-static int base64_value(char c)
-{
-    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    const char *found = c == '\0' ? NULL : strchr(digits, c);
-
-    return found == NULL ? -1 : (int)(found - digits);
-}
-
-bool certificate_hash(struct arena *arena, const char *pem, size_t size,
-                      uint8_t hash[CERTIFICATE_HASH_SIZE])
-{
-    static const char begin[] = "-----BEGIN CERTIFICATE-----";
-    const char *text = arena_strndup(arena, pem, size);
-    const char *at = strstr(text, begin);
-
-    if (at == NULL || strstr(at, "-----END CERTIFICATE-----") == NULL)
-        return false;
-    uint8_t *der = arena_alloc(arena, size);
-    size_t der_size = 0;
-    uint32_t bits = 0;
-    int bit_count = 0;
-    for (at += sizeof begin - 1; *at != '-' && *at != '='; at++) {
-        if (*at == '\n' || *at == '\r')
-            continue;
-        int value = base64_value(*at);
-        if (value < 0)
-            return false;
-        bits = bits << 6 | (uint32_t)value;
-        bit_count += 6;
-        if (bit_count >= 8) {
-            bit_count -= 8;
-            der[der_size++] = (uint8_t)(bits >> bit_count);
-        }
-    }
-    if (der_size == 0)
-        return false;
-    sha256(der, der_size, hash);
-    return true;
-}
-
-/* The value when the property is there exactly once. */
-static const grpc_auth_property *only_property(const grpc_auth_context *context, const char *name)
-{
-    grpc_auth_property_iterator iterator = grpc_auth_context_find_properties_by_name(context, name);
-    const grpc_auth_property *property = grpc_auth_property_iterator_next(&iterator);
-
-    return grpc_auth_property_iterator_next(&iterator) == NULL ? property : NULL;
-}
-
-static bool is_tls(const grpc_auth_context *context)
-{
-    const grpc_auth_property *type =
-        only_property(context, GRPC_TRANSPORT_SECURITY_TYPE_PROPERTY_NAME);
-
-    return type != NULL && (text_equal(type->value, GRPC_SSL_TRANSPORT_SECURITY_TYPE) ||
-                            text_equal(type->value, GRPC_TLS_TRANSPORT_SECURITY_TYPE));
-}
-
 static void release_context(grpc_auth_context **context)
 {
     grpc_auth_context_release(*context);
 }
 
-static bool read_identity(struct rpc_call *rpc)
+static bool is_tls(const grpc_auth_property *type)
 {
-    struct call *call = &rpc->call;
-    AUTO(release_context) grpc_auth_context *context = grpc_call_auth_context(rpc->handle);
+    return text_equal(type->value, GRPC_SSL_TRANSPORT_SECURITY_TYPE) ||
+           text_equal(type->value, GRPC_TLS_TRANSPORT_SECURITY_TYPE);
+}
 
-    if (context == NULL || !is_tls(context) || !grpc_auth_context_peer_is_authenticated(context))
-        return false;
-    const grpc_auth_property *uri = only_property(context, GRPC_PEER_SPIFFE_ID_PROPERTY_NAME);
-    const grpc_auth_property *pem = only_property(context, GRPC_X509_PEM_CERT_PROPERTY_NAME);
-    if (uri == NULL || uri->value_length > URI_SIZE_MAX ||
-        memchr(uri->value, '\0', uri->value_length) != NULL)
-        return false;
-    call->caller.spiffe_id = arena_strndup(call->arena, uri->value, uri->value_length);
-    if (pem == NULL || pem->value_length > CERTIFICATE_SIZE_MAX)
-        return false;
-    return spiffe_parse(call->caller.spiffe_id, call->house->settings->trust_domain,
-                        &call->caller.kind, &call->caller.name) &&
-           certificate_hash(call->arena, pem->value, pem->value_length,
-                            call->caller.certificate_hash);
+/* One walk over the dozen properties, for every call.  False: not a connection with a certificate.
+ */
+static bool find_evidence(const grpc_auth_context *context, struct peer_evidence *evidence)
+{
+    grpc_auth_property_iterator iterator = grpc_auth_context_property_iterator(context);
+    const grpc_auth_property *property;
+    int leafs = 0;
+    int types = 0;
+
+    *evidence = (struct peer_evidence){.chain = ""};
+    while ((property = grpc_auth_property_iterator_next(&iterator)) != NULL) {
+        if (text_equal(property->name, GRPC_X509_PEM_CERT_PROPERTY_NAME)) {
+            evidence->leaf = property->value;
+            evidence->leaf_size = property->value_length;
+            leafs++;
+        } else if (text_equal(property->name, GRPC_X509_PEM_CERT_CHAIN_PROPERTY_NAME)) {
+            evidence->chain = property->value;
+            evidence->chain_size = property->value_length;
+        } else if (text_equal(property->name, GRPC_TRANSPORT_SECURITY_TYPE_PROPERTY_NAME)) {
+            types += is_tls(property) ? 1 : 2;
+        }
+    }
+    return leafs == 1 && types == 1;
+}
+
+static enum peer_verdict look(struct rpc_call *rpc, int64_t now_us, struct arena *arena,
+                              struct caller *caller, const char **rule)
+{
+    AUTO(release_context) grpc_auth_context *context = grpc_call_auth_context(rpc->handle);
+    struct peer_evidence evidence;
+
+    *rule = "there is none";
+    if (context == NULL || !grpc_auth_context_peer_is_authenticated(context) ||
+        !find_evidence(context, &evidence))
+        return PEER_NAMELESS;
+    return peers_look(rpc->server->peers, &evidence, now_us, arena, caller, rule);
+}
+
+static const struct error *refuse_peer(struct call *call, enum peer_verdict verdict,
+                                       const char *rule)
+{
+    switch (verdict) {
+    case PEER_GOOD:
+        return NULL;
+    case PEER_NAMELESS:
+        return refuse(call, STATUS_UNAUTHENTICATED, "CERTIFICATE_IDENTITY_INVALID",
+                      "client certificate must carry exactly one URI, "
+                      "spiffe://%s/{service,app,device,operator}/<name>",
+                      call->house->settings->trust_domain);
+    case PEER_REFUSED:
+        return refuse(call, STATUS_UNAUTHENTICATED, "CERTIFICATE_NOT_ACCEPTED",
+                      "client certificate is not accepted: %s", rule);
+    case PEER_UNTIMELY:
+        return refuse(call, STATUS_UNAUTHENTICATED, "CERTIFICATE_EXPIRED",
+                      "client certificate is not accepted: %s", rule);
+    case PEER_REVOKED:
+        return refuse(call, STATUS_UNAUTHENTICATED, "CERTIFICATE_REVOKED",
+                      "client certificate is not accepted: %s", rule);
+    }
+    return refuse(call, STATUS_INTERNAL, "INTERNAL", "internal error");
 }
 
 const struct error *rpc_identify(struct rpc_call *rpc)
 {
     struct call *call = &rpc->call;
-    char *peer = grpc_call_get_peer(rpc->handle);
+    const char *rule;
+    enum peer_verdict verdict = look(rpc, call->now_us, call->arena, &call->caller, &rule);
 
-    call->caller.peer = arena_strdup(call->arena, peer);
-    gpr_free(peer);
-    if (read_identity(rpc))
-        return NULL;
-    return refuse(call, STATUS_UNAUTHENTICATED, "CERTIFICATE_IDENTITY_INVALID",
-                  "client certificate must carry exactly one URI, "
-                  "spiffe://%s/{service,app,device,operator}/<name>",
-                  call->house->settings->trust_domain);
+    return verdict == PEER_GOOD ? NULL : refuse_peer(call, verdict, rule);
+}
+
+const struct error *rpc_identify_again(struct rpc_call *rpc)
+{
+    const char *rule;
+    enum peer_verdict verdict = look(rpc, clock_wall_us(rpc->call.house->clock), NULL, NULL, &rule);
+
+    return verdict == PEER_GOOD ? NULL : refuse_peer(&rpc->call, verdict, rule);
+}
+
+const char *rpc_peer_address(struct rpc_call *rpc)
+{
+    if (rpc->call.caller.peer == NULL) {
+        char *peer = grpc_call_get_peer(rpc->handle);
+        rpc->call.caller.peer = arena_strdup(rpc->call.arena, peer);
+        gpr_free(peer);
+    }
+    return rpc->call.caller.peer;
 }

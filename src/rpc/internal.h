@@ -48,6 +48,8 @@
 #define ROUTES_MAX              256
 #define SERVICES_MAX            32
 
+struct deny_list;
+struct peers;
 struct rpc_call;
 struct rpc_credentials;
 
@@ -100,6 +102,7 @@ struct rpc_call {
     bool parked_for_tick;
     bool batch_worked;
     bool headers_sent;
+    bool cut; /* cancelled by us */
 
     struct rpc_call *previous; /* in server->living */
     struct rpc_call *next;
@@ -113,6 +116,8 @@ struct rpc_server {
     const struct house *house;
     grpc_server *grpc;
     grpc_completion_queue *queue;
+    struct deny_list *denied;
+    struct peers *peers;
     struct rpc_credentials *credentials;
     struct descriptor_index *descriptors; /* NULL: reflection is off */
     int port;
@@ -190,12 +195,13 @@ void rpc_call_end(struct rpc_call *call, const struct error *error);
 
 /* identity.c */
 const struct error *rpc_identify(struct rpc_call *rpc) MUST_CHECK;
+/* For what lasts: is the certificate still as good as it was? */
+const struct error *rpc_identify_again(struct rpc_call *rpc) MUST_CHECK;
+/* Network address, for the log only.  In the arena of the call, made when first asked for. */
+const char *rpc_peer_address(struct rpc_call *rpc);
 /* "spiffe://<domain>/<kind>/<name>"; `*name` points into `uri`. */
 bool spiffe_parse(const char *uri, const char *trust_domain, enum caller_kind *kind,
                   const char **name);
-/* SHA-256 of the DER bytes in the first PEM block. */
-bool certificate_hash(struct arena *arena, const char *pem, size_t size,
-                      uint8_t hash[CERTIFICATE_HASH_SIZE]);
 
 /* authorise.c */
 const struct error *rpc_authorise(struct rpc_call *rpc) MUST_CHECK;

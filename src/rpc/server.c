@@ -15,7 +15,9 @@
 #include "base/settings.h"
 #include "edge/edge.h"
 #include "rpc/credentials.h"
+#include "rpc/deny_list.h"
 #include "rpc/internal.h"
+#include "rpc/peer.h"
 #include "rpc/server_arguments.h"
 #include "rpc/throttle.h"
 
@@ -63,8 +65,12 @@ static bool listen_on(struct rpc_server *server, char problem[RPC_PROBLEM_SIZE])
 {
     const char *address = server->house->settings->listen;
 
+    server->denied = deny_list_open(server->house, problem);
+    if (server->denied == NULL)
+        return false;
+    server->peers = peers_open(server->house, server->denied);
     server->credentials =
-        rpc_credentials_open(server->house, server->options.device_ca_pem, problem);
+        rpc_credentials_open(server->house, server->options.device_ca_pem, server->peers, problem);
     if (server->credentials == NULL)
         return false;
     server->queue = grpc_completion_queue_create_for_next(NULL);
@@ -151,6 +157,13 @@ bool rpc_server_reload_certificates(struct rpc_server *server, char problem[RPC_
     return rpc_credentials_reload(server->credentials, problem);
 }
 
+void rpc_server_measure_certificates(struct rpc_server *server, struct measures *out)
+{
+    rpc_credentials_measure(server->credentials, out);
+    peers_measure(server->peers, out);
+    deny_list_measure(server->denied, out);
+}
+
 /* The mutex is held.  True when nothing is left to wait for. */
 static bool wait_quiet(struct rpc_server *server, int64_t wait_ms)
 {
@@ -231,6 +244,8 @@ void rpc_server_close(struct rpc_server *server)
         edge_close(server->port);
     rpc_grpc_log_to(NULL);
     rpc_credentials_close(server->credentials);
+    peers_close(server->peers);
+    deny_list_close(server->denied);
     rpc_routes_free(server);
     descriptor_index_close(server->descriptors);
     throttle_close(server->throttle);

@@ -9,7 +9,9 @@
 #include <stdint.h>
 
 #include "base/call.h"
+#include "base/measure.h"
 #include "base/method.h"
+#include "pg/pg.h"
 
 #define RPC_PROBLEM_SIZE 256
 
@@ -32,6 +34,8 @@ struct rpc_server_options {
 struct rpc_server;
 struct settings;
 
+/* For the test that PREPAREs every statement. */
+extern pg_statement_list rpc_statements;
 
 /*
  * The key of the TLS file that cannot be read or does not fit, and why in `problem`; NULL: a server
@@ -83,9 +87,10 @@ void rpc_server_close(struct rpc_server *server);
 bool rpc_server_reload_certificates(struct rpc_server *server, char problem[RPC_PROBLEM_SIZE]);
 
 /*
+ * When the certificates that are served and trusted end, how clients' certificates were judged, and
+ * the list of revoked keys.
  */
-
-struct measures;
+void rpc_server_measure_certificates(struct rpc_server *server, struct measures *out);
 
 /* Durations by method and status, calls that live, what was refused, the limit of admission. */
 void rpc_server_measure(struct rpc_server *server, struct measures *out);

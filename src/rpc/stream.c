@@ -117,6 +117,10 @@ static void tick(struct rpc_call *call, bool draining, int64_t now_us)
         call->batch_since_us = 0;
         grpc_call_cancel_with_status(call->handle, GRPC_STATUS_DEADLINE_EXCEEDED, "stream was idle",
                                      NULL);
+    } else if (!call->cut && rpc_identify_again(call) != NULL) {
+        call->cut = true;
+        grpc_call_cancel_with_status(call->handle, GRPC_STATUS_UNAUTHENTICATED,
+                                     "client certificate is not accepted any more", NULL);
     }
 }
 

@@ -15,6 +15,7 @@
 #include "payment/payment.h"
 #include "pg/libpq.h"
 #include "pg/replay.h"
+#include "rpc/server.h"
 #include "sandbox/sandbox.h"
 #include "support/db_fixture.h"
 
@@ -31,6 +32,7 @@ static const struct room rooms[] = {
     {"membership", membership_statements},
     {"auth", auth_statements},
     {"sandbox", sandbox_statements},
+    {"rpc", rpc_statements},
 };
 
 static PGconn *connect_as_service(struct db_fixture *f)

@@ -1,5 +1,5 @@
 /*
- * Names of callers, their scopes, and the hash of their certificates.
+ * Names of callers, and their scopes.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -8,7 +8,6 @@
 
 #include <cmocka.h>
 
-#include "crypto/secrets.h"
 #include "rpc/internal.h"
 
 static void reads_kind_and_name(void **state)
@@ -75,45 +74,12 @@ static void finds_a_scope_only_whole(void **state)
     assert_false(scope_contains("**", "payments.read"));
 }
 
-static void hashes_the_der_bytes(void **state)
-{
-    /* "dues" and its newline-broken base64 */
-    static const char pem[] =
-        "-----BEGIN CERTIFICATE-----\nZHV\nlcw==\n-----END CERTIFICATE-----\n";
-    AUTO(arena_auto_free) struct arena *arena = arena_new(65536);
-    uint8_t expected[SHA256_SIZE];
-    uint8_t hash[CERTIFICATE_HASH_SIZE] = {0};
-
-    (void)state;
-    sha256("dues", 4, expected);
-
-    assert_true(certificate_hash(arena, pem, sizeof pem - 1, hash));
-    assert_memory_equal(hash, expected, sizeof hash);
-}
-
-static void refuses_what_is_no_pem(void **state)
-{
-    static const char *const bad[] = {
-        "",
-        "ZHVlcw==",
-        "-----BEGIN CERTIFICATE-----\nZHVlcw==\n",
-        "-----BEGIN CERTIFICATE-----\n!!!!\n-----END CERTIFICATE-----\n",
-        "-----BEGIN CERTIFICATE-----\n-----END CERTIFICATE-----\n",
-    };
-    AUTO(arena_auto_free) struct arena *arena = arena_new(65536);
-    uint8_t hash[CERTIFICATE_HASH_SIZE];
-
-    (void)state;
-    for (size_t i = 0; i < ARRAY_LENGTH(bad); i++)
-        assert_false(certificate_hash(arena, bad[i], strlen(bad[i]), hash));
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(reads_kind_and_name),      cmocka_unit_test(refuses_every_other_form),
-        cmocka_unit_test(finds_a_scope_only_whole), cmocka_unit_test(hashes_the_der_bytes),
-        cmocka_unit_test(refuses_what_is_no_pem),
+        cmocka_unit_test(reads_kind_and_name),
+        cmocka_unit_test(refuses_every_other_form),
+        cmocka_unit_test(finds_a_scope_only_whole),
     };
 
     return cmocka_run_group_tests_name("identity", tests, NULL, NULL);
