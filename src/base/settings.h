@@ -39,9 +39,9 @@ struct settings {
     int32_t guard_header_block_max;   /* bytes of HEADERS and its CONTINUATIONs */
     int32_t guard_headers_per_second; /* of one connection, as the four below */
     int32_t guard_resets_per_second;  /* RST_STREAM */
-    int32_t guard_control_per_second; /* SETTINGS, PING and PRIORITY, each */
+    int32_t guard_control_per_second; /* SETTINGS, PING, PRIORITY and the rest, each */
     int32_t guard_window_updates_per_second;
-    int32_t guard_small_data_per_second; /* DATA below 64 bytes that does not end its stream */
+    int32_t guard_small_data_per_second; /* DATA below 64 bytes */
     int32_t rate_service;                /* calls a second of one identity; 0: no limit */
     int32_t rate_operator;
     int32_t rate_app;
