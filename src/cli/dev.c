@@ -108,7 +108,8 @@ static void greet(struct dev *dev)
     print_grpcurl(dev, "app-demo", "", "dues.membership.v1.MembershipService/ListPlans");
     print_grpcurl(dev, "service-billing", " -d '{\"customer\": {\"displayName\": \"Ada\"}}'",
                   "dues.membership.v1.MembershipService/CreateCustomer");
-    printf("\n");
+    printf("curl --unix-socket %s http://localhost/metrics\n\n",
+           shell_word(dev, dev_metrics_path(dev)));
     (void)fflush(stdout);
 }
 
@@ -168,6 +169,7 @@ static bool stop(struct dev *dev)
     bool in_order = stop_server(dev);
     in_order = stop_postgres(dev) && in_order;
     if (dev->socket_directory != NULL) {
+        unlink(dev_metrics_path(dev)); /* a server that was killed leaves it */
         rmdir(dev->socket_directory);
         unlink(dev_path(dev, "socket-directory"));
     }

@@ -78,6 +78,7 @@ const char *dev_certificates_make(struct dev *dev);
 /* dev_server.c */
 const char *dev_address_parse(struct dev *dev); /* what is wrong with --listen */
 const char *dev_address_check(struct dev *dev); /* nobody listens there yet */
+const char *dev_metrics_path(struct dev *dev);  /* the socket where /metrics is served */
 const char *dev_server_configure(struct dev *dev);
 const char *dev_server_start(struct dev *dev); /* until it answers RPCs */
 

@@ -151,6 +151,11 @@ static const char *quoted(struct dev *dev, const char *text)
     return result;
 }
 
+const char *dev_metrics_path(struct dev *dev)
+{
+    return arena_printf(dev->arena, "%s/metrics", dev->socket_directory);
+}
+
 const char *dev_server_configure(struct dev *dev)
 {
     const char *certs = dev_path(dev, STATE_CERTIFICATES);
@@ -173,12 +178,12 @@ const char *dev_server_configure(struct dev *dev)
                                   "sandbox_journal = %s/gateway.journal\n"
                                   "# A year of a test clock may take a while.\n"
                                   "deadline_max_ms = 300000\n"
-                                  "metrics_listen = unix:%s/metrics\n"
+                                  "metrics_listen = unix:%s\n"
                                   "scopes.service = *\n"
                                   "scopes.operator = *\n",
                                   dev->address, certs, certs, certs, socket_directory,
                                   socket_directory, dev->directory, dev->directory,
-                                  dev->socket_directory),
+                                  dev_metrics_path(dev)),
                      0644);
 }
 

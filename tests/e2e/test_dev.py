@@ -224,6 +224,15 @@ class DevTest(unittest.TestCase):
                 self.assertTrue(os.path.isfile(words[words.index(option) + 1]), line)
             self.assertIn(address, words)
 
+    def test_prints_how_to_read_its_metrics(self):
+        self.state = os.path.join(self.scratch, "Ada's \"new\" state, $HOME")
+        run = self.start()
+        lines = [line for line in run.said().splitlines() if line.startswith("curl ")]
+        self.assertEqual(len(lines), 1)
+        result = subprocess.run(shlex.split(lines[0]), capture_output=True, text=True, timeout=60, check=False)
+        self.assertEqual(result.returncode, 0, result.stderr)
+        self.assertIn("\ndues_build_info{version=", result.stdout)
+
     def test_finds_room_for_its_socket_in_a_deep_directory(self):
         self.state = os.path.join(self.scratch, *["a-rather-long-name-of-a-directory"] * 4)
         run = self.start()

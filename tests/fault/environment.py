@@ -80,6 +80,7 @@ class Environment:
         self.journal = os.path.join(self.state, "gateway.journal")
         self.configuration = os.path.join(directory, "fault.conf")
         self.socket = tempfile.mkdtemp(prefix="dues-fault-")
+        self.metrics = os.path.join(self.socket, "metrics")
         self.log = open(os.path.join(directory, "duesd.log"), "ab")  # pylint: disable=consider-using-with
         self.postgres = None
         self.duesd = None
@@ -103,6 +104,7 @@ class Environment:
         with open(os.path.join(self.state, "duesd.conf"), encoding="utf-8") as file:
             lines = file.read().splitlines()
         keys = {line.split("=")[0].strip(): line for line in lines if "=" in line and not line.startswith("#")}
+        keys["metrics_listen"] = f"metrics_listen = unix:{self.metrics}"
         keys.update({key: f"{key} = {value}" for key, value in self.settings.items()})
         text = "\n".join(keys.values()) + "\n"
         text = re.sub(r"host='[^']*'", f"host='{self.socket}'", text)
