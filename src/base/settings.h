@@ -65,7 +65,7 @@ struct settings {
     int64_t refresh_token_seconds; /* absolute life of a session */
     int64_t refresh_grace_seconds; /* a repeated refresh answers the same successor */
     int64_t device_certificate_seconds;
-    int32_t hash_threads;
+    int32_t hash_threads; /* 0: half of the processors */
     int32_t hash_queue_max;
 
     /* payment */

@@ -2,6 +2,10 @@
  * Threads for work that takes long: password hashing.  The queue is bounded by count, so memory is
  * too; what does not fit is refused at once.
  *
+ * The threads have the lowest priority: who guesses passwords may have what the processors have
+ * left, not what payments need.  They do nothing but the work: the fiber goes on elsewhere, because
+ * a lock that is held at low priority is a lock that all wait for.
+ *
  * A piece of work lives on the stack of its fiber, which is parked for as long as the pool knows
  * it.
  */
@@ -10,6 +14,9 @@
 
 #include <assert.h>
 #include <pthread.h>
+#include <sched.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 #include "base/fiber.h"
 #include "crypto/must.h"
@@ -36,10 +43,28 @@ struct offload {
     pthread_t threads[];
 };
 
+#define LOWEST_PRIORITY 19
+#define THREADS_MAX     16
+
+static void resume(void *fiber)
+{
+    fiber_resume(fiber);
+}
+
+/* Of this thread only, which is how Linux reads "process" here; that it fails is no harm. */
+static void step_back(void)
+{
+    const struct sched_param none = {0};
+
+    sched_setscheduler(0, SCHED_BATCH, &none);
+    setpriority(PRIO_PROCESS, (id_t)gettid(), LOWEST_PRIORITY);
+}
+
 static void *run_thread(void *arg)
 {
     struct offload *offload = arg;
 
+    step_back();
     pthread_mutex_lock(&offload->mutex);
     for (;;) {
         while (offload->first == NULL && !offload->closing)
@@ -57,7 +82,7 @@ static void *run_thread(void *arg)
         work->late = call_time_left_us(work->call) == 0;
         if (!work->late)
             work->run(work->arg);
-        fiber_resume(work->fiber);
+        fiber_after(work->call->house->fibers, 0, resume, work->fiber);
 
         pthread_mutex_lock(&offload->mutex);
     }
@@ -65,10 +90,22 @@ static void *run_thread(void *arg)
     return NULL;
 }
 
+/* Half of the processors, and one at least. */
+static int32_t usual_thread_count(void)
+{
+    long processors = sysconf(_SC_NPROCESSORS_ONLN);
+
+    if (processors > 2L * THREADS_MAX)
+        return THREADS_MAX;
+    return processors < 4 ? 1 : (int32_t)(processors / 2);
+}
+
 struct offload *offload_open(int32_t thread_count, int32_t queue_max)
 {
-    assert(thread_count > 0 && queue_max > 0);
+    assert(thread_count >= 0 && queue_max > 0);
 
+    if (thread_count == 0)
+        thread_count = usual_thread_count();
     struct offload *offload =
         calloc(1, sizeof(*offload) + (size_t)thread_count * sizeof(offload->threads[0]));
     crypto_must(offload != NULL, "memory for the pool");

@@ -8,8 +8,9 @@
 
 struct offload;
 
+/* `thread_count` 0: half of the processors. */
 struct offload *offload_open(int32_t thread_count, int32_t queue_max);
 void offload_close(struct offload *offload);
 
-/* Parks the fiber, runs `run(arg)` on a pool thread, wakes the fiber there. */
+/* Parks the fiber, runs `run(arg)` on a pool thread; the fiber goes on on the timer's thread. */
 const struct error *crypto_offload(struct call *call, void (*run)(void *arg), void *arg) MUST_CHECK;

@@ -126,12 +126,11 @@ const struct error *rpc_overloaded(struct rpc_call *call, enum rpc_refusal why)
                        OVERLOAD_RETRY_MS + nth * 618 % OVERLOAD_RETRY_SPREAD);
 }
 
-static const struct error *check_rate(struct rpc_call *rpc)
+const struct error *rpc_take_rate(struct rpc_call *rpc, int64_t cost)
 {
     struct rpc_server *server = rpc->server;
-    int32_t cost = rpc->route == NULL ? 1 : rpc->route->method->cost;
-    int64_t wait_us =
-        throttle_take(server->throttle, &rpc->call.caller, cost == 0 ? 1 : cost, rpc->accept_us);
+    int64_t wait_us = throttle_take(server->throttle, &rpc->call.caller, cost,
+                                    clock_monotonic_us(server->house->clock));
 
     if (wait_us == 0)
         return NULL;
@@ -139,6 +138,11 @@ static const struct error *check_rate(struct rpc_call *rpc)
     return error_retry(refuse(&rpc->call, STATUS_RESOURCE_EXHAUSTED, "RATE_LIMITED",
                               "caller has used up its rate of calls"),
                        wait_us / US_PER_MS + 1);
+}
+
+static int64_t cost_of(const struct rpc_route *route)
+{
+    return route == NULL || route->method->cost == 0 ? 1 : route->method->cost;
 }
 
 static const struct error *check_room(struct rpc_call *rpc)
@@ -161,7 +165,7 @@ static const struct error *check_room(struct rpc_call *rpc)
 const struct error *rpc_admit(struct rpc_call *rpc)
 {
     TRY(rpc_identify(rpc));
-    TRY(check_rate(rpc));
+    TRY(rpc_take_rate(rpc, cost_of(rpc->route)));
     if (rpc->route == NULL)
         return error_with(rpc->call.arena,
                           refuse(&rpc->call, STATUS_UNIMPLEMENTED, "METHOD_UNKNOWN",

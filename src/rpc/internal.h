@@ -183,6 +183,8 @@ void rpc_message_forget(struct rpc_call *call);
 /* dispatch.c */
 /* Who calls, may it call so often, and is there room; nothing here waits. */
 const struct error *rpc_admit(struct rpc_call *call) MUST_CHECK;
+/* Takes tokens of the caller's rate: for a call, for a large message, for a question in a stream. */
+const struct error *rpc_take_rate(struct rpc_call *rpc, int64_t cost) MUST_CHECK;
 /* The fibers of a call, their argument. */
 void rpc_serve_unary(void *argument);
 void rpc_serve_stream(void *argument);

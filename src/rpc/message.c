@@ -12,6 +12,8 @@
 #include "base/settings.h"
 #include "rpc/internal.h"
 
+#define BYTES_OF_A_TOKEN 16384
+
 void rpc_message_forget(struct rpc_call *call)
 {
     struct rpc_server *server = call->server;
@@ -54,10 +56,15 @@ static struct rpc_call *append(struct rpc_call *call)
     return oldest;
 }
 
-static const struct error *left(struct rpc_call *call)
+/* A large message costs its caller as much as some calls. */
+static const struct error *check(struct rpc_call *call, bool success)
 {
-    return refuse(&call->call, STATUS_CANCELLED, "CANCELLED",
-                  "client left before its message was there");
+    size_t size = call->payload == NULL ? 0 : grpc_byte_buffer_length(call->payload);
+
+    if (!success)
+        return refuse(&call->call, STATUS_CANCELLED, "CANCELLED",
+                      "client left before its message was there");
+    return size < BYTES_OF_A_TOKEN ? NULL : rpc_take_rate(call, (int64_t)(size / BYTES_OF_A_TOKEN));
 }
 
 void rpc_message_received(struct rpc_call *call, bool success)
@@ -67,10 +74,13 @@ void rpc_message_received(struct rpc_call *call, bool success)
     pthread_mutex_lock(&server->mutex);
     rpc_message_forget(call);
     pthread_mutex_unlock(&server->mutex);
-    if (atomic_load_explicit(&call->answer_taken, memory_order_acquire))
+    if (atomic_load_explicit(&call->answer_taken, memory_order_acquire)) {
         rpc_call_unref(call); /* its deadline has passed, or it gave way */
-    else if (!success)
-        rpc_refuse(call, left(call));
+        return;
+    }
+    const struct error *error = check(call, success);
+    if (error != NULL)
+        rpc_refuse(call, error);
     else if (!fiber_start(server->house->fibers, rpc_serve_unary, call))
         rpc_refuse(call, rpc_overloaded(call, REFUSED_CALLS));
 }

@@ -13,6 +13,8 @@
 
 #define ANSWER_ARENA_SIZE_MAX (8 * 1024 * 1024)
 #define EXTENSIONS_MAX        1024
+/* Of opening a stream, and of each question: an answer may be all files of the contract. */
+#define QUESTION_COST 5
 
 typedef Grpc__Reflection__V1__ServerReflectionRequest Request;
 typedef Grpc__Reflection__V1__ServerReflectionResponse Response;
@@ -158,6 +160,7 @@ static const struct error *answer_one(struct rpc_call *rpc, bool *more)
         return refuse(&rpc->call, error->status, error->reason, "%s", error->message);
     if (message == NULL)
         return NULL;
+    TRY(rpc_take_rate(rpc, QUESTION_COST));
     response.original_request = (Request *)(void *)message;
     response.valid_host = response.original_request->host;
     answer(arena, rpc->server, response.original_request, &response);
@@ -176,7 +179,8 @@ static const struct error *converse(struct rpc_call *call)
 
 bool rpc_reflection_add(struct rpc_server *server, char problem[RPC_PROBLEM_SIZE])
 {
-    static const struct rpc_method row = {"ServerReflectionInfo", .scope = RPC_PUBLIC};
+    static const struct rpc_method row = {"ServerReflectionInfo", .scope = RPC_PUBLIC,
+                                          .cost = QUESTION_COST, .no_database = true};
 
     if (!server->house->settings->reflection)
         return true;

@@ -47,6 +47,8 @@ static int close_pool(void **state)
     struct fixture *f = *state;
     for (int i = 0; i < CALLS_MAX; i++)
         sem_post(&f->gate);
+    while (fiber_pool_live(f->house.fibers) > 0)
+        usleep(1000);
     offload_close(f->house.offload);
     fiber_pool_close(f->house.fibers);
     sem_destroy(&f->gate);
