@@ -15,6 +15,7 @@ int command_call(int argc, char **argv);
 int command_demo(int argc, char **argv);
 int command_dev(int argc, char **argv);
 int command_doctor(int argc, char **argv);
+int command_top(int argc, char **argv);
 int command_wait(int argc, char **argv);
 
 /* What --help prints; each command has it as an option of this value. */

@@ -44,6 +44,14 @@ static const struct page {
      "\n"
      "Exit status 1 when something failed; warnings do not count.\n",
      false},
+    {"top",
+     "[--state-dir DIR | --metrics ADDRESS:PORT | --metrics unix:PATH] [--seconds N] [--once]",
+     "what a server is doing: calls, lanes, obligations",
+     "  --state-dir DIR      that of `dues dev`\n"
+     "  --metrics ADDRESS    any other server's metrics_listen\n"
+     "  --seconds N          between two looks; default 2\n"
+     "  --once               one look, then end\n",
+     false},
     {"wait", "[connection] [--timeout SECONDS]", "until the server answers",
      "  --timeout SECONDS    then give up; default 60\n", true},
 };

@@ -10,11 +10,8 @@ int main(int argc, char **argv)
     static const struct {
         const char *name;
         int (*run)(int argc, char **argv);
-    } commands[] = {{"call", command_call},
-                    {"demo", command_demo},
-                    {"dev", command_dev},
-                    {"doctor", command_doctor},
-                    {"wait", command_wait}};
+    } commands[] = {{"call", command_call},     {"demo", command_demo}, {"dev", command_dev},
+                    {"doctor", command_doctor}, {"top", command_top},   {"wait", command_wait}};
 
     if (argc < 2) {
         help_overview(stderr);

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""`dues doctor` beside a server of `dues dev`, on what is right and on what somebody has broken."""
+"""`dues doctor` and `dues top` beside a server of `dues dev`: on what is right, and on what somebody has broken."""
 
 import json
 import os
@@ -129,6 +129,33 @@ class Doctor(unittest.TestCase):
 
         self.assertEqual(result.returncode, 2)
         self.assertIn("-o knows json", result.stderr)
+
+    def top(self, *options):
+        return subprocess.run([DUES, "top", *options], capture_output=True, text=True, check=False, timeout=60)
+
+    def test_top_shows_what_the_server_does(self):
+        load = subprocess.Popen([DUES, "call", "--state-dir", self.server.directory, "grpc.health.v1.Health/Watch"],
+                                stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        try:
+            calls = subprocess.Popen("sleep 0.3; for i in 1 2 3 4; do " + DUES + " call --state-dir "
+                                     + self.server.directory + " Membership/ListPlans; done", shell=True,
+                                     stdout=subprocess.DEVNULL)
+            result = self.top("--state-dir", self.server.directory, "--once", "--seconds", "3")
+            calls.wait(60)
+        finally:
+            load.terminate()
+            load.wait(60)
+
+        self.assertEqual(result.returncode, 0, result.stderr)
+        self.assertRegex(result.stdout, r"^dues \d+\.\d+\.\d+   RSS [1-9]\d* MiB .* database up\n")
+        self.assertRegex(result.stdout, r"\ndues\.membership\.v1\.MembershipService/ListPlans +\d+ +0 +[\d.]+ +[\d.]+\n")
+        self.assertIn("LIVE CALLS", result.stdout)
+
+    def test_top_says_when_nobody_answers(self):
+        result = self.top("--metrics", "127.0.0.1:1", "--once")
+
+        self.assertEqual(result.returncode, 1)
+        self.assertIn("127.0.0.1:1/metrics", result.stderr)
 
 
 if __name__ == "__main__":
