@@ -129,6 +129,9 @@ const struct error *rpc_overloaded(struct rpc_call *call, enum rpc_refusal why)
 const struct error *rpc_take_rate(struct rpc_call *rpc, int64_t cost)
 {
     struct rpc_server *server = rpc->server;
+
+    if ((rpc->call.caller.kind & (CALLER_APP | CALLER_APP_USER)) != 0)
+        rpc_peer_address(rpc); /* by which copies of an app are told apart */
     int64_t wait_us = throttle_take(server->throttle, &rpc->call.caller, cost,
                                     clock_monotonic_us(server->house->clock));
 
