@@ -38,6 +38,10 @@ static const char usage[] =
 /* sysexits.h: EX_USAGE, EX_CONFIG, EX_UNAVAILABLE. */
 enum { EXIT_USAGE = 64, EXIT_UNAVAILABLE = 69, EXIT_CONFIG = 78 };
 
+/* Descriptors for what is no connection of a client, and the connections that must be had. */
+#define DESCRIPTORS_KEPT  256
+#define CONNECTIONS_LEAST 16
+
 struct options {
     const char *command;
     const char *config;
@@ -92,8 +96,35 @@ static void wait_for_stop(struct opened_house *house, const sigset_t *signals, s
     let_end_at_once(signal_number);
 }
 
-static int serve(const struct settings *settings)
+/*
+ * As many connections as there can be descriptors for.  Fewer than configured are no reason not to
+ * start: nothing is weaker, and who is too much is told so at once.
+ */
+static void fit_connections(struct settings *settings, struct log *log)
 {
+    struct rlimit files;
+    rlim_t kept = DESCRIPTORS_KEPT + (rlim_t)settings->write_lanes + (rlim_t)settings->read_lanes;
+
+    if (getrlimit(RLIMIT_NOFILE, &files) != 0)
+        return;
+    files.rlim_cur = files.rlim_max;
+    (void)setrlimit(RLIMIT_NOFILE, &files);
+    rlim_t most =
+        files.rlim_max > kept + CONNECTIONS_LEAST ? files.rlim_max - kept : CONNECTIONS_LEAST;
+    if ((rlim_t)settings->connections_max <= most)
+        return;
+    log_write(log, LOG_WARNING, "connections.fewer",
+              LOG_FIELDS(LOG_TEXT("message", "RLIMIT_NOFILE is too low for connections_max"),
+                         LOG_NUMBER("connections_max", settings->connections_max),
+                         LOG_NUMBER("descriptors", (int64_t)files.rlim_max),
+                         LOG_NUMBER("connections", (int64_t)most)));
+    settings->connections_max = (int32_t)most;
+}
+
+static int serve(const struct settings *configured)
+{
+    struct settings fitted = *configured;
+    const struct settings *settings = &fitted;
     sigset_t signals;
     char problem[HOUSE_PROBLEM_SIZE] = "";
     /* Memory of this process holds keys. */
@@ -103,6 +134,7 @@ static int serve(const struct settings *settings)
     rpc_environment_clear();
     block_signals(&signals);
     struct log *log = log_open(STDERR_FILENO, level_of(settings->log_level), clock_system());
+    fit_connections(&fitted, log);
     struct opened_house *house =
         house_open(settings, clock_system(), random_system(), log, problem);
     if (house == NULL) {
