@@ -207,7 +207,7 @@ static void complain(struct facts *facts, const struct error *error)
     facts->in_trouble = error != NULL;
 }
 
-static void look(struct facts *facts)
+void facts_look(struct facts *facts)
 {
     const struct house *house = facts->options.house;
     AUTO(arena_auto_free) struct arena *arena = arena_new(ARENA_SIZE);
@@ -250,7 +250,7 @@ static void look_again_and_again(void *arg)
     struct facts *facts = arg;
 
     while (!is_stopping(facts)) {
-        look(facts);
+        facts_look(facts);
         for (int64_t slept_us = 0; slept_us < LOOK_US && !is_stopping(facts); slept_us += STEP_US)
             fiber_sleep(STEP_US);
     }

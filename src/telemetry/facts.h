@@ -10,7 +10,10 @@ struct facts;
 
 struct facts *facts_open(const struct telemetry_options *options);
 
-/* Starts the fiber. */
+/* Asks all of it once, in a fiber of the caller. */
+void facts_look(struct facts *facts);
+
+/* Starts the fiber that looks again and again. */
 void facts_start(struct facts *facts);
 
 /* The fiber ends as soon as what it asks is answered. */

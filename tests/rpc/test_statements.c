@@ -18,6 +18,7 @@
 #include "rpc/server.h"
 #include "sandbox/sandbox.h"
 #include "support/db_fixture.h"
+#include "telemetry/telemetry.h"
 
 struct room {
     const char *name;
@@ -32,6 +33,7 @@ static const struct room rooms[] = {
     {"membership", membership_statements},
     {"auth", auth_statements},
     {"sandbox", sandbox_statements},
+    {"telemetry", telemetry_statements},
     {"rpc", rpc_statements},
 };
 
