@@ -9,6 +9,11 @@ CREATE TABLE entitlement_change (
     PRIMARY KEY (recorded, customer_id)
 );
 
+-- Functions that now take other arguments.
+DROP FUNCTION IF EXISTS membership_apply(uuid, membership_change, membership_owed, timestamptz);
+DROP FUNCTION IF EXISTS membership_change_done(uuid, membership_change);
+DROP FUNCTION IF EXISTS invoice_write(uuid, uuid, invoice_intent, timestamptz);
+
 -- In the order in which an advance walks: a long one must not sort all that is left for each step.
 DROP INDEX obligation_due_on_clock;
 CREATE INDEX obligation_due_on_clock ON obligation (test_clock_id, due_time, customer_id) WHERE test_clock_id IS NOT NULL;

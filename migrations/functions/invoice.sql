@@ -1,8 +1,9 @@
 -- Invoices: written, paid and settled by the steps of a membership only.
 
--- Numbered without gaps from a counter in the customer's row; one a period.
-CREATE OR REPLACE FUNCTION invoice_write(p_customer uuid, p_membership uuid, p_invoice invoice_intent, p_now timestamptz)
-RETURNS void
+-- Numbered without gaps from a counter in the customer's row; one a period.  `p_payment`: what is on the way for it, or
+-- NULL.
+CREATE OR REPLACE FUNCTION invoice_write(p_customer uuid, p_membership uuid, p_invoice invoice_intent, p_payment uuid,
+                                         p_now timestamptz) RETURNS void
 LANGUAGE plpgsql SET search_path = dues, pg_temp AS $$
 DECLARE
     v_number bigint;
@@ -10,9 +11,9 @@ BEGIN
     UPDATE customer c SET invoice_count = c.invoice_count + 1 WHERE c.customer_id = p_customer
     RETURNING c.invoice_count INTO STRICT v_number;
     INSERT INTO invoice (customer_id, invoice_id, number, membership_id, due_time, state, currency, total_minor,
-        period_start, period_end, create_time)
+        period_start, period_end, payment_id, create_time)
     VALUES (p_customer, p_invoice.invoice_id, v_number, p_membership, p_invoice.due_time, 'OPEN', p_invoice.currency,
-        p_invoice.total_minor, p_invoice.period_start, p_invoice.period_end, p_now);
+        p_invoice.total_minor, p_invoice.period_start, p_invoice.period_end, p_payment, p_now);
     INSERT INTO invoice_line (customer_id, invoice_id, line_number, description, amount_minor, period_start, period_end)
     VALUES (p_customer, p_invoice.invoice_id, 1, p_invoice.description, p_invoice.total_minor, p_invoice.period_start,
         p_invoice.period_end);
@@ -21,14 +22,13 @@ BEGIN
               ROW('revenue', p_invoice.currency, -p_invoice.total_minor)::ledger_line], p_now);
 END $$;
 
--- A payment for it is on the way; once a try, by the key of invoice_payment.
+-- A payment for it is on the way; once a try, by the key of invoice_payment.  Whoever calls this says so in the invoice.
 CREATE OR REPLACE FUNCTION invoice_pay(p_customer uuid, p_invoice uuid, p_retry integer, p_charge charge_intent,
                                        p_now timestamptz) RETURNS void
 LANGUAGE plpgsql SET search_path = dues, pg_temp AS $$
 BEGIN
     INSERT INTO invoice_payment (customer_id, invoice_id, retry_number, payment_id, create_time)
     VALUES (p_customer, p_invoice, p_retry, p_charge.payment_id, p_now);
-    UPDATE invoice i SET payment_id = p_charge.payment_id WHERE i.customer_id = p_customer AND i.invoice_id = p_invoice;
     PERFORM payment_open(p_customer, p_charge, p_now);
 END $$;
 
@@ -36,12 +36,17 @@ END $$;
 CREATE OR REPLACE FUNCTION invoice_paid(p_customer uuid, p_invoice uuid, p_period_start timestamptz,
                                         p_period_end timestamptz, p_now timestamptz) RETURNS void
 LANGUAGE plpgsql SET search_path = dues, pg_temp AS $$
+DECLARE
+    v_due timestamptz;
 BEGIN
     UPDATE invoice i
        SET state = 'PAID', period_start = p_period_start, period_end = p_period_end, paid_time = p_now
-     WHERE i.customer_id = p_customer AND i.invoice_id = p_invoice AND i.state = 'OPEN';
-    UPDATE invoice_line l SET period_start = p_period_start, period_end = p_period_end
-     WHERE l.customer_id = p_customer AND l.invoice_id = p_invoice AND l.period_start <> p_period_start;
+     WHERE i.customer_id = p_customer AND i.invoice_id = p_invoice AND i.state = 'OPEN'
+    RETURNING i.due_time INTO v_due;
+    IF v_due IS DISTINCT FROM p_period_start THEN
+        UPDATE invoice_line l SET period_start = p_period_start, period_end = p_period_end
+         WHERE l.customer_id = p_customer AND l.invoice_id = p_invoice AND l.period_start <> p_period_start;
+    END IF;
     PERFORM event_append(p_customer, 'invoice.paid', p_invoice, NULL, p_now);
 END $$;
 

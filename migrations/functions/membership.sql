@@ -4,13 +4,17 @@
 -- Every step locks the customer's row before any other, then membership, then obligation: steps of one customer on
 -- two servers are one after the other instead of a deadlock.
 
--- Writes the change and makes the membership's obligations exactly those owed.  False: somebody else was first.
-CREATE OR REPLACE FUNCTION membership_apply(p_customer uuid, p_change membership_change, p_owed membership_owed,
-                                            p_now timestamptz) RETURNS boolean
+-- Writes the change of the row `p_old`, which the caller has locked and read, and makes the membership's obligations
+-- exactly those owed.  False: somebody else was first.
+CREATE OR REPLACE FUNCTION membership_apply(p_customer uuid, p_old membership, p_change membership_change,
+                                            p_owed membership_owed, p_now timestamptz) RETURNS boolean
 LANGUAGE plpgsql SET search_path = dues, pg_temp AS $$
 BEGIN
+    IF p_old.version IS DISTINCT FROM p_change.version OR p_old.state IN ('CANCELED', 'EXPIRED') THEN
+        RETURN false;
+    END IF;
     UPDATE membership m
-       SET version = m.version + 1, change_id = p_change.change_id, state = p_change.state,
+       SET version = p_change.version + 1, change_id = p_change.change_id, state = p_change.state,
            payment_method_id = p_change.payment_method_id, anchor_time = p_change.anchor_time,
            period_index = p_change.period_index, period_start = p_change.period_start, period_end = p_change.period_end,
            access_end_time = p_change.access_end_time, next_charge_time = p_change.next_charge_time,
@@ -18,12 +22,14 @@ BEGIN
            end_time = p_change.end_time, retry_number = p_change.retry_number,
            pending_payment_id = p_change.pending_payment_id, latest_invoice_id = p_change.latest_invoice_id,
            decline_code = p_change.decline_code, decline_time = p_change.decline_time, update_time = p_now
-     WHERE m.customer_id = p_customer AND m.membership_id = p_change.membership_id AND m.version = p_change.version
-       AND m.state NOT IN ('CANCELED', 'EXPIRED');
-    IF NOT FOUND THEN
-        RETURN false;
-    END IF;
+     WHERE m.customer_id = p_customer AND m.membership_id = p_change.membership_id;
     PERFORM membership_owe(p_customer, p_change.membership_id, p_owed, p_now);
+    -- What entitlement_facts reads of it.
+    IF p_old.state <> p_change.state OR p_old.cancel_at_period_end <> p_change.cancel_at_period_end
+       OR p_old.period_end IS DISTINCT FROM p_change.period_end
+       OR p_old.access_end_time IS DISTINCT FROM p_change.access_end_time THEN
+        PERFORM entitlement_changed(p_customer);
+    END IF;
     IF p_change.event_type IS NOT NULL THEN
         PERFORM event_append(p_customer, p_change.event_type, p_change.membership_id,
                              jsonb_build_object('state', p_change.state), p_now);
@@ -48,13 +54,6 @@ BEGIN
         PERFORM obligation_add(p_customer, p_owed.other_kind, p_owed.other_business_key, p_membership,
                                p_owed.other_due_time, true, p_now);
     END IF;
-END $$;
-
-CREATE OR REPLACE FUNCTION membership_change_done(p_customer uuid, p_change membership_change) RETURNS boolean
-LANGUAGE plpgsql SET search_path = dues, pg_temp AS $$
-BEGIN
-    RETURN EXISTS (SELECT 1 FROM membership m WHERE m.customer_id = p_customer
-                      AND m.membership_id = p_change.membership_id AND m.change_id = p_change.change_id);
 END $$;
 
 -- The runner still holds its obligation; the row stays locked until the step's commit.
@@ -82,6 +81,7 @@ BEGIN
         p_change.access_end_time, p_change.next_charge_time, p_change.pending_payment_id, p_change.latest_invoice_id,
         p_now, p_now);
     PERFORM membership_owe(p_customer, p_change.membership_id, p_owed, p_now);
+    PERFORM entitlement_changed(p_customer);
     PERFORM event_append(p_customer, p_change.event_type, p_change.membership_id,
                          jsonb_build_object('state', p_change.state, 'plan', p_intent.plan_id), p_now);
 END $$;
@@ -121,6 +121,7 @@ BEGIN
      WHERE m.customer_id = p_customer AND m.membership_id = v_old.membership_id;
     PERFORM invoice_close(p_customer, v_old.membership_id, 'VOID', p_now);
     PERFORM membership_owe(p_customer, v_old.membership_id, NULL::membership_owed, p_now);
+    PERFORM entitlement_changed(p_customer);
     PERFORM event_append(p_customer, 'membership.' || lower(v_state), v_old.membership_id,
                          jsonb_build_object('state', v_state), p_now);
     outcome := 'new';
@@ -148,7 +149,7 @@ BEGIN
         RETURN;
     END IF;
     PERFORM membership_insert(p_customer, p_intent, p_change, p_owed, p_now);
-    PERFORM invoice_write(p_customer, p_change.membership_id, p_invoice, p_now);
+    PERFORM invoice_write(p_customer, p_change.membership_id, p_invoice, p_charge.payment_id, p_now);
     PERFORM invoice_pay(p_customer, p_invoice.invoice_id, 0, p_charge, p_now);
 END $$;
 GRANT EXECUTE ON FUNCTION membership_open(uuid, request_key, membership_intent, membership_change, invoice_intent, charge_intent,
@@ -195,31 +196,34 @@ CREATE OR REPLACE FUNCTION membership_charge(p_customer uuid, p_hold obligation_
     OUT outcome text)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = dues, pg_temp AS $$
 DECLARE
-    v_payment uuid;
+    v_old membership%ROWTYPE;
 BEGIN
     PERFORM 1 FROM customer c WHERE c.customer_id = p_customer FOR NO KEY UPDATE;
-    PERFORM 1 FROM membership m
+    SELECT * INTO v_old FROM membership m
      WHERE m.customer_id = p_customer AND m.membership_id = p_change.membership_id FOR NO KEY UPDATE;
-    IF membership_change_done(p_customer, p_change) THEN
-        outcome := 'new';
+    IF v_old.change_id = p_change.change_id THEN
+        outcome := 'new';   -- this very step, run again after a lost COMMIT
         RETURN;
     END IF;
     IF NOT obligation_is_held(p_customer, p_hold) THEN
         outcome := 'lost';
         RETURN;
     END IF;
-    SELECT ip.payment_id INTO v_payment FROM invoice_payment ip
+    PERFORM 1 FROM invoice_payment ip
      WHERE ip.customer_id = p_customer AND ip.invoice_id = p_invoice.invoice_id AND ip.retry_number = p_retry;
     IF FOUND THEN
         outcome := 'charged';
         RETURN;
     END IF;
-    IF NOT membership_apply(p_customer, p_change, p_owed, p_now) THEN
+    IF NOT membership_apply(p_customer, v_old, p_change, p_owed, p_now) THEN
         outcome := 'stale';
         RETURN;
     END IF;
     IF p_invoice.due_time IS NOT NULL THEN
-        PERFORM invoice_write(p_customer, p_change.membership_id, p_invoice, p_now);
+        PERFORM invoice_write(p_customer, p_change.membership_id, p_invoice, p_charge.payment_id, p_now);
+    ELSE
+        UPDATE invoice i SET payment_id = p_charge.payment_id
+         WHERE i.customer_id = p_customer AND i.invoice_id = p_invoice.invoice_id;
     END IF;
     PERFORM invoice_pay(p_customer, p_invoice.invoice_id, p_retry, p_charge, p_now);
     outcome := 'new';
@@ -265,7 +269,7 @@ BEGIN
         PERFORM invoice_close(p_customer, p_change.membership_id, p_invoice_state, p_now);
     END IF;
     IF v_row.state NOT IN ('CANCELED', 'EXPIRED') THEN
-        PERFORM membership_apply(p_customer, p_change, p_owed, p_now);
+        PERFORM membership_apply(p_customer, v_row, p_change, p_owed, p_now);
     END IF;
     outcome := 'settled';
 END $$;
@@ -279,23 +283,23 @@ CREATE OR REPLACE FUNCTION membership_move(p_customer uuid, p_key request_key, p
     p_change membership_change, p_invoice invoice_intent, p_open_invoice text, p_owed membership_owed, p_answer bytea, p_now timestamptz,
     OUT outcome text, OUT answer bytea, OUT object_id uuid)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = dues, pg_temp AS $$
+DECLARE
+    v_old membership%ROWTYPE;
 BEGIN
     object_id := p_change.membership_id;
     outcome := 'new';
     PERFORM 1 FROM customer c WHERE c.customer_id = p_customer FOR NO KEY UPDATE;
-    PERFORM 1 FROM membership m
+    SELECT * INTO v_old FROM membership m
      WHERE m.customer_id = p_customer AND m.membership_id = p_change.membership_id FOR NO KEY UPDATE;
-    IF membership_change_done(p_customer, p_change) THEN
-        RETURN;
+    IF v_old.change_id = p_change.change_id THEN
+        RETURN;   -- this very step, run again after a lost COMMIT
     END IF;
     IF NOT obligation_is_held(p_customer, p_hold) THEN
         outcome := 'lost';
         RETURN;
     END IF;
-    IF NOT EXISTS (SELECT 1 FROM membership m
-                    WHERE m.customer_id = p_customer AND m.membership_id = p_change.membership_id
-                      AND m.version = p_change.version AND m.pending_payment_id IS NOT DISTINCT FROM
-                          p_change.pending_payment_id)
+    IF (v_old.version IS DISTINCT FROM p_change.version
+        OR v_old.pending_payment_id IS DISTINCT FROM p_change.pending_payment_id)
        AND NOT EXISTS (SELECT 1 FROM recorded_request r WHERE r.customer_id = p_customer AND r.caller = p_key.caller
                           AND r.method = p_key.method AND r.request_id = p_key.request_id) THEN
         outcome := 'stale';
@@ -306,9 +310,9 @@ BEGIN
     IF outcome <> 'new' THEN
         RETURN;
     END IF;
-    PERFORM membership_apply(p_customer, p_change, p_owed, p_now);
+    PERFORM membership_apply(p_customer, v_old, p_change, p_owed, p_now);
     IF p_invoice.due_time IS NOT NULL THEN
-        PERFORM invoice_write(p_customer, p_change.membership_id, p_invoice, p_now);
+        PERFORM invoice_write(p_customer, p_change.membership_id, p_invoice, NULL, p_now);
     END IF;
     IF p_open_invoice IS NOT NULL THEN
         PERFORM invoice_close(p_customer, p_change.membership_id, p_open_invoice, p_now);

@@ -8,14 +8,18 @@ CREATE OR REPLACE FUNCTION obligation_add(p_customer uuid, p_kind text, p_busine
                                           p_due timestamptz, p_on_clock boolean, p_now timestamptz) RETURNS void
 LANGUAGE plpgsql SET search_path = dues, pg_temp AS $$
 DECLARE
-    v_clock uuid;
+    v_epoch bigint := (extract(epoch FROM clock_timestamp()) * 1000000)::bigint;
 BEGIN
     IF p_on_clock THEN
-        SELECT c.test_clock_id INTO v_clock FROM customer c WHERE c.customer_id = p_customer;
+        INSERT INTO obligation (customer_id, kind, business_key, bucket, subject_id, due_time, test_clock_id, epoch, create_time)
+        SELECT p_customer, p_kind, p_business_key, get_byte(uuid_send(p_customer), 15) % 64, p_subject, p_due, c.test_clock_id,
+               v_epoch, p_now
+          FROM customer c WHERE c.customer_id = p_customer
+        ON CONFLICT ON CONSTRAINT obligation_pkey DO NOTHING;
+        RETURN;
     END IF;
-    INSERT INTO obligation (customer_id, kind, business_key, bucket, subject_id, due_time, test_clock_id, epoch, create_time)
-    VALUES (p_customer, p_kind, p_business_key, get_byte(uuid_send(p_customer), 15) % 64, p_subject, p_due, v_clock,
-            (extract(epoch FROM clock_timestamp()) * 1000000)::bigint, p_now)
+    INSERT INTO obligation (customer_id, kind, business_key, bucket, subject_id, due_time, epoch, create_time)
+    VALUES (p_customer, p_kind, p_business_key, get_byte(uuid_send(p_customer), 15) % 64, p_subject, p_due, v_epoch, p_now)
     ON CONFLICT ON CONSTRAINT obligation_pkey DO NOTHING;
 END $$;
 

@@ -147,7 +147,7 @@ static const struct error *charge_first(struct call *call, const struct wish *wi
     struct gateway_answer answer;
     struct membership after;
     charge_send(call, &charge, &answer);
-    TRY(invoice_settle(call, &charge, &answer, &after));
+    TRY(invoice_settle(call, &charge, &answer, NULL, &after));
     membership_to_proto(call->arena, &after, reply);
     return NULL;
 }

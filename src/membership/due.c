@@ -29,14 +29,12 @@ const struct error *run_due(struct call *call, const struct obligation *obligati
 {
     for (int i = 0; i < DUE_TRIES_MAX; i++) {
         enum step_outcome outcome = STEP_DONE;
-        struct membership membership;
-        struct customer customer;
+        struct membership_due due;
 
-        TRY(customer_load(call, obligation->customer, &customer));
-        TRY(membership_load(call, obligation->customer, obligation->subject, &membership));
-        if (!is_owed(call, &membership, obligation))
+        TRY(membership_due_load(call, obligation->customer, obligation->subject, &due));
+        if (!is_owed(call, &due.membership, obligation))
             return jobs_finish(call, obligation);
-        TRY(step(call, obligation, &customer, &membership, &outcome));
+        TRY(step(call, obligation, &due, &outcome));
         if (outcome != STEP_STALE)
             return NULL;
     }
@@ -45,23 +43,20 @@ const struct error *run_due(struct call *call, const struct obligation *obligati
 }
 
 const struct error *end_due(struct call *call, const struct obligation *obligation,
-                            const struct customer *customer, const struct membership *membership,
-                            enum step_outcome *outcome)
+                            const struct membership_due *due, enum step_outcome *outcome)
 {
-    struct decision decision = membership_ended(membership, customer->now_us);
+    struct decision decision = membership_ended(&due->membership, due->now_us);
 
     return membership_step_move(call, obligation, &decision, NULL, (struct bytes){NULL, 0},
-                                customer->now_us, outcome);
+                                due->now_us, outcome);
 }
 
 static const struct error *expire_due(struct call *call, const struct obligation *obligation,
-                                      const struct customer *customer,
-                                      const struct membership *membership,
-                                      enum step_outcome *outcome)
+                                      const struct membership_due *due, enum step_outcome *outcome)
 {
-    if (!uuid_is_nil(membership->pending_payment))
-        return jobs_move(call, obligation, customer->now_us + IN_FLIGHT_WAIT_US);
-    return end_due(call, obligation, customer, membership, outcome);
+    if (!uuid_is_nil(due->membership.pending_payment))
+        return jobs_move(call, obligation, due->now_us + IN_FLIGHT_WAIT_US);
+    return end_due(call, obligation, due, outcome);
 }
 
 static const struct error *run_end(struct call *call, const struct obligation *obligation)

@@ -7,9 +7,7 @@
 #include "membership/membership_store.h"
 
 typedef const struct error *due_step(struct call *call, const struct obligation *obligation,
-                                     const struct customer *customer,
-                                     const struct membership *membership,
-                                     enum step_outcome *outcome);
+                                     const struct membership_due *due, enum step_outcome *outcome);
 
 const struct error *run_due(struct call *call, const struct obligation *obligation, due_step *step)
     MUST_CHECK;

@@ -47,26 +47,6 @@ const struct error *invoice_load(struct call *call, struct uuid customer, struct
     return NULL;
 }
 
-const struct pg_statement invoice_find_due_statement = {
-    .name = "invoice_find_due",
-    .sql = "SELECT " COLUMNS "  FROM invoice"
-           " WHERE customer_id = $1 AND membership_id = $2 AND due_time = $3",
-};
-
-const struct error *invoice_find_due(struct call *call, const struct membership *membership,
-                                     int64_t due_us, struct invoice *invoice)
-{
-    struct pg_rows rows;
-
-    *invoice = (struct invoice){.id = UUID_NIL};
-    TRY(pg_read(call, membership->customer, &invoice_find_due_statement,
-                PG_PARAMS(pg_uuid(membership->customer), pg_uuid(membership->id), pg_time(due_us)),
-                &rows));
-    if (rows.count > 0)
-        invoice_from_row(&rows, 0, invoice);
-    return NULL;
-}
-
 const struct pg_statement invoice_list_statement = {
     .name = "invoice_list",
     .sql = "SELECT " COLUMNS "  FROM invoice"

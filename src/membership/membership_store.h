@@ -8,10 +8,24 @@
 #include "jobs/jobs.h"
 #include "membership/membership_rules.h"
 #include "payment/charge.h"
+#include "payment/payment_method.h"
 
 /* Fails with NOT_FOUND / MEMBERSHIP_NOT_FOUND. */
 const struct error *membership_load(struct call *call, struct uuid customer, struct uuid id,
                                     struct membership *membership) MUST_CHECK;
+
+/* All that what it owes is decided by, in one look. */
+struct membership_due {
+    struct membership membership;
+    int64_t now_us;               /* the customer's present */
+    const char *plan_name;        /* as the customer reads it */
+    struct uuid invoice;          /* written for the period that ends; UUID_NIL: not yet */
+    struct payment_method method; /* the membership's, as far as charging needs it */
+};
+
+/* Fails as membership_load. */
+const struct error *membership_due_load(struct call *call, struct uuid customer, struct uuid id,
+                                        struct membership_due *due) MUST_CHECK;
 
 /* At most `limit` memberships older than `before` (UUID_NIL: from the newest), newest first. */
 const struct error *membership_list(struct call *call, struct uuid customer, struct uuid before,
@@ -21,11 +35,6 @@ const struct error *membership_list(struct call *call, struct uuid customer, str
 /* An invoice that a payment points to exists; its absence is our bug. */
 const struct error *invoice_load(struct call *call, struct uuid customer, struct uuid id,
                                  struct invoice *invoice) MUST_CHECK;
-
-/* The invoice of the period that fell due at `due_us`; `invoice->id` is UUID_NIL when there is
- * none. */
-const struct error *invoice_find_due(struct call *call, const struct membership *membership,
-                                     int64_t due_us, struct invoice *invoice) MUST_CHECK;
 
 struct invoice_with_lines {
     struct invoice invoice;

@@ -4,51 +4,45 @@
  * own obligation carries it, so that a crash never leads to a second charge.
  */
 #include "base/text.h"
-#include "membership/catalogue.h"
 #include "membership/due.h"
 #include "membership/settle.h"
 
 /* A period's charge: which invoice, by which method, which try. */
 struct period_charge {
     const struct obligation *obligation;
-    const struct customer *customer;
-    const struct membership *membership;
-    struct uuid payment_method;
+    const struct membership_due *due;
+    const struct payment_method *method;
     int32_t retry_number;
     struct invoice_intent invoice;
 };
 
 /* The period's invoice: the one of an earlier try, or a new one. */
-static const struct error *prepare_invoice(struct call *call, struct period_charge *due)
+static void prepare_invoice(struct call *call, struct period_charge *period)
 {
-    const struct membership *membership = due->membership;
-    int64_t due_us = membership->period_end_us;
-    struct invoice earlier;
-    struct plan plan;
+    const struct membership_due *due = period->due;
 
-    TRY(plan_load(call, membership->plan, &plan));
-    TRY(invoice_find_due(call, membership, due_us, &earlier));
-    due->invoice = invoice_intent_make(call, membership, plan.display_name, due_us,
-                                       membership_next_period(membership));
-    if (!uuid_is_nil(earlier.id)) {
-        due->invoice.id = earlier.id;
-        due->invoice.due_us = 0;
+    period->invoice =
+        invoice_intent_make(call, &due->membership, due->plan_name, due->membership.period_end_us,
+                            membership_next_period(&due->membership));
+    if (!uuid_is_nil(due->invoice)) {
+        period->invoice.id = due->invoice;
+        period->invoice.due_us = 0;
     }
-    return NULL;
 }
 
 /* Nothing to charge: as a decline, but nothing was sent. */
-static const struct error *record_unusable(struct call *call, const struct period_charge *due,
+static const struct error *record_unusable(struct call *call, const struct period_charge *period,
                                            enum step_outcome *outcome)
 {
-    const char *code = due->membership->decline_code;
+    const struct membership_due *due = period->due;
+    const char *code = due->membership.decline_code;
     struct decision decision =
-        membership_declined(due->membership, code[0] != '\0' ? code : "invalid_account",
-                            call->house->settings, due->customer->now_us);
+        membership_declined(&due->membership, code[0] != '\0' ? code : "invalid_account",
+                            call->house->settings, due->now_us);
 
-    decision.after.latest_invoice = due->invoice.id;
-    return membership_step_move(call, due->obligation, &decision, &due->invoice,
-                                (struct bytes){NULL, 0}, due->customer->now_us, outcome);
+    decision.after.latest_invoice = period->invoice.id;
+    return membership_step_move(call, period->obligation, &decision, &period->invoice,
+                                (struct bytes){NULL, 0}, due->now_us, outcome);
 }
 
 static bool is_about_method(const struct error *error)
@@ -57,68 +51,91 @@ static bool is_about_method(const struct error *error)
            text_equal(error->reason, "PAYMENT_METHOD_NOT_FOUND");
 }
 
-static const struct error *charge_period(struct call *call, struct period_charge *due,
+/* How the step has left it, so that its settlement need not read it again. */
+static struct invoice_known what_is_known(const struct period_charge *period,
+                                          const struct decision *decision)
+{
+    struct invoice_known known = {
+        .now_us = period->due->now_us,
+        .membership = decision->after,
+        .invoice =
+            {
+                .id = period->invoice.id,
+                .membership = decision->after.id,
+                .period_start_us = period->invoice.period.start_us,
+                .period_end_us = period->invoice.period.end_us,
+            },
+    };
+
+    known.membership.version++;
+    return known;
+}
+
+static const struct error *charge_period(struct call *call, struct period_charge *period,
                                          enum step_outcome *outcome)
 {
-    TRY(prepare_invoice(call, due));
+    const struct membership_due *due = period->due;
 
-    struct charge charge = {.invoice = due->invoice.id,
-                            .amount = due->membership->price,
-                            .description = due->invoice.description,
+    prepare_invoice(call, period);
+
+    struct charge charge = {.invoice = period->invoice.id,
+                            .amount = due->membership.price,
+                            .description = period->invoice.description,
                             .off_session = true};
-    const struct error *error = charge_prepare(call, due->customer, due->payment_method, &charge);
+    const struct error *error = charge_prepare_by(call, period->method, due->now_us, &charge);
     if (error != NULL && is_about_method(error))
-        return record_unusable(call, due, outcome);
+        return record_unusable(call, period, outcome);
     TRY(error);
 
-    struct decision decision =
-        membership_charging(due->membership, charge.payment, due->invoice.id, due->payment_method);
-    TRY(membership_step_charge(call, due->obligation, &decision, &due->invoice, due->retry_number,
-                               &charge, due->customer->now_us, outcome));
+    struct decision decision = membership_charging(&due->membership, charge.payment,
+                                                   period->invoice.id, period->method->id);
+    TRY(membership_step_charge(call, period->obligation, &decision, &period->invoice,
+                               period->retry_number, &charge, due->now_us, outcome));
     if (*outcome != STEP_DONE)
         return NULL;
 
+    struct invoice_known known = what_is_known(period, &decision);
     struct gateway_answer answer;
     struct membership after;
     charge_send(call, &charge, &answer);
-    return invoice_settle(call, &charge, &answer, &after);
+    /* An invoice of an earlier try was written by somebody else. */
+    return invoice_settle(call, &charge, &answer, period->invoice.due_us != 0 ? &known : NULL,
+                          &after);
 }
 
 static const struct error *renew(struct call *call, const struct obligation *obligation,
-                                 const struct customer *customer,
-                                 const struct membership *membership, enum step_outcome *outcome)
+                                 const struct membership_due *due, enum step_outcome *outcome)
 {
-    if (membership->cancel_at_period_end)
-        return end_due(call, obligation, customer, membership, outcome);
+    if (due->membership.cancel_at_period_end)
+        return end_due(call, obligation, due, outcome);
 
-    struct period_charge due = {.obligation = obligation,
-                                .customer = customer,
-                                .membership = membership,
-                                .payment_method = membership->payment_method};
-    return charge_period(call, &due, outcome);
+    struct period_charge period = {.obligation = obligation, .due = due, .method = &due->method};
+    return charge_period(call, &period, outcome);
 }
 
 /* A method stored since the decline is what the customer now wants to pay with. */
 static const struct error *retry(struct call *call, const struct obligation *obligation,
-                                 const struct customer *customer,
-                                 const struct membership *membership, enum step_outcome *outcome)
+                                 const struct membership_due *due, enum step_outcome *outcome)
 {
-    struct period_charge due = {.obligation = obligation,
-                                .customer = customer,
-                                .membership = membership,
-                                .retry_number = membership->retry_number};
+    struct period_charge period = {.obligation = obligation,
+                                   .due = due,
+                                   .method = &due->method,
+                                   .retry_number = due->membership.retry_number};
+    struct payment_method newer;
+    struct uuid newer_id;
 
-    TRY(payment_method_newer(call, membership, &due.payment_method));
-    if (!uuid_is_nil(due.payment_method))
-        return charge_period(call, &due, outcome);
-    if (!membership_needs_other_method(membership)) {
-        due.payment_method = membership->payment_method;
-        return charge_period(call, &due, outcome);
+    TRY(payment_method_newer(call, &due->membership, &newer_id));
+    if (!uuid_is_nil(newer_id)) {
+        TRY(payment_method_load(call, obligation->customer, newer_id, &newer));
+        period.method = &newer;
+        return charge_period(call, &period, outcome);
     }
+    if (!membership_needs_other_method(&due->membership))
+        return charge_period(call, &period, outcome);
     struct decision decision =
-        membership_retry_skipped(membership, call->house->settings, customer->now_us);
+        membership_retry_skipped(&due->membership, call->house->settings, due->now_us);
     return membership_step_move(call, obligation, &decision, NULL, (struct bytes){NULL, 0},
-                                customer->now_us, outcome);
+                                due->now_us, outcome);
 }
 
 static const struct error *run_renew(struct call *call, const struct obligation *obligation)

@@ -53,49 +53,59 @@ static struct bytes first_answer(struct call *call, const struct membership *bef
     return membership_pack(call->arena, &after);
 }
 
-static const struct error *settle_once(struct call *call, const struct charge *charge,
-                                       const struct gateway_answer *answer,
-                                       enum step_outcome *outcome, struct membership *after)
+static const struct error *read_known(struct call *call, const struct charge *charge,
+                                      struct invoice_known *known)
 {
     struct customer customer;
-    struct membership membership;
-    struct invoice invoice;
 
     TRY(customer_load(call, charge->customer, &customer));
-    TRY(invoice_load(call, charge->customer, charge->invoice, &invoice));
-    TRY(membership_load(call, charge->customer, invoice.membership, &membership));
-    *after = membership;
-    bool is_ours = uuid_equal(membership.pending_payment, charge->payment);
-    if (!is_ours || !is_definitive(answer->outcome)) {
-        TRY(membership_step_settle(call, charge, answer, &membership, NULL, INVOICE_OPEN,
-                                   (struct bytes){NULL, 0}, customer.now_us, outcome));
-        if (*outcome == STEP_DONE)
-            payment_count_settled(call, answer);
-        return NULL;
-    }
+    TRY(invoice_load(call, charge->customer, charge->invoice, &known->invoice));
+    TRY(membership_load(call, charge->customer, known->invoice.membership, &known->membership));
+    known->now_us = customer.now_us;
+    return NULL;
+}
 
-    struct decision decision = decide(call, &membership, &invoice, answer, customer.now_us);
+static const struct error *settle_known(struct call *call, const struct charge *charge,
+                                        const struct gateway_answer *answer,
+                                        const struct invoice_known *known,
+                                        enum step_outcome *outcome, struct membership *after)
+{
+    const struct membership *membership = &known->membership;
+    int64_t now_us = known->now_us;
+
+    *after = *membership;
+    bool is_ours = uuid_equal(membership->pending_payment, charge->payment);
+    if (!is_ours || !is_definitive(answer->outcome))
+        return membership_step_settle(call, charge, answer, membership, NULL, INVOICE_OPEN,
+                                      (struct bytes){NULL, 0}, now_us, outcome);
+
+    struct decision decision = decide(call, membership, &known->invoice, answer, now_us);
     enum invoice_state state = answer->outcome == GATEWAY_SUCCEEDED ? INVOICE_PAID
                                : decision.open_invoice_ends         ? decision.open_invoice
                                                                     : INVOICE_OPEN;
-    struct bytes reply = first_answer(call, &membership, &decision, customer.now_us);
-    TRY(membership_step_settle(call, charge, answer, &membership, &decision, state, reply,
-                               customer.now_us, outcome));
+    struct bytes reply = first_answer(call, membership, &decision, now_us);
+    TRY(membership_step_settle(call, charge, answer, membership, &decision, state, reply, now_us,
+                               outcome));
     if (*outcome == STEP_DONE) {
-        payment_count_settled(call, answer);
         *after = decision.after;
-        after->update_us = customer.now_us;
+        after->update_us = now_us;
     }
     return NULL;
 }
 
 const struct error *invoice_settle(struct call *call, const struct charge *charge,
-                                   const struct gateway_answer *answer, struct membership *after)
+                                   const struct gateway_answer *answer,
+                                   const struct invoice_known *known, struct membership *after)
 {
     enum step_outcome outcome = STEP_STALE;
+    struct invoice_known read;
 
-    for (int i = 0; i < SETTLE_TRIES_MAX && outcome == STEP_STALE; i++)
-        TRY(settle_once(call, charge, answer, &outcome, after));
+    if (known != NULL)
+        TRY(settle_known(call, charge, answer, known, &outcome, after));
+    for (int i = 0; i < SETTLE_TRIES_MAX && outcome == STEP_STALE; i++) {
+        TRY(read_known(call, charge, &read));
+        TRY(settle_known(call, charge, answer, &read, &outcome, after));
+    }
     if (outcome == STEP_STALE)
         return error_retry(refuse(call, STATUS_ABORTED, "CONCURRENT_CHANGE",
                                   "membership changed while its payment was recorded"),
@@ -108,7 +118,7 @@ static const struct error *settle(struct call *call, const struct charge *charge
 {
     struct membership after;
 
-    TRY(invoice_settle(call, charge, answer, &after));
+    TRY(invoice_settle(call, charge, answer, NULL, &after));
     return payment_load(call, charge->customer, charge->payment, payment);
 }
 

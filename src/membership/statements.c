@@ -7,11 +7,11 @@
 
 pg_statement_list membership_statements = {
     &membership_load_statement,
+    &membership_due_statement,
     &membership_list_statement,
     &entitlement_facts_statement,
     &payment_method_newer_statement,
     &invoice_load_statement,
-    &invoice_find_due_statement,
     &invoice_list_statement,
     &invoice_lines_statement,
     &membership_open_statement,

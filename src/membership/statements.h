@@ -6,11 +6,11 @@
 #include "pg/pg.h"
 
 extern const struct pg_statement membership_load_statement;
+extern const struct pg_statement membership_due_statement;
 extern const struct pg_statement membership_list_statement;
 extern const struct pg_statement entitlement_facts_statement;
 extern const struct pg_statement payment_method_newer_statement;
 extern const struct pg_statement invoice_load_statement;
-extern const struct pg_statement invoice_find_due_statement;
 extern const struct pg_statement invoice_list_statement;
 extern const struct pg_statement invoice_lines_statement;
 extern const struct pg_statement membership_open_statement;

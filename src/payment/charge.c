@@ -16,26 +16,32 @@ const struct error *charge_prepare(struct call *call, const struct customer *cus
     struct payment_method method;
 
     TRY(payment_method_load(call, customer->id, payment_method, &method));
-    if (!method.is_usable)
+    return charge_prepare_by(call, &method, customer->now_us, charge);
+}
+
+const struct error *charge_prepare_by(struct call *call, const struct payment_method *method,
+                                      int64_t now_us, struct charge *charge)
+{
+    if (!method->is_usable)
         return refuse(call, STATUS_FAILED_PRECONDITION, "PAYMENT_METHOD_UNUSABLE",
                       "the payment method can no longer be charged");
     /* Our own lack, and no fault of the method: a renewal must not count it as a decline. */
-    if (gateway_find(call->house->gateways, method.gateway) == NULL)
+    if (gateway_find(call->house->gateways, method->gateway) == NULL)
         return error_retry(refuse(call, STATUS_UNAVAILABLE, "GATEWAY_UNAVAILABLE",
                                   "the gateway of the payment method is not configured"),
                            GATEWAY_RETRY_MS);
-    TRY(payment_method_open(call, method.id, method.token_sealed, &charge->token));
+    TRY(payment_method_open(call, method->id, method->token_sealed, &charge->token));
 
-    charge->customer = customer->id;
+    charge->customer = method->customer;
     charge->payment = uuid_make(call->house->random, call->now_us);
     charge->attempt = uuid_make(call->house->random, call->now_us);
-    charge->payment_method = method.id;
-    charge->gateway = method.gateway;
+    charge->payment_method = method->id;
+    charge->gateway = method->gateway;
     charge->gateway_key = attempt_gateway_key(call, charge->attempt, GATEWAY_CHARGE);
     charge->lease_ms = attempt_lease_ms(call);
     charge->epoch = 1;
-    charge->now_us = customer->now_us;
-    charge->create_time_us = customer->now_us;
+    charge->now_us = now_us;
+    charge->create_time_us = now_us;
     charge->armed_us = clock_monotonic_us(call->house->clock);
     if (charge->description == NULL)
         charge->description = "";

@@ -18,6 +18,7 @@
 #include "pg/pg.h"
 
 struct payment;
+struct payment_method;
 
 struct charge {
     struct uuid customer;
@@ -45,6 +46,10 @@ struct charge {
  */
 const struct error *charge_prepare(struct call *call, const struct customer *customer,
                                    struct uuid payment_method, struct charge *charge) MUST_CHECK;
+
+/* The same with a payment method that is loaded already; `now_us` is the customer's present. */
+const struct error *charge_prepare_by(struct call *call, const struct payment_method *method,
+                                      int64_t now_us, struct charge *charge) MUST_CHECK;
 
 /* ROW($n … $n+10)::charge_intent, 11 parameters. */
 #define CHARGE_PARAMS(charge)                                                                      \
