@@ -65,6 +65,49 @@ const struct error *membership_load(struct call *call, struct uuid customer, str
     return NULL;
 }
 
+const struct pg_statement membership_due_statement = {
+    .name = "membership_due",
+    .sql = "SELECT m.*, t.clock_time, p.display_name AS plan_name,"
+           "       i.invoice_id AS period_invoice_id, w.gateway, w.token_sealed,"
+           "       coalesce(w.state = 'ACTIVE', false) AS method_is_usable"
+           "  FROM (SELECT " COLUMNS " FROM membership) m"
+           "  JOIN customer c ON c.customer_id = m.customer_id"
+           "  LEFT JOIN test_clock t ON t.test_clock_id = c.test_clock_id"
+           "  LEFT JOIN plan p ON p.plan_id = m.plan_id"
+           "  LEFT JOIN payment_method w ON w.customer_id = m.customer_id"
+           "       AND w.payment_method_id = m.payment_method_id"
+           "  LEFT JOIN invoice i ON i.customer_id = m.customer_id"
+           "       AND i.membership_id = m.membership_id AND i.due_time = m.period_end"
+           " WHERE m.customer_id = $1 AND m.membership_id = $2",
+};
+
+const struct error *membership_due_load(struct call *call, struct uuid customer, struct uuid id,
+                                        struct membership_due *due)
+{
+    struct pg_rows rows;
+
+    TRY(pg_read(call, customer, &membership_due_statement,
+                PG_PARAMS(pg_uuid(customer), pg_uuid(id)), &rows));
+    if (rows.count == 0)
+        return not_found(
+            call, "MEMBERSHIP_NOT_FOUND",
+            name_make(call->arena, "customers/{}/memberships/{}", (struct uuid[]){customer, id}));
+    membership_from_row(&rows, 0, &due->membership);
+    due->now_us =
+        pg_is_null(&rows, 0, "clock_time") ? call->now_us : pg_get_time(&rows, 0, "clock_time");
+    due->plan_name = pg_get_text(&rows, 0, "plan_name");
+    due->invoice = pg_get_uuid(&rows, 0, "period_invoice_id");
+    due->method = (struct payment_method){
+        .customer = customer,
+        .id = due->membership.payment_method,
+        .gateway = pg_get_text(&rows, 0, "gateway"),
+        .is_usable = pg_get_bool(&rows, 0, "method_is_usable"),
+    };
+    due->method.token_sealed.data =
+        pg_get_bytes(&rows, 0, "token_sealed", &due->method.token_sealed.size);
+    return NULL;
+}
+
 const struct pg_statement membership_list_statement = {
     .name = "membership_list",
     .sql = "SELECT " COLUMNS "  FROM membership"
@@ -90,6 +133,7 @@ const struct error *membership_list(struct call *call, struct uuid customer, str
 const struct pg_statement entitlement_facts_statement = {
     .name = "entitlement_facts",
     .sql = "SELECT * FROM entitlement_facts($1, $2, $3)",
+    .is_lookup = true,
 };
 
 const struct error *entitlement_facts_load(struct call *call, struct uuid customer,
