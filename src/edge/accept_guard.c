@@ -47,22 +47,16 @@ static bool enter(struct accept_guard *guard, int descriptor, const struct socka
 {
     uint32_t place = 0;
 
-    if (descriptor >= ACCEPT_DESCRIPTORS_MAX) {
-        *cause = ACCEPT_SHED_DESCRIPTORS;
+    *cause = ACCEPT_SHED_DESCRIPTORS;
+    if (descriptor >= ACCEPT_DESCRIPTORS_MAX)
         return false;
-    }
     forget(guard, descriptor);
-    switch (sources_enter(&guard->sources, source_key(peer), guard->limits.total_max,
-                          guard->limits.source_max, &place)) {
-    case SHED_TOTAL:
-        *cause = ACCEPT_SHED_TOTAL;
+    enum admission admission =
+        sources_enter(&guard->sources, source_key(peer), guard->limits.total_max,
+                      guard->limits.source_max, &place);
+    *cause = admission == SHED_SOURCE ? ACCEPT_SHED_SOURCE : ACCEPT_SHED_TOTAL;
+    if (admission != ADMITTED)
         return false;
-    case SHED_SOURCE:
-        *cause = ACCEPT_SHED_SOURCE;
-        return false;
-    case ADMITTED:
-        break;
-    }
     atomic_store(&guard->owners[descriptor], place + 1);
     count(&guard->admitted);
     return true;
@@ -161,17 +155,11 @@ int accept_guard_run(struct accept_guard *guard, const struct accept_calls *call
             tell_peer(&peer, peer_length, address, length);
             return descriptor;
         }
-        switch (failure_of(errno)) {
-        case NOBODY_WAITS:
-        case LISTENER_GONE:
+        enum failure failure = failure_of(errno);
+        if (failure == NOBODY_WAITS || failure == LISTENER_GONE)
             return -1;
-        case NO_DESCRIPTOR:
-            if (!sacrifice(guard, calls, listener))
-                return -1;
-            break;
-        case ONE_CONNECTION:
-            break;
-        }
+        if (failure == NO_DESCRIPTOR && !sacrifice(guard, calls, listener))
+            return -1;
     }
     errno = ECONNABORTED;
     return -1;

@@ -198,6 +198,8 @@ static size_t skip_preface(struct frame_parser *parser, const uint8_t *bytes, si
 {
     size_t used = 0;
 
+    if (parser->not_http2)
+        return size;
     while (used < size && parser->preface_seen < PREFACE_SIZE) {
         if (bytes[used] != (uint8_t)preface[parser->preface_seen]) {
             parser->not_http2 = true;
@@ -265,7 +267,7 @@ enum frame_verdict frame_parser_feed(struct frame_parser *parser, const struct f
     enum frame_verdict verdict = FRAME_FINE;
     size_t at = skip_preface(parser, bytes, size);
 
-    while (at < size && verdict == FRAME_FINE && !parser->not_http2) {
+    while (at < size && verdict == FRAME_FINE) {
         if (parser->payload_left > 0)
             at += skip_payload(parser, limits, bytes + at, size - at, now_us, &verdict);
         else

@@ -1,0 +1,512 @@
+/*
+ * Who is let in, and that the listener never ends: with a scripted world, then with the kernel's.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <arpa/inet.h>
+#include <cmocka.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <sys/resource.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "base/attributes.h"
+#include "edge/accept_guard.h"
+
+#define LISTENER 1000
+#define SPARE    50
+#define FOREVER  1000000
+
+/* What accept4 answers next: a descriptor, or an errno below zero. */
+static struct {
+    int answers[64];
+    int count;
+    int next;
+    int last_again; /* the last answer is repeated so often */
+    const char *peer;
+    int closed[64];
+    int closed_count;
+    int spare; /* what open_spare answers */
+} world;
+
+static struct accept_guard *guard;
+
+static int scripted_accept(int listener, struct sockaddr *address, socklen_t *length, int flags)
+{
+    struct sockaddr_in peer = {.sin_family = AF_INET, .sin_port = htons(4711)};
+
+    (void)flags;
+    assert_int_equal(listener, LISTENER);
+    assert_true(world.next < world.count);
+    int answer = world.answers[world.next];
+    if (world.next < world.count - 1 || world.last_again-- <= 0)
+        world.next++;
+    if (answer < 0) {
+        errno = -answer;
+        return -1;
+    }
+    if (address != NULL) {
+        assert_int_equal(inet_pton(AF_INET, world.peer, &peer.sin_addr), 1);
+        memcpy(address, &peer, sizeof peer);
+        *length = sizeof peer;
+    }
+    return answer;
+}
+
+static int scripted_close(int descriptor)
+{
+    world.closed[world.closed_count++ % 64] = descriptor;
+    return 0;
+}
+
+static int scripted_spare(void)
+{
+    return world.spare;
+}
+
+static const struct accept_calls scripted = {scripted_accept, scripted_close, scripted_spare};
+
+static int begin(void **state)
+{
+    (void)state;
+    static const struct accept_guard fresh = {.mutex = PTHREAD_MUTEX_INITIALIZER, .spare = -1};
+
+    guard = test_calloc(1, sizeof *guard);
+    guard->mutex = fresh.mutex;
+    guard->spare = SPARE;
+    memset(&world, 0, sizeof world);
+    world.peer = "192.0.2.1";
+    world.spare = SPARE;
+    return 0;
+}
+
+static int end(void **state)
+{
+    (void)state;
+    test_free(guard);
+    return 0;
+}
+
+#define ANSWERS(...)                                                                               \
+    do {                                                                                           \
+        const int answers[] = {__VA_ARGS__};                                                       \
+        memcpy(world.answers, answers, sizeof answers);                                            \
+        world.count = (int)ARRAY_LENGTH(answers);                                                  \
+        world.next = 0;                                                                            \
+    } while (0)
+
+static int run(void)
+{
+    return accept_guard_run(guard, &scripted, LISTENER, NULL, NULL, SOCK_NONBLOCK);
+}
+
+static void assert_ends_with(int error)
+{
+    assert_int_equal(run(), -1);
+    assert_int_equal(errno, error);
+}
+
+static uint64_t shed(enum accept_cause cause)
+{
+    return atomic_load(&guard->shed[cause]);
+}
+
+static void lets_in_and_tells_who_it_is(void **state)
+{
+    (void)state;
+    struct sockaddr_in peer = {0};
+    struct sockaddr few = {0};
+    socklen_t length = sizeof peer;
+    socklen_t short_length = 2;
+    ANSWERS(7, 8, 9);
+
+    assert_int_equal(
+        accept_guard_run(guard, &scripted, LISTENER, (struct sockaddr *)&peer, &length, 0), 7);
+    assert_int_equal(ntohs(peer.sin_port), 4711);
+    assert_int_equal(length, sizeof peer);
+    assert_int_equal(accept_guard_run(guard, &scripted, LISTENER, &few, &short_length, 0), 8);
+    assert_int_equal(few.sa_family, AF_INET);
+    assert_int_equal(short_length, sizeof peer);
+    assert_int_equal(accept_guard_run(guard, &scripted, LISTENER, &few, NULL, 0), 9);
+    assert_int_equal(atomic_load(&guard->admitted), 3);
+    assert_int_equal(world.closed_count, 0);
+}
+
+static void closes_those_beyond_the_share_of_their_source(void **state)
+{
+    (void)state;
+    guard->limits.source_max = 2;
+    ANSWERS(7, 8, 9, 10, -EAGAIN);
+
+    assert_int_equal(run(), 7);
+    assert_int_equal(run(), 8);
+    assert_ends_with(EAGAIN);
+    assert_int_equal(shed(ACCEPT_SHED_SOURCE), 2);
+    assert_int_equal(world.closed_count, 2);
+    assert_int_equal(world.closed[0], 9);
+    assert_int_equal(world.closed[1], 10);
+}
+
+static void goes_on_to_the_next_after_one_that_it_closed(void **state)
+{
+    (void)state;
+    guard->limits.source_max = 1;
+    ANSWERS(7, 8, 9);
+
+    assert_int_equal(run(), 7);
+    accept_guard_leave(guard, 7);
+    assert_int_equal(run(), 8);
+    assert_int_equal(shed(ACCEPT_SHED_SOURCE), 0);
+}
+
+static void closes_those_beyond_the_total(void **state)
+{
+    (void)state;
+    guard->limits.total_max = 1;
+    ANSWERS(7, 8, -EAGAIN);
+
+    assert_int_equal(run(), 7);
+    world.peer = "192.0.2.2";
+    assert_ends_with(EAGAIN);
+    assert_int_equal(shed(ACCEPT_SHED_TOTAL), 1);
+}
+
+static void closes_what_it_cannot_count(void **state)
+{
+    (void)state;
+    ANSWERS(ACCEPT_DESCRIPTORS_MAX, ACCEPT_DESCRIPTORS_MAX - 1);
+
+    assert_int_equal(run(), ACCEPT_DESCRIPTORS_MAX - 1);
+    assert_int_equal(shed(ACCEPT_SHED_DESCRIPTORS), 1);
+}
+
+static void counts_out_once_and_only_its_own(void **state)
+{
+    (void)state;
+    ANSWERS(7);
+
+    assert_int_equal(run(), 7);
+    accept_guard_leave(guard, -1);
+    accept_guard_leave(guard, 8);
+    accept_guard_leave(guard, ACCEPT_DESCRIPTORS_MAX);
+    assert_int_equal(atomic_load(&guard->left), 0);
+    accept_guard_leave(guard, 7);
+    accept_guard_leave(guard, 7);
+    assert_int_equal(atomic_load(&guard->left), 1);
+    assert_int_equal(guard->sources.connections, 0);
+}
+
+static void takes_a_number_given_out_again_for_the_end_of_the_old_connection(void **state)
+{
+    (void)state;
+    guard->limits.source_max = 1;
+    ANSWERS(7, 7, -EAGAIN);
+
+    assert_int_equal(run(), 7);
+    assert_int_equal(run(), 7);
+    assert_int_equal(atomic_load(&guard->left), 1);
+    assert_int_equal(guard->sources.connections, 1);
+}
+
+static void closes_with_the_spare_what_there_is_no_descriptor_for(void **state)
+{
+    (void)state;
+    static const int errors[] = {EMFILE, ENFILE, ENOBUFS, ENOMEM};
+
+    for (size_t i = 0; i < ARRAY_LENGTH(errors); i++) {
+        world.closed_count = 0;
+        ANSWERS(-errors[i], 7, -errors[i], 8, -EAGAIN);
+        assert_ends_with(EAGAIN);
+        assert_int_equal(world.closed_count, 4);
+        assert_int_equal(world.closed[0], SPARE);
+        assert_int_equal(world.closed[1], 7);
+        assert_int_equal(world.closed[3], 8);
+    }
+    assert_int_equal(shed(ACCEPT_SHED_DESCRIPTORS), 2 * ARRAY_LENGTH(errors));
+    assert_int_equal(atomic_load(&guard->admitted), 0);
+}
+
+static void does_without_a_spare_that_somebody_took(void **state)
+{
+    (void)state;
+    guard->spare = -1;
+    world.spare = -1;
+    ANSWERS(-EMFILE, -EMFILE);
+
+    assert_ends_with(ECONNABORTED);
+    assert_int_equal(world.closed_count, 0);
+    world.spare = SPARE;
+    ANSWERS(7);
+    assert_int_equal(run(), 7);
+    assert_int_equal(guard->spare, SPARE);
+}
+
+static void knows_when_nobody_waits_after_all(void **state)
+{
+    (void)state;
+    ANSWERS(-EMFILE, -EAGAIN);
+
+    assert_ends_with(EAGAIN);
+}
+
+static void goes_on_after_a_connection_that_broke(void **state)
+{
+    (void)state;
+    ANSWERS(-ECONNABORTED, -EPROTO, -EINTR, -EPERM, 7);
+
+    assert_int_equal(run(), 7);
+}
+
+static void lets_a_listener_that_is_gone_end(void **state)
+{
+    (void)state;
+    static const int errors[] = {EBADF, EINVAL, ENOTSOCK};
+
+    for (size_t i = 0; i < ARRAY_LENGTH(errors); i++) {
+        ANSWERS(-errors[i]);
+        assert_ends_with(errors[i]);
+    }
+}
+
+static void gives_others_a_turn_in_a_flood(void **state)
+{
+    (void)state;
+    guard->limits.total_max = 1;
+    ANSWERS(7, 8);
+    world.last_again = FOREVER;
+
+    assert_int_equal(run(), 7);
+    assert_ends_with(ECONNABORTED);
+    assert_int_equal(shed(ACCEPT_SHED_TOTAL), ACCEPT_SHED_MAX);
+}
+
+/* ---- The kernel's world, through the names that libgrpc finds. ---- */
+
+static int listen_on_loopback(int family, int *port)
+{
+    struct sockaddr_in v4 = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    struct sockaddr_in6 v6 = {.sin6_family = AF_INET6, .sin6_addr = in6addr_loopback};
+    const struct sockaddr *address =
+        family == AF_INET ? (const struct sockaddr *)&v4 : (const struct sockaddr *)&v6;
+    socklen_t length = family == AF_INET ? sizeof v4 : sizeof v6;
+    int listener = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+
+    if (listener < 0 || bind(listener, address, length) != 0 || listen(listener, 64) != 0)
+        return -1;
+    struct sockaddr_storage bound;
+    length = sizeof bound;
+    assert_int_equal(getsockname(listener, (struct sockaddr *)&bound, &length), 0);
+    memcpy(&v4, &bound, sizeof v4); /* the port stands at the same place in both */
+    *port = ntohs(v4.sin_port);
+    return listener;
+}
+
+static int connect_to(int family, int port)
+{
+    struct sockaddr_in v4 = {.sin_family = AF_INET,
+                             .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
+                             .sin_port = htons((uint16_t)port)};
+    struct sockaddr_in6 v6 = {
+        .sin6_family = AF_INET6, .sin6_addr = in6addr_loopback, .sin6_port = htons((uint16_t)port)};
+    int client = socket(family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    assert_true(client >= 0);
+    assert_int_equal(family == AF_INET ? connect(client, (const struct sockaddr *)&v4, sizeof v4)
+                                       : connect(client, (const struct sockaddr *)&v6, sizeof v6),
+                     0);
+    return client;
+}
+
+struct seen {
+    uint64_t admitted;
+    uint64_t left;
+    uint64_t shed[ACCEPT_CAUSES];
+};
+
+static struct seen seen(void)
+{
+    const struct accept_guard *process = accept_guard_of_process();
+    struct seen seen = {.admitted = atomic_load(&process->admitted),
+                        .left = atomic_load(&process->left)};
+
+    for (int i = 0; i < ACCEPT_CAUSES; i++)
+        seen.shed[i] = atomic_load(&process->shed[i]);
+    return seen;
+}
+
+static void guards_the_listener_of_its_port(void **state)
+{
+    (void)state;
+    static const int families[] = {AF_INET, AF_INET6};
+
+    for (size_t i = 0; i < ARRAY_LENGTH(families); i++) {
+        int port;
+        int listener = listen_on_loopback(families[i], &port);
+        if (listener < 0 && families[i] == AF_INET6)
+            continue; /* a machine without IPv6 */
+        assert_true(listener >= 0);
+        accept_guard_open((struct accept_limits){.source_max = 1}, 1, port);
+        struct seen before = seen();
+
+        int clients[] = {connect_to(families[i], port), connect_to(families[i], port)};
+        int first = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+        int second = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+        int error = errno;
+
+        assert_true(first >= 0);
+        assert_int_equal(second, -1);
+        assert_int_equal(error, EAGAIN);
+        assert_int_equal(seen().admitted, before.admitted + 1);
+        assert_int_equal(seen().shed[ACCEPT_SHED_SOURCE], before.shed[ACCEPT_SHED_SOURCE] + 1);
+        close(first);
+        assert_int_equal(seen().left, before.left + 1);
+        accept_guard_close(port);
+        close(clients[0]);
+        close(clients[1]);
+        close(listener);
+    }
+}
+
+static void lets_other_listeners_accept_as_ever(void **state)
+{
+    (void)state;
+    int guarded;
+    int other;
+    int guarded_listener = listen_on_loopback(AF_INET, &guarded);
+    int listener = listen_on_loopback(AF_INET, &other);
+    accept_guard_open((struct accept_limits){.total_max = 1, .source_max = 1}, 1, guarded);
+    struct seen before = seen();
+
+    for (int i = 0; i < 3; i++) {
+        int client = connect_to(AF_INET, other);
+        int accepted = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+        assert_true(accepted >= 0);
+        close(accepted);
+        close(client);
+    }
+    assert_int_equal(seen().admitted, before.admitted);
+
+    /* After the end, and for what is no socket of the internet. */
+    accept_guard_close(guarded);
+    accept_guard_close(guarded);
+    assert_int_equal(accept4(guarded_listener, NULL, NULL, 0), -1);
+    assert_int_equal(errno, EAGAIN);
+    close(guarded_listener);
+    close(listener);
+}
+
+static void guards_several_listeners_at_once(void **state)
+{
+    (void)state;
+    int ports[2];
+    int listeners[2];
+    int accepted[2];
+    for (int i = 0; i < 2; i++)
+        listeners[i] = listen_on_loopback(AF_INET, &ports[i]);
+    struct seen before = seen();
+
+    for (int i = 0; i < 2; i++) {
+        accept_guard_open((struct accept_limits){.total_max = 2}, 1, ports[i]);
+        int client = connect_to(AF_INET, ports[i]);
+        accepted[i] = accept4(listeners[i], NULL, NULL, SOCK_CLOEXEC);
+        close(client);
+        assert_true(accepted[i] >= 0);
+    }
+    assert_int_equal(seen().admitted, before.admitted + 2);
+
+    for (int i = 0; i < 2; i++) {
+        accept_guard_close(ports[i]);
+        close(accepted[i]);
+        close(listeners[i]);
+    }
+    assert_int_equal(seen().left, before.left + 2);
+}
+
+static void lets_unix_sockets_and_files_be(void **state)
+{
+    (void)state;
+    int port;
+    int listener = listen_on_loopback(AF_INET, &port);
+    struct sockaddr_un name = {.sun_family = AF_UNIX};
+    int local = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    accept_guard_open((struct accept_limits){0}, 1, port);
+
+    assert_int_equal(bind(local, (const struct sockaddr *)&name, sizeof(sa_family_t)), 0);
+    assert_int_equal(listen(local, 1), 0);
+    assert_int_equal(accept4(local, NULL, NULL, 0), -1);
+    assert_int_equal(errno, EAGAIN);
+    assert_int_equal(accept4(-1, NULL, NULL, 0), -1);
+    assert_int_equal(errno, EBADF);
+    accept_guard_close(port);
+    close(local);
+    close(listener);
+}
+
+static void survives_the_end_of_descriptors(void **state)
+{
+    (void)state;
+    enum { CLIENTS = 8 };
+    int port;
+    int clients[CLIENTS];
+    struct rlimit before_limit;
+    int listener = listen_on_loopback(AF_INET, &port);
+    accept_guard_open((struct accept_limits){0}, 1, port);
+    for (int i = 0; i < CLIENTS; i++)
+        clients[i] = connect_to(AF_INET, port);
+    struct seen before = seen();
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &before_limit), 0);
+    int highest = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    const struct rlimit tight = {.rlim_cur = (rlim_t)highest, .rlim_max = before_limit.rlim_max};
+    close(highest);
+
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &tight), 0);
+    int refused = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+    int error = errno;
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &before_limit), 0);
+
+    assert_int_equal(refused, -1);
+    assert_int_equal(error, EAGAIN);
+    assert_int_equal(seen().shed[ACCEPT_SHED_DESCRIPTORS],
+                     before.shed[ACCEPT_SHED_DESCRIPTORS] + CLIENTS);
+    int late = connect_to(AF_INET, port);
+    int accepted = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+    assert_true(accepted >= 0);
+    accept_guard_close(port);
+    close(accepted);
+    close(late);
+    for (int i = 0; i < CLIENTS; i++)
+        close(clients[i]);
+    close(listener);
+}
+
+#define SCRIPTED_TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        SCRIPTED_TEST(lets_in_and_tells_who_it_is),
+        SCRIPTED_TEST(closes_those_beyond_the_share_of_their_source),
+        SCRIPTED_TEST(goes_on_to_the_next_after_one_that_it_closed),
+        SCRIPTED_TEST(closes_those_beyond_the_total),
+        SCRIPTED_TEST(closes_what_it_cannot_count),
+        SCRIPTED_TEST(counts_out_once_and_only_its_own),
+        SCRIPTED_TEST(takes_a_number_given_out_again_for_the_end_of_the_old_connection),
+        SCRIPTED_TEST(closes_with_the_spare_what_there_is_no_descriptor_for),
+        SCRIPTED_TEST(does_without_a_spare_that_somebody_took),
+        SCRIPTED_TEST(knows_when_nobody_waits_after_all),
+        SCRIPTED_TEST(goes_on_after_a_connection_that_broke),
+        SCRIPTED_TEST(lets_a_listener_that_is_gone_end),
+        SCRIPTED_TEST(gives_others_a_turn_in_a_flood),
+        cmocka_unit_test(guards_the_listener_of_its_port),
+        cmocka_unit_test(lets_other_listeners_accept_as_ever),
+        cmocka_unit_test(guards_several_listeners_at_once),
+        cmocka_unit_test(lets_unix_sockets_and_files_be),
+        cmocka_unit_test(survives_the_end_of_descriptors),
+    };
+    return cmocka_run_group_tests_name("accept guard", tests, NULL, NULL);
+}
