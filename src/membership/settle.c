@@ -110,6 +110,8 @@ const struct error *invoice_settle(struct call *call, const struct charge *charg
         return error_retry(refuse(call, STATUS_ABORTED, "CONCURRENT_CHANGE",
                                   "membership changed while its payment was recorded"),
                            1000);
+    if (outcome == STEP_DONE)
+        payment_count_settled(call, answer);
     return NULL;
 }
 
