@@ -57,7 +57,7 @@ static const struct key keys[] = {
     KEY(rate_operator, KIND_INT32, "100", 0, 1000000),
     KEY(rate_app, KIND_INT32, "2000", 0, 1000000),
     KEY(rate_device, KIND_INT32, "20", 0, 1000000),
-    KEY(admission_target_ms, KIND_INT64, "100", 0, 60000),
+    KEY(admission_target_ms, KIND_INT64, "50", 0, 60000),
     CHECKED(database, KIND_TEXT, NULL, 1, 1023, config_check_database),
     CHECKED(database_owner, KIND_TEXT, "", 0, 1023, config_check_database),
     KEY(write_lanes, KIND_INT32, "4", 1, 64),

@@ -67,9 +67,9 @@ struct call {
     int64_t deadline_us; /* monotonic */
     bool patient;        /* a gateway has answered: wait for the database to the very deadline */
     struct recorded_answer recorded;
+    bool sampled;         /* its trace is followed: its ops show it in PostgreSQL */
     bool replayed;        /* the answer is a recorded one: trailer idempotent-replayed */
     const char *customer; /* for the log line; set by owner_customer */
-    int32_t database_ops; /* that it has asked the database for */
 };
 
 /*

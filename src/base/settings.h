@@ -46,7 +46,7 @@ struct settings {
     int32_t rate_operator;
     int32_t rate_app;
     int32_t rate_device;
-    int64_t admission_target_ms; /* calls wait no longer than this for the database; 0: no limit */
+    int64_t admission_target_ms; /* a call's wait for the database, each time; 0: no limit */
 
     /* pg */
     const char *database;       /* libpq connection string of the service role */

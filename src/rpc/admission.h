@@ -1,14 +1,16 @@
 /*
  * How many calls may wait for the database at the same time, so that none waits longer than the
- * target.
+ * target each time it needs it.
  *
- * Little's law says it: what leaves in a second, times how long each stays, is how many are inside.
+ * Little's law says it: what is answered in a second, times how long each may wait, is how many may
+ * be inside.
  *
- *   limit = ops answered a second / ops of a call × target
+ *   limit = ops answered a second × target
  *
- * The limit comes down when more are inside than that, and goes up again while it refuses although
- * fewer are.  Who waits for a gateway or for a password's hash is not inside.  Obligations are not
- * limited; that they take their part of the database makes calls slower, not fewer.
+ * The limit comes down when more than that are inside for longer than a moment, and goes up again
+ * while it refuses although fewer are.  Who waits for a gateway or for a password's hash is not
+ * inside.  Obligations are not limited; what is answered to them counts, so they make calls slower,
+ * not fewer.
  */
 #pragma once
 
@@ -28,24 +30,18 @@ struct admission {
     atomic_int_least64_t asked; /* how often admission was asked for, */
     atomic_int_least64_t found; /* how many were found inside, summed, */
     atomic_int_least64_t refused;
-    atomic_int_least64_t ops; /* of the calls that ended: how many ops, and their squares */
-    atomic_int_least64_t ops_squared;
 
     /* Of admission_tick alone: */
     int64_t ticked_us; /* 0: never */
     int64_t answered;  /* ops, at the last tick */
     int64_t rate;      /* ops a second, smoothed */
-    int64_t ops_kept;  /* smoothed, as the sums above */
-    int64_t ops_squared_kept;
+    int32_t crowded;   /* ticks in a row */
 };
 
 void admission_init(struct admission *admission, int64_t target_us, int64_t calls_max);
 
 /* With `waiting` calls inside now, may one more go in?  Any thread. */
 bool admission_admits(struct admission *admission, int64_t waiting);
-
-/* A call has ended that asked the database so often.  Any thread. */
-void admission_ended(struct admission *admission, int64_t ops);
 
 /*
  * Sets the limit, when ADMISSION_TICK_US have passed since the last time.  `answered` are all ops

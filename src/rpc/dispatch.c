@@ -65,7 +65,6 @@ static const struct error *answered_already(struct rpc_call *call, const struct 
 
 void rpc_call_end(struct rpc_call *call, const struct error *error)
 {
-    admission_ended(&call->server->admission, call->call.database_ops);
     rpc_count_call(call, error);
     rpc_call_log(call, error);
 }
