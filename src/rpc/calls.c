@@ -218,7 +218,7 @@ static void on_accepted(struct rpc_call *call, bool success)
         rpc_refuse(call, error);
     else if (!stream)
         rpc_message_await(call);
-    else if (!fiber_start(server->house->fibers, rpc_serve_stream, call))
+    else if (!rpc_call_run(call))
         rpc_refuse(call, rpc_overloaded(call, REFUSED_CALLS));
 }
 
@@ -256,16 +256,18 @@ void rpc_call_arm(struct rpc_server *server, const struct rpc_route *route)
 }
 
 /*
- * A client that does not read holds a place, and there are only so many: what was answered as long
- * ago as a call may usually take is cut.
+ * A client that does not read makes us keep its answers: what was answered as long ago as a call
+ * may usually take is cut, and at once when there are as many newer ones as may run.  Who reads has
+ * his answer within a tick.
  */
-static void cut_if_not_taken(struct rpc_call *call, int64_t now_us)
+static void cut_if_not_taken(struct rpc_call *call, size_t newer, int64_t now_us)
 {
     const struct settings *settings = call->server->house->settings;
 
     if (call->answered_us == 0)
         call->answered_us = now_us;
-    if (now_us - call->answered_us < settings->deadline_default_ms * US_PER_MS)
+    if (now_us - call->answered_us < settings->deadline_default_ms * US_PER_MS &&
+        newer < (size_t)settings->calls_max)
         return;
     call->answered_us = now_us;
     grpc_call_cancel_with_status(call->handle, GRPC_STATUS_CANCELLED, "answer was not taken", NULL);
@@ -290,6 +292,7 @@ static void answer_too_late(struct rpc_call *call)
 void rpc_calls_expire(struct rpc_server *server)
 {
     int64_t now_us = clock_monotonic_us(server->house->clock);
+    size_t answered = 0;
 
     /* Under the mutex no call of the list can end, so none goes away below our hands. */
     pthread_mutex_lock(&server->mutex);
@@ -297,7 +300,7 @@ void rpc_calls_expire(struct rpc_server *server)
         bool stream = call->route != NULL && call->route->stream != NULL;
 
         if (atomic_load_explicit(&call->answer_taken, memory_order_acquire))
-            cut_if_not_taken(call, now_us);
+            cut_if_not_taken(call, answered++, now_us);
         else if (!stream && now_us >= call->answer_by_us && rpc_answer_take(call))
             answer_too_late(call);
     }

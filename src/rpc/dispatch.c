@@ -69,7 +69,14 @@ void rpc_call_end(struct rpc_call *call, const struct error *error)
     rpc_call_log(call, error);
 }
 
-void rpc_serve_unary(void *argument)
+/* The answer may not be taken yet, but it holds no place of those who work. */
+static void ended(struct rpc_call *call)
+{
+    atomic_fetch_sub_explicit(&call->server->running, 1, memory_order_relaxed);
+    rpc_call_unref(call);
+}
+
+static void serve_unary(void *argument)
 {
     struct rpc_call *call = argument;
     grpc_byte_buffer *reply = NULL;
@@ -85,7 +92,7 @@ void rpc_serve_unary(void *argument)
         else
             rpc_answer_error(call, error, call->call.arena);
     }
-    rpc_call_unref(call);
+    ended(call);
 }
 
 static const struct error *run_stream(struct rpc_call *call)
@@ -94,7 +101,7 @@ static const struct error *run_stream(struct rpc_call *call)
     return call->route->stream(call);
 }
 
-void rpc_serve_stream(void *argument)
+static void serve_stream(void *argument)
 {
     struct rpc_call *call = argument;
 
@@ -104,7 +111,19 @@ void rpc_serve_stream(void *argument)
     rpc_call_end(call, error);
     rpc_answer_take(call); /* nobody else answers a stream */
     rpc_answer_error(call, error, call->call.arena);
-    rpc_call_unref(call);
+    ended(call);
+}
+
+bool rpc_call_run(struct rpc_call *call)
+{
+    struct rpc_server *server = call->server;
+    bool stream = call->route->stream != NULL;
+
+    atomic_fetch_add_explicit(&server->running, 1, memory_order_relaxed);
+    if (fiber_start(server->house->fibers, stream ? serve_stream : serve_unary, call))
+        return true;
+    atomic_fetch_sub_explicit(&server->running, 1, memory_order_relaxed);
+    return false;
 }
 
 void rpc_refuse(struct rpc_call *call, const struct error *error)
@@ -151,10 +170,8 @@ static const struct error *check_room(struct rpc_call *rpc)
 {
     struct rpc_server *server = rpc->server;
 
-    pthread_mutex_lock(&server->mutex);
-    size_t count = server->call_count - server->waiting_count;
-    pthread_mutex_unlock(&server->mutex);
-    if (count >= (size_t)server->house->settings->calls_max)
+    if (atomic_load_explicit(&server->running, memory_order_relaxed) >=
+        (size_t)server->house->settings->calls_max)
         return rpc_overloaded(rpc, REFUSED_CALLS);
     if (rpc->route->stream != NULL)
         return rpc_stream_is_one_too_many(rpc) ? rpc_overloaded(rpc, REFUSED_STREAMS) : NULL;

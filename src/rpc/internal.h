@@ -135,7 +135,8 @@ struct rpc_server {
     struct rpc_durations unknown; /* of paths that are not served */
 
     atomic_bool draining;
-    int stream_count; /* poller thread only */
+    int stream_count;      /* poller thread only */
+    atomic_size_t running; /* calls with a fiber */
 
     pthread_mutex_t mutex;          /* of everything below */
     pthread_cond_t quiet;           /* no calls are left, or the shutdown is done: look */
@@ -183,11 +184,11 @@ void rpc_message_forget(struct rpc_call *call);
 /* dispatch.c */
 /* Who calls, may it call so often, and is there room; nothing here waits. */
 const struct error *rpc_admit(struct rpc_call *call) MUST_CHECK;
-/* Takes tokens of the caller's rate: for a call, for a large message, for a question in a stream. */
+/* Takes tokens of the caller's rate: for a call, for a large message, for a question in a stream.
+ */
 const struct error *rpc_take_rate(struct rpc_call *rpc, int64_t cost) MUST_CHECK;
-/* The fibers of a call, their argument. */
-void rpc_serve_unary(void *argument);
-void rpc_serve_stream(void *argument);
+/* Starts the fiber; false when there is none left. */
+bool rpc_call_run(struct rpc_call *call) MUST_CHECK;
 /* Without a fiber. */
 void rpc_refuse(struct rpc_call *call, const struct error *error);
 const struct error *rpc_overloaded(struct rpc_call *call, enum rpc_refusal why) MUST_CHECK;

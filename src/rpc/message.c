@@ -81,7 +81,7 @@ void rpc_message_received(struct rpc_call *call, bool success)
     const struct error *error = check(call, success);
     if (error != NULL)
         rpc_refuse(call, error);
-    else if (!fiber_start(server->house->fibers, rpc_serve_unary, call))
+    else if (!rpc_call_run(call))
         rpc_refuse(call, rpc_overloaded(call, REFUSED_CALLS));
 }
 

@@ -1,5 +1,6 @@
 /*
- * Clients that ask and do not read: their calls hold a place for so long and no longer.
+ * Clients that ask and do not read: their answers are kept for so long and no longer, and they keep
+ * nobody out.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -21,6 +22,12 @@ static void allow_few_calls(struct settings *settings)
 {
     settings->calls_max = CALLS_MAX;
     settings->deadline_default_ms = 1000;
+}
+
+static void allow_few_calls_for_long(struct settings *settings)
+{
+    settings->calls_max = CALLS_MAX;
+    settings->deadline_default_ms = 30000;
 }
 
 static struct rpc_raw_stream *ask_without_reading(struct rpc_raw *raw)
@@ -49,23 +56,32 @@ static int status_of_a_call(struct rpc_bare *bare)
     return status;
 }
 
-static void cuts_those_whose_answer_is_not_taken(void **state)
+/* The status that the server cut it with; what was sent of the answer is thrown away. */
+static int status_of_cut(struct rpc_raw_stream *stream, int64_t wait_ms)
+{
+    size_t size;
+
+    usleep((useconds_t)wait_ms * 1000); /* reading would take the answer */
+    free(rpc_raw_receive(stream, 5000, &size));
+    return rpc_raw_finish(stream);
+}
+
+static struct rpc_raw *connect_raw(struct rpc_bare *bare)
+{
+    return rpc_raw_open(bare->target, test_authority_pem(bare->authority), bare->app);
+}
+
+static void gives_their_places_to_others(void **state)
 {
     struct rpc_bare *bare = rpc_bare_new(allow_few_calls);
-    struct rpc_raw *raw =
-        rpc_raw_open(bare->target, test_authority_pem(bare->authority), bare->app);
+    struct rpc_raw *raw = connect_raw(bare);
     struct rpc_raw_stream *streams[CALLS_MAX];
 
     (void)state;
     for (int i = 0; i < CALLS_MAX; i++)
         streams[i] = ask_without_reading(raw);
     usleep(300 * 1000); /* until they are answered */
-    int while_they_hold = status_of_a_call(bare);
-    int later = while_they_hold;
-    for (int tries = 0; later != DUES_OK && tries < 50; tries++) {
-        usleep(100 * 1000);
-        later = status_of_a_call(bare);
-    }
+    int while_they_wait = status_of_a_call(bare);
     for (int i = 0; i < CALLS_MAX; i++) {
         rpc_raw_cancel(streams[i]);
         rpc_raw_finish(streams[i]);
@@ -73,13 +89,54 @@ static void cuts_those_whose_answer_is_not_taken(void **state)
     rpc_raw_close(raw);
     rpc_bare_free(bare);
 
-    assert_int_equal(while_they_hold, DUES_RESOURCE_EXHAUSTED);
-    assert_int_equal(later, DUES_OK);
+    assert_int_equal(while_they_wait, DUES_OK);
+}
+
+static void cuts_those_whose_answer_is_not_taken(void **state)
+{
+    struct rpc_bare *bare = rpc_bare_new(allow_few_calls);
+    struct rpc_raw *raw = connect_raw(bare);
+
+    (void)state;
+    struct rpc_raw_stream *stream = ask_without_reading(raw);
+    int status = status_of_cut(stream, 2500);
+    rpc_raw_close(raw);
+    rpc_bare_free(bare);
+
+    assert_int_equal(status, GRPC_STATUS_CANCELLED);
+}
+
+/* More than may run, each on a connection of its own: the newest ones alone keep their answers. */
+static void cuts_the_oldest_at_once_when_there_are_many(void **state)
+{
+    struct rpc_bare *bare = rpc_bare_new(allow_few_calls_for_long);
+    struct rpc_raw *raw[CALLS_MAX + 1];
+    struct rpc_raw_stream *streams[CALLS_MAX + 1];
+
+    (void)state;
+    for (int i = 0; i <= CALLS_MAX; i++) {
+        raw[i] = connect_raw(bare);
+        streams[i] = ask_without_reading(raw[i]);
+        usleep(300 * 1000); /* until it is answered */
+    }
+    int oldest = status_of_cut(streams[0], 500);
+    for (int i = 0; i <= CALLS_MAX; i++) {
+        if (i > 0) {
+            rpc_raw_cancel(streams[i]);
+            rpc_raw_finish(streams[i]);
+        }
+        rpc_raw_close(raw[i]);
+    }
+    rpc_bare_free(bare);
+
+    assert_int_equal(oldest, GRPC_STATUS_CANCELLED);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(gives_their_places_to_others),
+        cmocka_unit_test(cuts_the_oldest_at_once_when_there_are_many),
         cmocka_unit_test(cuts_those_whose_answer_is_not_taken),
     };
 
