@@ -14,6 +14,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "base/memory.h"
 #include "base/text.h"
 #include "base/time.h"
 #include "config.h"
@@ -41,6 +42,9 @@ enum { EXIT_USAGE = 64, EXIT_UNAVAILABLE = 69, EXIT_CONFIG = 78 };
 /* Descriptors for what is no connection of a client, and the connections that must be had. */
 #define DESCRIPTORS_KEPT  256
 #define CONNECTIONS_LEAST 16
+
+#define GIVE_BACK_SECONDS 10
+#define GIVE_BACK_STEP    (32 * 1024 * 1024)
 
 struct options {
     const char *command;
@@ -84,14 +88,21 @@ static void let_end_at_once(int signal_number)
     pthread_sigmask(SIG_UNBLOCK, &same, NULL);
 }
 
+/* SIGHUP reloads; meanwhile memory that nobody needs goes back to the machine. */
 static void wait_for_stop(struct opened_house *house, const sigset_t *signals, struct log *log)
 {
-    int signal_number = 0;
+    const struct timespec patience = {.tv_sec = GIVE_BACK_SECONDS};
+    int64_t memory_mark = 0;
+    int signal_number;
 
-    while (sigwait(signals, &signal_number) == 0 && signal_number == SIGHUP) {
+    do {
+        signal_number = sigtimedwait(signals, NULL, &patience);
+        memory_give_back(&memory_mark, GIVE_BACK_STEP);
+        if (signal_number != SIGHUP)
+            continue;
         log_write(log, LOG_INFO, "certificates.reload", NULL, 0);
         house_reload_certificates(house);
-    }
+    } while (signal_number == SIGHUP || signal_number < 0);
     log_write(log, LOG_INFO, "stopping", LOG_FIELDS(LOG_NUMBER("signal", signal_number)));
     let_end_at_once(signal_number);
 }
