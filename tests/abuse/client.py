@@ -3,9 +3,10 @@
     client.py HOST:PORT CERTIFICATES RATE
 
 Standard input first names the calls ("PATH HEX", sent in turn), then says "go" and "pause".  A line is the moment at
-which the call was due (monotonic), the seconds from then to its answer, and 1 or 0.
+which the call was due (monotonic), the seconds from then to its answer, and "ok" or why not.
 """
 
+import collections
 import gc
 import os
 import select
@@ -16,6 +17,13 @@ import http2_raw as h2
 
 GIVE_UP = 10  # seconds until a call without answer counts as failed
 RETRY = 0.05
+STREAMS_MOST = 100  # what the server allows; who opens more is not good
+
+
+def outcome(answer):
+    if answer.reset is not None:
+        return f"reset-{answer.reset}"
+    return "ok" if answer.status() == 0 and len(answer.body) > 5 else f"status-{answer.status()}"
 
 
 class Line:
@@ -26,6 +34,9 @@ class Line:
         self.connection.push(h2.window_update(0, h2.WINDOW_MOST - 65535))
         self.next_stream = 1
         self.waiting = {}  # stream → when it was due
+
+    def is_full(self):
+        return len(self.waiting) >= STREAMS_MOST
 
     def send(self, due, block, payload):
         self.connection.push(h2.request(self.next_stream, block, payload), seconds=1)
@@ -42,10 +53,10 @@ class Line:
         for stream in list(self.waiting):
             answer = connection.streams.get(stream)
             if answer is not None and (answer.ended or answer.reset is not None):
-                report(self.waiting.pop(stream), answer.status() == 0 and len(answer.body) > 5)
+                report(self.waiting.pop(stream), outcome(answer))
                 del connection.streams[stream]
             elif connection.cut or time.monotonic() - self.waiting[stream] > GIVE_UP:
-                report(self.waiting.pop(stream), False)
+                report(self.waiting.pop(stream), f"connection-{connection.cut}" if connection.cut else "silence")
 
 
 class Client:
@@ -57,11 +68,12 @@ class Client:
         self.blocks = [(h2.request_block(path), payload) for path, payload in calls]
         self.turn = 0
         self.lines = []
+        self.held_back = collections.deque()  # due, and not sent yet
         self.retry_at = 0
 
     @staticmethod
-    def report(due, good):
-        print(f"{due:.6f} {time.monotonic() - due:.6f} {int(good)}", flush=True)
+    def report(due, how):
+        print(f"{due:.6f} {time.monotonic() - due:.6f} {how.replace(' ', '-')}", flush=True)
 
     def connect(self):
         if self.lines and not self.lines[-1].is_leaving():
@@ -76,13 +88,17 @@ class Client:
         return True
 
     def send(self, due):
-        if not self.connect():
-            self.report(due, False)
-            return
-        block, payload = self.blocks[self.turn % len(self.blocks)]
-        self.turn += 1
-        self.lines[-1].send(due, block, payload)
+        self.held_back.append(due)
         self.collect()
+        while self.held_back and not (self.lines and self.lines[-1].is_full()):
+            due = self.held_back.popleft()
+            if not self.connect():
+                self.report(due, "no-connection")
+                return
+            block, payload = self.blocks[self.turn % len(self.blocks)]
+            self.turn += 1
+            self.lines[-1].send(due, block, payload)
+            self.collect()
 
     def collect(self):
         for line in list(self.lines):

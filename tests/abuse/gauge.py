@@ -1,5 +1,6 @@
 """What the server's process uses, from /proc, and how a good client fares beside the attack."""
 
+import collections
 import os
 import subprocess
 import sys
@@ -62,10 +63,14 @@ class Window:
 
     def __init__(self, calls):
         self.calls = len(calls)
-        self.failed = sum(1 for call in calls if not call[2])
-        times = sorted(call[1] for call in calls if call[2])
+        self.failures = collections.Counter(call[2] for call in calls if call[2] != "ok")
+        self.failed = sum(self.failures.values())
+        times = sorted(call[1] for call in calls if call[2] == "ok")
         self.p50 = self._at(times, 0.50)
         self.p99 = self._at(times, 0.99)
+
+    def tell_failures(self):
+        return ", ".join(f"{how} {count}" for how, count in self.failures.most_common(4))
 
     @staticmethod
     def _at(times, part):
@@ -89,8 +94,8 @@ class GoodClient:
 
     def _listen(self):
         for line in self.process.stdout:
-            due, took, good = line.split()
-            self.calls.append((float(due), float(took), good == "1"))
+            due, took, how = line.split()
+            self.calls.append((float(due), float(took), how))
 
     def say(self, word):
         self.process.stdin.write(word + "\n")

