@@ -6,6 +6,7 @@
 
 struct auth_keys;
 struct clock;
+struct entitlement_cache;
 struct fiber_pool;
 struct gateways;
 struct jobs;
@@ -26,11 +27,12 @@ struct house {
     struct log *log;
     struct fiber_pool *fibers;
     struct pg *pg;
-    const struct secrets *secrets;   /* crypto/secrets.h: keys derived from the master key */
-    struct offload *offload;         /* crypto/offload.h: password hashing */
-    struct auth_keys *keys;          /* auth/keys.h: token signing and device CA */
-    struct session_cache *sessions;  /* auth/session_cache.h */
-    const struct gateways *gateways; /* gateway/gateway.h */
+    const struct secrets *secrets;          /* crypto/secrets.h: keys derived from the master key */
+    struct offload *offload;                /* crypto/offload.h: password hashing */
+    struct auth_keys *keys;                 /* auth/keys.h: token signing and device CA */
+    struct session_cache *sessions;         /* auth/session_cache.h */
+    struct entitlement_cache *entitlements; /* membership/entitlement_cache.h; NULL: none */
+    const struct gateways *gateways;        /* gateway/gateway.h */
     const struct payment_purpose *const *purposes; /* payment/charge.h; NULL-terminated */
     struct jobs *jobs;                             /* jobs/jobs.h */
     struct payment_counts *payment_counts; /* payment/payment_measure.h; NULL: nothing counts */
