@@ -13,23 +13,20 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grpc/grpc_security.h>
-#include <grpc/support/string_util.h>
 #include <pthread.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "base/bucket.h"
 #include "base/bug.h"
 #include "base/log.h"
 #include "base/settings.h"
 #include "crypto/secrets.h"
 #include "crypto/tls_identity.h"
+#include "rpc/peer_door.h"
 
 #define FILE_SIZE_MAX   (256 * 1024)
 #define REFRESH_SECONDS 1
-/* Whoever is refused at the door must not fill the disk. */
-#define REFUSALS_LOGGED_PER_SECOND 20
 /* Certificates of one file whose end is told. */
 #define EXPIRIES_MAX 16
 
@@ -48,12 +45,10 @@ struct rpc_credentials {
     const char *paths[SOURCE_COUNT];
     struct peers *peers;
     grpc_tls_certificate_provider *provider;
-    grpc_tls_certificate_verifier_external door;
-    grpc_tls_certificate_verifier *verifier;
+    struct peer_door *door;
     grpc_server_credentials *grpc;
 
     pthread_mutex_t mutex;
-    struct bucket refusals_logged;
     pthread_cond_t stop_wanted;
     bool stopping;
     bool thread_runs;
@@ -295,69 +290,6 @@ static void *watch_files(void *argument)
     return NULL;
 }
 
-static void log_refusal(struct rpc_credentials *credentials, const struct peer_evidence *evidence,
-                        const char *rule)
-{
-    const struct clock *clock = credentials->house->clock;
-    AUTO(arena_auto_free) struct arena *arena = arena_new(64 * 1024);
-    struct caller caller = {.spiffe_id = ""};
-
-    pthread_mutex_lock(&credentials->mutex);
-    bool may = bucket_take(&credentials->refusals_logged,
-                           bucket_rate_make(REFUSALS_LOGGED_PER_SECOND, REFUSALS_LOGGED_PER_SECOND),
-                           1, clock_monotonic_us(clock));
-    pthread_mutex_unlock(&credentials->mutex);
-    if (!may)
-        return;
-    peers_look(credentials->peers, evidence, clock_wall_us(clock), arena, &caller, &rule);
-    log_write(credentials->house->log, LOG_INFO, "handshake.refused",
-              LOG_FIELDS(LOG_TEXT("caller", caller.spiffe_id), LOG_TEXT("cause", rule)));
-}
-
-/*
- * After TLS has found a path: what no call could make good ends here, before a byte of HTTP/2 is
- * read.  Who has no name of ours is let in to be told so.
- */
-static int check_at_the_door(void *user_data, grpc_tls_custom_verification_check_request *request,
-                             grpc_tls_on_custom_verification_check_done_cb callback,
-                             void *callback_argument, grpc_status_code *status, char **details)
-{
-    struct rpc_credentials *credentials = user_data;
-    const char *leaf = request->peer_info.peer_cert;
-    const char *chain = request->peer_info.peer_cert_full_chain;
-    const struct peer_evidence evidence = {
-        .leaf = leaf != NULL ? leaf : "",
-        .leaf_size = leaf != NULL ? strlen(leaf) : 0,
-        .chain = chain != NULL ? chain : "",
-        .chain_size = chain != NULL ? strlen(chain) : 0,
-    };
-    const char *rule;
-
-    (void)callback;
-    (void)callback_argument;
-    enum peer_verdict verdict = peers_look(
-        credentials->peers, &evidence, clock_wall_us(credentials->house->clock), NULL, NULL, &rule);
-    *status = GRPC_STATUS_OK;
-    if (verdict != PEER_GOOD && verdict != PEER_NAMELESS) {
-        log_refusal(credentials, &evidence, rule);
-        *status = GRPC_STATUS_UNAUTHENTICATED;
-        *details = gpr_strdup(rule);
-    }
-    return 1;
-}
-
-/* Nothing of it is done later, and it lives in the credentials. */
-static void do_not_cancel(void *user_data, grpc_tls_custom_verification_check_request *request)
-{
-    (void)user_data;
-    (void)request;
-}
-
-static void do_not_destroy(void *user_data)
-{
-    (void)user_data;
-}
-
 /* gRPC reads the files by these names: a process always sees its own descriptors there. */
 static bool make_grpc(struct rpc_credentials *credentials, char problem[RPC_PROBLEM_SIZE])
 {
@@ -378,14 +310,9 @@ static bool make_grpc(struct rpc_credentials *credentials, char problem[RPC_PROB
     grpc_tls_credentials_options_watch_identity_key_cert_pairs(options);
     grpc_tls_credentials_options_set_cert_request_type(
         options, GRPC_SSL_REQUEST_AND_REQUIRE_CLIENT_CERTIFICATE_AND_VERIFY);
-    credentials->door = (grpc_tls_certificate_verifier_external){
-        .user_data = credentials,
-        .verify = check_at_the_door,
-        .cancel = do_not_cancel,
-        .destruct = do_not_destroy,
-    };
-    credentials->verifier = grpc_tls_certificate_verifier_external_create(&credentials->door);
-    grpc_tls_credentials_options_set_certificate_verifier(options, credentials->verifier);
+    credentials->door = peer_door_open(credentials->house, credentials->peers);
+    grpc_tls_credentials_options_set_certificate_verifier(options,
+                                                          peer_door_verifier(credentials->door));
     credentials->grpc = grpc_tls_server_credentials_create(options);
     return true;
 }
@@ -434,8 +361,8 @@ void rpc_credentials_release(struct rpc_credentials *credentials)
         grpc_server_credentials_release(credentials->grpc);
     if (credentials->provider != NULL)
         grpc_tls_certificate_provider_release(credentials->provider);
-    if (credentials->verifier != NULL)
-        grpc_tls_certificate_verifier_release(credentials->verifier);
+    if (credentials->door != NULL)
+        grpc_tls_certificate_verifier_release(peer_door_verifier(credentials->door));
 }
 
 void rpc_credentials_close(struct rpc_credentials *credentials)
@@ -450,6 +377,7 @@ void rpc_credentials_close(struct rpc_credentials *credentials)
         pthread_join(credentials->thread, NULL);
         pthread_cond_destroy(&credentials->stop_wanted);
     }
+    peer_door_close(credentials->door);
     close_file(&credentials->identity_file);
     close_file(&credentials->anchors_file);
     pthread_mutex_destroy(&credentials->mutex);
