@@ -9,7 +9,6 @@
 
 #include <cmocka.h>
 #include <dirent.h>
-#include <signal.h>
 #include <spawn.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -131,7 +130,6 @@ static int setup(void **state)
 {
     struct zoo *zoo = calloc(1, sizeof *zoo);
 
-    signal(SIGPIPE, SIG_IGN);
     snprintf(zoo->directory, sizeof zoo->directory, "/tmp/dues-zoo-XXXXXX");
     assert_non_null(mkdtemp(zoo->directory));
     zoo->arena = arena_new(256 * 1024 * 1024);

@@ -17,7 +17,10 @@ struct test_authority {
     EVP_PKEY *key;
     X509 *certificate;
     const char *pem;
+    bool is_below; /* another authority */
 };
+
+#define FOR_EVER "21000101000000Z"
 
 static atomic_long serial = 1000;
 
@@ -53,11 +56,10 @@ static const char *key_text(struct arena *arena, EVP_PKEY *key)
     return bio_text(arena, bio);
 }
 
-static void set_times(X509 *certificate, bool expired)
+static void set_times(X509 *certificate, const char *not_after)
 {
     must(ASN1_TIME_set_string(X509_getm_notBefore(certificate), "20000101000000Z") == 1 &&
-             ASN1_TIME_set_string(X509_getm_notAfter(certificate),
-                                  expired ? "20010101000000Z" : "21000101000000Z") == 1,
+             ASN1_TIME_set_string(X509_getm_notAfter(certificate), not_after) == 1,
          "times");
 }
 
@@ -71,7 +73,7 @@ static void add_extension(X509 *certificate, X509 *issuer, int kind, const char 
     X509_EXTENSION_free(extension);
 }
 
-static X509 *start(EVP_PKEY *key, const char *common_name, bool expired)
+static X509 *start(EVP_PKEY *key, const char *common_name, const char *not_after)
 {
     X509 *certificate = X509_new();
 
@@ -82,25 +84,40 @@ static X509 *start(EVP_PKEY *key, const char *common_name, bool expired)
              X509_NAME_add_entry_by_txt(X509_get_subject_name(certificate), "CN", MBSTRING_UTF8,
                                         (const unsigned char *)common_name, -1, -1, 0) == 1,
          "start");
-    set_times(certificate, expired);
+    set_times(certificate, not_after);
     return certificate;
 }
 
-struct test_authority *test_authority_new(struct arena *arena, const char *name)
+/* `parent` NULL: it signs itself. */
+static struct test_authority *make_authority(struct arena *arena, const char *name,
+                                             const struct test_authority *parent)
 {
     struct test_authority *authority = arena_alloc(arena, sizeof *authority);
 
     authority->arena = arena;
+    authority->is_below = parent != NULL;
     authority->key = EVP_EC_gen("P-256");
-    authority->certificate = start(authority->key, name, false);
+    authority->certificate = start(authority->key, name, FOR_EVER);
     X509 *certificate = authority->certificate;
-    must(X509_set_issuer_name(certificate, X509_get_subject_name(certificate)) == 1, "issuer");
-    add_extension(certificate, certificate, NID_basic_constraints, "critical,CA:TRUE");
-    add_extension(certificate, certificate, NID_key_usage, "critical,keyCertSign,cRLSign");
-    add_extension(certificate, certificate, NID_subject_key_identifier, "hash");
-    must(X509_sign(certificate, authority->key, EVP_sha256()) > 0, "sign");
+    X509 *issuer = parent == NULL ? certificate : parent->certificate;
+    must(X509_set_issuer_name(certificate, X509_get_subject_name(issuer)) == 1, "issuer");
+    add_extension(certificate, issuer, NID_basic_constraints, "critical,CA:TRUE");
+    add_extension(certificate, issuer, NID_key_usage, "critical,keyCertSign,cRLSign");
+    add_extension(certificate, issuer, NID_subject_key_identifier, "hash");
+    must(X509_sign(certificate, parent == NULL ? authority->key : parent->key, EVP_sha256()) > 0,
+         "sign");
     authority->pem = certificate_text(arena, certificate);
     return authority;
+}
+
+struct test_authority *test_authority_new(struct arena *arena, const char *name)
+{
+    return make_authority(arena, name, NULL);
+}
+
+struct test_authority *test_authority_below(struct test_authority *parent, const char *name)
+{
+    return make_authority(parent->arena, name, parent);
 }
 
 void test_authority_free(struct test_authority *authority)
@@ -130,7 +147,9 @@ static const char *alternative_names(struct arena *arena, const struct test_wish
 struct test_pair test_issue(struct test_authority *authority, const struct test_wish *wish)
 {
     EVP_PKEY *key = EVP_EC_gen("P-256");
-    X509 *certificate = start(key, wish->common_name, wish->expired);
+    const char *not_after = wish->not_after != NULL ? wish->not_after : FOR_EVER;
+    X509 *certificate =
+        start(key, wish->common_name, wish->expired ? "20010101000000Z" : not_after);
     const char *names = alternative_names(authority->arena, wish);
 
     must(X509_set_issuer_name(certificate, X509_get_subject_name(authority->certificate)) == 1,
@@ -141,8 +160,10 @@ struct test_pair test_issue(struct test_authority *authority, const struct test_
         add_extension(certificate, authority->certificate, NID_subject_alt_name, names);
     must(X509_sign(certificate, authority->key, EVP_sha256()) > 0, "sign");
 
+    const char *own = certificate_text(authority->arena, certificate);
     struct test_pair pair = {
-        .certificate_pem = certificate_text(authority->arena, certificate),
+        .certificate_pem =
+            authority->is_below ? arena_printf(authority->arena, "%s%s", own, authority->pem) : own,
         .key_pem = key_text(authority->arena, key),
     };
     X509_free(certificate);

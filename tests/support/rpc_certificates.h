@@ -23,9 +23,12 @@ struct test_wish {
     const char *dns_name;            /* NULL: none */
     const char *ip_address;          /* NULL: none */
     bool expired;
+    const char *not_after; /* "20990101000000Z"; NULL: 2100 */
 };
 
 struct test_authority *test_authority_new(struct arena *arena, const char *name);
+/* Below another, in the same arena; what it issues comes with its own certificate behind. */
+struct test_authority *test_authority_below(struct test_authority *parent, const char *name);
 void test_authority_free(struct test_authority *authority);
 const char *test_authority_pem(const struct test_authority *authority);
 

@@ -9,6 +9,7 @@
 #include <openssl/param_build.h>
 #include <openssl/pem.h>
 #include <openssl/ssl.h>
+#include <signal.h>
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <unistd.h>
@@ -220,14 +221,35 @@ static int talk(SSL *ssl, const struct rpc_knock *knock, const char *reason, boo
     return status;
 }
 
+void rpc_knock_session_release(struct rpc_knock_session *session)
+{
+    SSL_SESSION_free(session->ticket);
+    session->ticket = NULL;
+}
+
+/* With TLS 1.3 the ticket has come with the first bytes that were read. */
+static void keep_session(struct rpc_knock_session *session, SSL *ssl)
+{
+    session->was_resumed = SSL_session_reused(ssl) == 1;
+    rpc_knock_session_release(session);
+    session->ticket = SSL_get1_session(ssl);
+}
+
 int rpc_knock(const struct rpc_knock *knock, const char *reason, bool *has_reason)
 {
+    signal(SIGPIPE, SIG_IGN); /* the server may hang up while we write */
     SSL_CTX *context = make_context(knock);
     SSL *ssl = SSL_new(context);
     int descriptor = connect_to(knock->port);
 
     SSL_set_fd(ssl, descriptor);
+    if (knock->session != NULL && knock->session->ticket != NULL)
+        SSL_set_session(ssl, knock->session->ticket);
     int status = talk(ssl, knock, reason, has_reason);
+    if (knock->session != NULL)
+        keep_session(knock->session, ssl);
+    /* Else OpenSSL takes the session for a broken one. */
+    SSL_set_shutdown(ssl, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
     SSL_free(ssl);
     SSL_CTX_free(context);
     close(descriptor);
