@@ -18,6 +18,7 @@
 
 #include "base/bug.h"
 #include "base/fiber_switch.h"
+#include "base/measure.h"
 #include "base/sanitizer.h"
 #include "base/timer.h"
 
@@ -39,6 +40,8 @@ struct fiber {
     void (*after_end)(void *arg);
     void *after_end_arg;
 
+    struct fiber_home *home; /* NULL: goes on wherever it is resumed */
+    struct fiber *next_at_home;
     struct fiber_pool *pool;
     struct fiber *next_free;
     void *mapping;
@@ -50,10 +53,19 @@ struct fiber_pool {
     struct timer *timer;
     pthread_mutex_t lock; /* guards all below */
     size_t live;
+    size_t mapped;
     struct fiber *free;
 };
 
+struct fiber_home {
+    _Atomic(struct fiber *) queued; /* last in, first out */
+    atomic_bool sleeps;             /* and wants to be woken */
+    void (*wake)(void *arg);
+    void *arg;
+};
+
 static _Thread_local struct fiber *current_fiber;
+static _Thread_local struct fiber_home *current_home;
 
 /*
  * A fiber may continue on another thread, but a compiler may keep the address of a thread-local
@@ -74,6 +86,18 @@ static __attribute__((noinline)) void current_set(struct fiber *fiber)
 __attribute__((noinline)) struct fiber *fiber_current(void)
 {
     return current_get();
+}
+
+static __attribute__((noinline)) struct fiber_home *home_get(void)
+{
+    __asm__ volatile("" ::: "memory");
+    return current_home;
+}
+
+static __attribute__((noinline)) void home_set(struct fiber_home *home)
+{
+    current_home = home;
+    __asm__ volatile("" ::: "memory");
 }
 
 static size_t round_to_pages(size_t size, size_t page_size)
@@ -115,6 +139,8 @@ static struct fiber *take(struct fiber_pool *pool)
         pool->live++;
     if (fiber != NULL)
         pool->free = fiber->next_free;
+    else if (!full)
+        pool->mapped++;
     pthread_mutex_unlock(&pool->lock);
 
     if (fiber == NULL && !full)
@@ -149,7 +175,7 @@ static void fiber_main(void)
     bug("fiber: resumed after its end");
 }
 
-__attribute__((noinline)) void fiber_resume(struct fiber *fiber)
+static __attribute__((noinline)) void resume_here(struct fiber *fiber)
 {
     if (atomic_exchange(&fiber->running, true))
         bug("fiber: resumed while it was not parked");
@@ -170,6 +196,74 @@ __attribute__((noinline)) void fiber_resume(struct fiber *fiber)
     atomic_store(&fiber->running, false);
     if (after_switch != NULL)
         after_switch(fiber, arg);
+}
+
+static void come_home(struct fiber *fiber)
+{
+    struct fiber_home *home = fiber->home;
+
+    fiber->next_at_home = atomic_load(&home->queued);
+    while (!atomic_compare_exchange_weak(&home->queued, &fiber->next_at_home, fiber))
+        continue;
+    if (atomic_exchange(&home->sleeps, false))
+        home->wake(home->arg);
+}
+
+void fiber_resume(struct fiber *fiber)
+{
+    if (fiber->home != NULL && fiber->home != home_get())
+        come_home(fiber);
+    else
+        resume_here(fiber);
+}
+
+struct fiber_home *fiber_home_open(void (*wake)(void *arg), void *arg)
+{
+    struct fiber_home *home = calloc(1, sizeof *home);
+
+    if (home == NULL || home_get() != NULL)
+        bug("fiber: cannot make a home");
+    home->wake = wake;
+    home->arg = arg;
+    home_set(home);
+    return home;
+}
+
+void fiber_home_close(struct fiber_home *home)
+{
+    if (home == NULL)
+        return;
+    if (home != home_get() || atomic_load(&home->queued) != NULL)
+        bug("fiber: a home is closed while its fibers live");
+    home_set(NULL);
+    free(home);
+}
+
+/* In this order: who queues something after the look finds that the home sleeps. */
+bool fiber_home_may_sleep(struct fiber_home *home)
+{
+    atomic_store(&home->sleeps, true);
+    return atomic_load(&home->queued) == NULL;
+}
+
+void fiber_home_run(struct fiber_home *home)
+{
+    struct fiber *first = NULL;
+
+    atomic_store(&home->sleeps, false);
+    if (atomic_load_explicit(&home->queued, memory_order_relaxed) == NULL)
+        return;
+    for (struct fiber *last = atomic_exchange(&home->queued, NULL); last != NULL;) {
+        struct fiber *before = last->next_at_home;
+        last->next_at_home = first;
+        first = last;
+        last = before;
+    }
+    while (first != NULL) {
+        struct fiber *next = first->next_at_home;
+        resume_here(first);
+        first = next;
+    }
 }
 
 __attribute__((noinline)) void fiber_park(void (*after_switch)(struct fiber *self, void *arg),
@@ -196,9 +290,10 @@ static bool start(struct fiber_pool *pool, void (*run)(void *arg), void *arg,
     fiber->after_end = after_end;
     fiber->after_end_arg = after_end_arg;
     fiber->ended = false;
+    fiber->home = home_get();
     fiber_side_begin(&fiber->self, fiber_main);
     atomic_store(&fiber->running, false);
-    fiber_resume(fiber);
+    resume_here(fiber);
     return true;
 }
 
@@ -276,6 +371,26 @@ size_t fiber_pool_live(const struct fiber_pool *pool)
     size_t live = pool->live;
     pthread_mutex_unlock(lock);
     return live;
+}
+
+void fiber_pool_measure(const struct fiber_pool *pool, struct measures *out)
+{
+    static const struct measure fibers = {"dues_fibers", "Fibers that have started and not ended.",
+                                          MEASURE_GAUGE, MEASURE_PLAIN};
+    static const struct measure fibers_max = {"dues_fibers_max", "Fibers that may live at a time.",
+                                              MEASURE_GAUGE, MEASURE_PLAIN};
+    static const struct measure stacks = {"dues_fiber_stacks",
+                                          "Stacks that are mapped, in use or kept for reuse.",
+                                          MEASURE_GAUGE, MEASURE_PLAIN};
+    pthread_mutex_t *lock = (pthread_mutex_t *)(uintptr_t)&pool->lock;
+
+    pthread_mutex_lock(lock);
+    size_t live = pool->live;
+    size_t mapped = pool->mapped;
+    pthread_mutex_unlock(lock);
+    measure_number(out, &fibers, MEASURE_NO_LABELS, (int64_t)live);
+    measure_number(out, &fibers_max, MEASURE_NO_LABELS, (int64_t)pool->count_max);
+    measure_number(out, &stacks, MEASURE_NO_LABELS, (int64_t)mapped);
 }
 
 static void resume_sleeper(void *arg)

@@ -23,6 +23,7 @@
 
 struct fiber;
 struct fiber_pool;
+struct measures;
 
 /* Stack of one fiber, guard page not counted. */
 #define FIBER_STACK_SIZE (128 * 1024)
@@ -38,6 +39,8 @@ void fiber_pool_close(struct fiber_pool *pool);
 
 /* Fibers that have started and not ended. */
 size_t fiber_pool_live(const struct fiber_pool *pool);
+
+void fiber_pool_measure(const struct fiber_pool *pool, struct measures *out);
 
 /*
  * Starts a fiber and runs it on the calling thread until it first parks or ends.  False when
@@ -57,8 +60,35 @@ struct fiber *fiber_current(void);
 /* Leaves the fiber; `after_switch(self, arg)` then runs on the thread that it was running on. */
 void fiber_park(void (*after_switch)(struct fiber *self, void *arg), void *arg);
 
-/* Continues a parked fiber on the calling thread until it parks again or ends. */
+/*
+ * Continues a parked fiber on the calling thread until it parks again or ends.  A fiber with a home
+ * that is another thread is only queued there.
+ */
 void fiber_resume(struct fiber *fiber);
+
+/*
+ * A home: a thread that its fibers come back to.  What is started on it is continued by nobody
+ * else: fiber_resume elsewhere queues the fiber, and the thread continues it in fiber_home_run.  So
+ * all that a call does with gRPC happens on one thread, and gRPC's locks are not fought over.
+ *
+ *   for (;;) {
+ *       if (fiber_home_may_sleep(home)) sleep, until `wake` is called at the latest;
+ *       fiber_home_run(home);
+ *   }
+ */
+struct fiber_home;
+
+/* Makes the calling thread a home.  `wake(arg)` is called by other threads, once a sleep. */
+struct fiber_home *fiber_home_open(void (*wake)(void *arg), void *arg);
+
+/* From its thread, when none of its fibers lives any more.  NULL is allowed. */
+void fiber_home_close(struct fiber_home *home);
+
+/* The thread is about to sleep.  False: something is queued. */
+bool fiber_home_may_sleep(struct fiber_home *home) MUST_CHECK;
+
+/* Continues what is queued, first come, first served. */
+void fiber_home_run(struct fiber_home *home);
 
 /* Parks the running fiber for at least `duration_us`; it wakes on the timer thread. */
 void fiber_sleep(int64_t duration_us);
