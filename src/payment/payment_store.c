@@ -37,6 +37,7 @@ void payment_from_row(struct call *call, struct uuid customer, const struct pg_r
 const struct pg_statement payment_load_statement = {
     .name = "payment_load",
     .sql = "SELECT " PAYMENT_COLUMNS " FROM payment WHERE customer_id = $1 AND payment_id = $2",
+    .is_lookup = true,
 };
 
 const struct error *payment_load(struct call *call, struct uuid customer, struct uuid id,

@@ -7,6 +7,16 @@
 #include "base/bug.h"
 #include "pg/lanes.h"
 
+/*
+ * How the lanes' statements are planned: each is a look-up by key, for which the generic plan is
+ * the right one and an index always is.  A table that was small when its statement was planned, or
+ * whose statistics lag behind, must not be read from end to end once it has grown.
+ */
+static const char planning[] = "-c search_path=dues -c plan_cache_mode=force_generic_plan"
+                               " -c enable_seqscan=off -c enable_hashjoin=off"
+                               " -c enable_mergejoin=off -c enable_memoize=off -c jit=off"
+                               " -c max_parallel_workers_per_gather=0";
+
 struct setting {
     const char *keyword;
     const char *value;
@@ -26,7 +36,7 @@ static const struct setting defaults[] = {
 #define HOSTS_SIZE 1024
 
 /* A statement that is not there any more; the search goes on behind it. */
-static const struct pg_statement forgotten = {"", ""};
+static const struct pg_statement forgotten = {.name = ""};
 
 static void ignore_notice(void *arg, const PGresult *result)
 {
@@ -118,7 +128,7 @@ PGconn *connection_start(const char *connection, const char *application, uint32
         add(&list, defaults[i].keyword, defaults[i].value);
     /* Expanded in place, so it outranks what stands before it and yields to what comes behind. */
     add(&list, "dbname", connection);
-    add(&list, "options", "-c search_path=dues");
+    add(&list, "options", planning);
     add_hosts(&list, connection, attempt, rotated);
     return PQconnectStartParams(list.keywords, list.values, 1);
 }
@@ -130,6 +140,9 @@ bool connection_ready(struct connection *connection, PGconn *pg)
         return false;
     memset(connection->prepared, 0, sizeof(connection->prepared));
     connection->must_roll_back = false;
+    const char *application = PQparameterStatus(pg, "application_name");
+    snprintf(connection->application, sizeof(connection->application), "%s",
+             application != NULL ? application : "");
     connection->pg = pg;
     return true;
 }

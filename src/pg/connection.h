@@ -6,16 +6,24 @@
 #include "pg/libpq.h"
 
 #include "base/time.h"
-#include "pg/pg.h"
+#include "pg/params.h"
+
+struct sets;
 
 /* Statements of the house, with room to spare; a power of two. */
 #define STATEMENTS_MAX 1024
+
+/* PostgreSQL's limit, with the NUL. */
+#define APPLICATION_SIZE 64
 
 struct connection {
     PGconn *pg; /* NULL: none */
     /* Set of the statements that are prepared on it, by address. */
     const struct pg_statement *prepared[STATEMENTS_MAX];
-    bool must_roll_back; /* the last batch left a failed transaction open */
+    bool must_roll_back;                /* the last batch left a failed transaction open */
+    struct sets *sets;                  /* the lane's; they outlive the connection */
+    char application[APPLICATION_SIZE]; /* application_name of the session */
+    struct pg_encoded encoded;          /* room for the parameters of one statement */
 };
 
 /*

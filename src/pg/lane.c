@@ -10,6 +10,8 @@
 #include <unistd.h>
 
 #include "base/bug.h"
+#include "base/burst.h"
+#include "pg/set.h"
 
 /*
  * The server answers a batch in one piece, so silence is normal for as long as its statements may
@@ -25,6 +27,9 @@
 
 /* How long an op waits for a connection before that is said. */
 #define CONNECTION_WAIT_US (2 * US_PER_SECOND)
+
+/* A batch that takes longer than this has something slow in it, and what comes behind waits. */
+#define HELD_UP_US 2000
 
 /* What a caller is told who comes when a lane is full. */
 #define RETRY_AFTER_OVERLOAD_MS 200
@@ -43,8 +48,9 @@ short lane_poll(struct lane *lane, int socket, short events, int timeout_ms)
     return fds[1].revents;
 }
 
-static void wake(struct lane *lane)
+static void wake(void *arg)
 {
+    const struct lane *lane = arg;
     uint64_t one = 1;
 
     if (write(lane->wake_fd, &one, sizeof(one)) != (ssize_t)sizeof(one) && errno != EAGAIN)
@@ -63,7 +69,7 @@ const struct error *lane_reserve(struct lane *lane, struct call *call)
                                        "the server has more to do than it accepts"),
                             RETRY_AFTER_OVERLOAD_MS);
     else
-        lane->unanswered++;
+        atomic_store_explicit(&lane->load, ++lane->unanswered, memory_order_relaxed);
     pthread_mutex_unlock(&lane->mutex);
     return error;
 }
@@ -82,20 +88,26 @@ void lane_submit(struct lane *lane, struct op *op)
     op->queued_us = clock_monotonic_us(lane->options->clock);
     op->give_up_us = give_up_us(op->call, op->queued_us);
     pthread_mutex_lock(&lane->mutex);
+    if (lane->queue.first == NULL || op->give_up_us < lane->first_due_us)
+        lane->first_due_us = op->give_up_us;
     op_list_append(&lane->queue, op);
     bool must_wake = lane->is_sleeping;
     lane->is_sleeping = false;
     pthread_mutex_unlock(&lane->mutex);
-    if (must_wake)
+    if (must_wake && !burst_defer(wake, lane))
         wake(lane);
 }
 
-size_t lane_load(struct lane *lane)
+size_t lane_load(const struct lane *lane)
 {
-    pthread_mutex_lock(&lane->mutex);
-    size_t load = lane->unanswered;
-    pthread_mutex_unlock(&lane->mutex);
-    return load;
+    return atomic_load_explicit(&lane->load, memory_order_relaxed);
+}
+
+bool lane_is_held_up(const struct lane *lane, int64_t now_us)
+{
+    int64_t since_us = atomic_load_explicit(&lane->in_flight_us, memory_order_relaxed);
+
+    return since_us != 0 && now_us > since_us + HELD_UP_US;
 }
 
 /* What may have happened already, or answers for a gateway, waits as long as its call may. */
@@ -109,21 +121,34 @@ static bool is_over_due(const struct lane *lane, const struct op *op, int64_t no
            now_us >= since_us + CONNECTION_WAIT_US;
 }
 
+static void expire(struct lane *lane, struct op *op)
+{
+    op->error = database_unavailable(
+        op->call, op->sent ? "the connection was lost in COMMIT and time is up: unknown"
+                           : "no connection in time; it was not sent");
+    counter_add(&lane->counts.ops[OP_UNAVAILABLE], 1);
+    op_list_append(&lane->finished, op);
+}
+
 void lane_expire(struct lane *lane, bool all)
 {
     struct op_list kept = {0};
     int64_t now_us = clock_monotonic_us(lane->options->clock);
 
     pthread_mutex_lock(&lane->mutex);
+    if (!all && lane->connection.pg != NULL && now_us < lane->first_due_us) {
+        pthread_mutex_unlock(&lane->mutex);
+        return;
+    }
+    lane->first_due_us = INT64_MAX;
     for (struct op *op = op_list_take(&lane->queue); op != NULL; op = op_list_take(&lane->queue)) {
-        if (!all && !is_over_due(lane, op, now_us)) {
-            op_list_append(&kept, op);
+        if (all || is_over_due(lane, op, now_us)) {
+            expire(lane, op);
             continue;
         }
-        op->error = database_unavailable(
-            op->call, op->sent ? "the connection was lost in COMMIT and time is up: unknown"
-                               : "no connection in time; it was not sent");
-        op_list_append(&lane->finished, op);
+        if (op->give_up_us < lane->first_due_us)
+            lane->first_due_us = op->give_up_us;
+        op_list_append(&kept, op);
     }
     lane->queue = kept;
     pthread_mutex_unlock(&lane->mutex);
@@ -139,9 +164,12 @@ void lane_resume_finished(struct lane *lane)
     lane->finished = (struct op_list){0};
     pthread_mutex_lock(&lane->mutex);
     lane->unanswered -= finished.count;
+    atomic_store_explicit(&lane->load, lane->unanswered, memory_order_relaxed);
     pthread_mutex_unlock(&lane->mutex);
+    burst_begin();
     for (struct op *op = op_list_take(&finished); op != NULL; op = op_list_take(&finished))
         fiber_resume(op->fiber); /* `op` is gone with the fiber's frame */
+    burst_end();
 }
 
 /* An op that must run alone is a batch of its own. */
@@ -218,14 +246,29 @@ static bool is_over(struct lane *lane)
     return over;
 }
 
+static void count_batch(struct lane *lane, const struct batch *batch, int64_t now_us)
+{
+    size_t size = batch->count == 1 ? 0 : batch->count < 8 ? 1 : batch->count < 32 ? 2 : 3;
+
+    counter_add(&lane->counts.batches[size], 1);
+    for (size_t i = 0; i < batch->count; i++)
+        histogram_add(&lane->counts.queue_delay, now_us - batch->ops[i]->queued_us);
+}
+
 static void run_batch(struct lane *lane, struct batch *batch)
 {
+    int64_t sent_us = clock_monotonic_us(lane->options->clock);
+
+    count_batch(lane, batch, sent_us);
+    atomic_store_explicit(&lane->in_flight_us, sent_us, memory_order_relaxed);
     enum batch_progress progress =
         batch_send(&lane->connection, batch) ? BATCH_WAITING : BATCH_LOST;
-
+    counter_add(&lane->counts.statements, batch->statement_count);
     lane_resume_finished(lane);
     if (progress == BATCH_WAITING)
         progress = await(lane, batch);
+    atomic_store_explicit(&lane->in_flight_us, 0, memory_order_relaxed);
+    histogram_add(&lane->counts.round_trip, clock_monotonic_us(lane->options->clock) - sent_us);
     if (progress == BATCH_ANSWERED)
         lane_settle(lane, batch);
     else
@@ -261,6 +304,7 @@ void lane_open(struct lane *lane, const struct pg_options *options, bool is_writ
     sigset_t before;
 
     *lane = (struct lane){.options = options, .is_write = is_write};
+    lane->connection.sets = sets_open();
     snprintf(lane->name, sizeof(lane->name), "pg-%s-%d", is_write ? "write" : "read", index);
     lane->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (lane->wake_fd < 0 || pthread_mutex_init(&lane->mutex, NULL) != 0)
@@ -282,6 +326,7 @@ void lane_close(struct lane *lane)
     wake(lane);
     pthread_join(lane->thread, NULL);
     connection_drop(&lane->connection);
+    sets_close(lane->connection.sets);
     pthread_mutex_destroy(&lane->mutex);
     close(lane->wake_fd);
 }

@@ -16,6 +16,7 @@
 #include <stdatomic.h>
 
 #include "pg/batch.h"
+#include "pg/lane_counts.h"
 #include "pg/lanes.h"
 
 struct lane {
@@ -25,13 +26,17 @@ struct lane {
     pthread_t thread;
     int wake_fd;
 
-    pthread_mutex_t mutex; /* guards the next four */
+    pthread_mutex_t mutex; /* guards the next five */
     struct op_list queue;
-    size_t unanswered; /* reserved, queued, in flight or finished but not yet resumed */
-    bool is_sleeping;  /* the thread waits for work and wants to be woken */
+    size_t unanswered;    /* reserved, queued, in flight or finished but not yet resumed */
+    int64_t first_due_us; /* monotonic: no queued op must be told anything before */
+    bool is_sleeping;     /* the thread waits for work and wants to be woken */
     bool is_closing;
 
     atomic_bool is_ready;
+    atomic_size_t load;                /* `unanswered`, for who only looks */
+    atomic_int_least64_t in_flight_us; /* monotonic: when the batch in flight was sent; 0: none */
+    struct lane_counts counts;
 
     /* The thread's own: */
     struct connection connection;
@@ -54,7 +59,10 @@ const struct error *lane_reserve(struct lane *lane, struct call *call) MUST_CHEC
 void lane_submit(struct lane *lane, struct op *op);
 
 /* Ops that wait for their answer. */
-size_t lane_load(struct lane *lane);
+size_t lane_load(const struct lane *lane);
+
+/* Is a batch in flight that PostgreSQL is long at work on? */
+bool lane_is_held_up(const struct lane *lane, int64_t now_us);
 
 /* ── for the files of the lane only ── */
 

@@ -103,9 +103,12 @@ bool lane_connect(struct lane *lane)
         tick(lane);
         return false;
     }
-    PGconn *pg = connection_start(lane->options->connection, lane->name, attempt);
+    char application[APPLICATION_SIZE];
+    snprintf(application, sizeof(application), "duesd %s", lane->name);
+    PGconn *pg = connection_start(lane->options->connection, application, attempt);
     if (finish_connecting(lane, pg) && connection_ready(&lane->connection, pg)) {
         atomic_store(&lane->is_ready, true);
+        counter_add(&lane->counts.connects, 1);
         log_return(lane);
         return true;
     }

@@ -14,19 +14,27 @@
 
 #include "base/random.h"
 #include "pg/rows.h"
+#include "pg/set.h"
 
 #define JITTER_MIN_MS 5
 
 static void finish(struct lane *lane, struct op *op)
 {
-    PQclear(op->result);
-    op->result = NULL;
+    op_drop_result(op);
     op_list_append(&lane->finished, op);
 }
 
 static void finish_with_rows(struct lane *lane, struct op *op)
 {
-    op->error = rows_copy(op->call, op->statement, op->result, op->rows);
+    struct rows_part part = {.result = op->result, .row_count = PQntuples(op->result)};
+
+    if (op->in_set)
+        part = (struct rows_part){.result = op->result,
+                                  .first_row = op->row,
+                                  .row_count = op->row < 0 ? 0 : 1,
+                                  .first_column = SET_COLUMN_FIRST};
+    op->error = rows_copy(op->call, op->statement, part, op->rows);
+    counter_add(&lane->counts.ops[OP_ANSWERED], 1);
     finish(lane, op);
 }
 
@@ -38,7 +46,10 @@ static bool may_be_its_twin(const struct batch *batch, const struct op *op)
 
 static void finish_with_problem(struct lane *lane, const struct batch *batch, struct op *op)
 {
-    if (may_be_its_twin(batch, op))
+    bool unknown = may_be_its_twin(batch, op);
+
+    counter_add(&lane->counts.ops[unknown ? OP_UNAVAILABLE : OP_REFUSED], 1);
+    if (unknown)
         op->error = database_unavailable(
             op->call, "the connection was lost in COMMIT and trying again failed: unknown");
     else
@@ -53,7 +64,9 @@ static void queue_again(struct lane *lane, struct op_list *again)
 {
     if (again->count == 0)
         return;
+    counter_add(&lane->counts.runs_again, again->count);
     pthread_mutex_lock(&lane->mutex);
+    lane->first_due_us = 0; /* the next look finds out */
     for (struct op *op = op_list_take(&lane->queue); op != NULL; op = op_list_take(&lane->queue))
         op_list_append(again, op);
     lane->queue = *again;
@@ -62,8 +75,7 @@ static void queue_again(struct lane *lane, struct op_list *again)
 
 static void run_again(struct op_list *again, struct op *op, bool alone)
 {
-    PQclear(op->result);
-    op->result = NULL;
+    op_drop_result(op);
     op->alone = alone;
     op_list_append(again, op);
 }

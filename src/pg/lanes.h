@@ -8,6 +8,8 @@
 #include "base/log.h"
 #include "pg/pg.h"
 
+struct measures;
+
 struct pg_options {
     const char *connection; /* libpq string of the service role */
     int32_t write_lanes;
@@ -46,3 +48,6 @@ struct pg_flow {
 
 /* Cheap, from any thread: what admission to the database is decided by. */
 struct pg_flow pg_flow_read(const struct pg *pg);
+
+/* What the lanes tell about themselves, by kind of lane. */
+void pg_measure(const struct pg *pg, struct measures *out);

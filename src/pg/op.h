@@ -15,6 +15,7 @@
 
 struct op {
     struct op *next;
+    struct op *next_in_set; /* pg/set.h */
     struct call *call;
     const struct pg_statement *statement;
     struct pg_params params;
@@ -23,13 +24,24 @@ struct op {
     int64_t give_up_us; /* monotonic: when its caller must be told, a little before the deadline */
     /* Set by the lane: */
     bool alone;       /* its batch was rolled back: run it in a transaction of its own */
+    bool apart;       /* its set failed: ask for it by itself */
     bool sent;        /* it was sent on a connection that was then lost */
     int32_t tries;    /* lost against a concurrent transaction so far */
     PGresult *result; /* held back until the commit is known */
+    bool in_set;      /* the result is the whole set's, and not the op's to clear */
+    int row;          /* in_set: its row of the result; -1: none */
     /* The answer: */
     struct pg_rows *rows;
     const struct error *error;
 };
+
+static inline void op_drop_result(struct op *op)
+{
+    if (!op->in_set)
+        PQclear(op->result);
+    op->result = NULL;
+    op->in_set = false;
+}
 
 /* First in, first out; the lane's mutex guards it. */
 struct op_list {

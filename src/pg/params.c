@@ -70,7 +70,7 @@ struct pg_param pg_null(enum pg_type type)
     return (struct pg_param){.type = type, .is_null = true};
 }
 
-static Oid type_of(enum pg_type type)
+Oid pg_type_oid(enum pg_type type)
 {
     switch (type) {
     case PG_TEXT:
@@ -91,51 +91,38 @@ static Oid type_of(enum pg_type type)
     return 0;
 }
 
-static void point(struct pg_encoded *encoded, size_t i, const void *data, size_t size)
+static struct pg_value put(char scratch[PG_SCRATCH_SIZE], const void *data, size_t size)
 {
-    encoded->values[i] = data;
-    encoded->lengths[i] = (int)size;
+    memcpy(scratch, data, size);
+    return (struct pg_value){scratch, size};
 }
 
-static void put(struct pg_encoded *encoded, size_t i, const void *data, size_t size)
-{
-    memcpy(encoded->scratch[i], data, size);
-    point(encoded, i, encoded->scratch[i], size);
-}
-
-static void encode_value(struct pg_encoded *encoded, size_t i, const struct pg_param *param)
+struct pg_value pg_encode_value(const struct pg_param *param, char scratch[PG_SCRATCH_SIZE])
 {
     uint64_t big = 0;
     uint32_t small = 0;
 
     switch (param->type) {
     case PG_TEXT:
-        encoded->formats[i] = 0;
-        point(encoded, i, param->value.text, strlen(param->value.text));
-        break;
+        return (struct pg_value){param->value.text, strlen(param->value.text)};
     case PG_INT64:
         big = htobe64((uint64_t)param->value.int64);
-        put(encoded, i, &big, sizeof(big));
-        break;
+        return put(scratch, &big, sizeof(big));
     case PG_INT32:
         small = htobe32((uint32_t)param->value.int32);
-        put(encoded, i, &small, sizeof(small));
-        break;
+        return put(scratch, &small, sizeof(small));
     case PG_BOOL:
-        put(encoded, i, param->value.boolean ? "\1" : "\0", 1);
-        break;
+        return put(scratch, param->value.boolean ? "\1" : "\0", 1);
     case PG_UUID:
-        point(encoded, i, param->value.uuid.bytes, sizeof(param->value.uuid.bytes));
-        break;
+        return (struct pg_value){param->value.uuid.bytes, sizeof(param->value.uuid.bytes)};
     case PG_BYTES:
         /* libpq takes a NULL pointer for SQL NULL; an empty value points somewhere. */
-        point(encoded, i, param->value.bytes.data, param->value.bytes.size);
-        break;
+        return (struct pg_value){param->value.bytes.data, param->value.bytes.size};
     case PG_TIME:
         big = htobe64((uint64_t)(param->value.int64 - PG_EPOCH_US));
-        put(encoded, i, &big, sizeof(big));
-        break;
+        return put(scratch, &big, sizeof(big));
     }
+    return (struct pg_value){NULL, 0};
 }
 
 void pg_encode(const struct pg_params *params, struct pg_encoded *encoded)
@@ -144,12 +131,13 @@ void pg_encode(const struct pg_params *params, struct pg_encoded *encoded)
         bug("%zu parameters of at most %d", params->count, PG_PARAMS_MAX);
     for (size_t i = 0; i < params->count; i++) {
         const struct pg_param *param = &params->list[i];
+        struct pg_value value = {NULL, 0};
 
-        encoded->types[i] = type_of(param->type);
-        encoded->formats[i] = 1;
-        encoded->values[i] = NULL;
-        encoded->lengths[i] = 0;
         if (!param->is_null)
-            encode_value(encoded, i, param);
+            value = pg_encode_value(param, encoded->scratch[i]);
+        encoded->types[i] = pg_type_oid(param->type);
+        encoded->formats[i] = param->type == PG_TEXT && !param->is_null ? 0 : 1;
+        encoded->values[i] = value.data;
+        encoded->lengths[i] = (int)value.size;
     }
 }

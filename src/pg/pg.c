@@ -5,6 +5,7 @@
 
 #include "base/bug.h"
 #include "pg/lane.h"
+#include "pg/lane_measure.h"
 
 struct pg {
     struct pg_options options;
@@ -27,21 +28,29 @@ static struct lane *write_lane_of(struct pg *pg, struct uuid key)
     return &pg->write_lanes[hash % (uint32_t)pg->options.write_lanes];
 }
 
-/* Reads have no order among themselves: the shortest queue. */
+/* A read lane has enough to do with this many ops; fewer lanes that are full beat many with little.
+ */
+#define LANE_FILL 32
+
+/*
+ * Reads have no order among themselves.  The first lane that has room in its next batch and is not
+ * held up by something slow, so that what comes together is asked together; else the shortest
+ * queue.
+ */
 static struct lane *read_lane(struct pg *pg)
 {
-    struct lane *best = &pg->read_lanes[0];
-    size_t best_load = lane_load(best);
+    struct lane *shortest = &pg->read_lanes[0];
+    int64_t now_us = clock_monotonic_us(pg->options.clock);
 
-    for (int32_t i = 1; i < pg->options.read_lanes && best_load > 0; i++) {
-        size_t load = lane_load(&pg->read_lanes[i]);
+    for (int32_t i = 0; i < pg->options.read_lanes; i++) {
+        struct lane *lane = &pg->read_lanes[i];
 
-        if (load < best_load) {
-            best = &pg->read_lanes[i];
-            best_load = load;
-        }
+        if (lane_load(lane) < LANE_FILL && !lane_is_held_up(lane, now_us))
+            return lane;
+        if (lane_load(lane) < lane_load(shortest))
+            shortest = lane;
     }
-    return best;
+    return shortest;
 }
 
 struct submission {
@@ -152,4 +161,14 @@ struct pg_flow pg_flow_read(const struct pg *pg)
         .waiting = atomic_load_explicit(&pg->waiting, memory_order_relaxed),
         .answered = atomic_load_explicit(&pg->answered, memory_order_relaxed),
     };
+}
+
+void pg_measure(const struct pg *pg, struct measures *out)
+{
+    const struct lane_group groups[] = {
+        {"write", pg->write_lanes, (size_t)pg->options.write_lanes},
+        {"read", pg->read_lanes, (size_t)pg->options.read_lanes},
+    };
+
+    lanes_measure(groups, ARRAY_LENGTH(groups), out);
 }

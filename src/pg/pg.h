@@ -61,6 +61,11 @@ struct pg_param pg_null(enum pg_type type);
 struct pg_statement {
     const char *name; /* unique in the house: the key of the prepared statement */
     const char *sql;  /* constant; parameters are $1… with explicit casts where inference fails */
+    /*
+     * A read by key that answers at most one row.  Many of them that wait together may be asked as
+     * one statement over arrays of their parameters (pg/set.h), which costs a fraction.
+     */
+    bool is_lookup;
 };
 
 /* One NULL-terminated list a room, for the test that PREPAREs every statement. */

@@ -42,28 +42,30 @@ struct pg_table {
     size_t column_count;
     struct column *columns;
     struct cell *cells; /* row by row */
+    size_t *next;       /* where to look first: columns are mostly read in their order */
 };
 
 static const struct error *too_large(struct call *call, const struct pg_statement *statement,
-                                     const PGresult *result)
+                                     int row_count)
 {
     struct error *error = error_make(call->arena, STATUS_INTERNAL, "INTERNAL", "internal error");
 
     return error_cause(call->arena, error, "%s: %d rows are too much for one answer",
-                       statement->name, PQntuples(result));
+                       statement->name, row_count);
 }
 
-/* Bytes of all that rows_copy takes, or 0 on overflow. */
-static size_t size_of_copy(const PGresult *result, size_t row_count, size_t column_count)
+/* Bytes of all that rows_copy takes. */
+static size_t size_of_copy(const struct rows_part *part, size_t column_count)
 {
-    size_t size = sizeof(struct pg_table) + column_count * sizeof(struct column) +
-                  row_count * column_count * sizeof(struct cell) + 64;
+    size_t size = sizeof(struct pg_table) + sizeof(size_t) + column_count * sizeof(struct column) +
+                  (size_t)part->row_count * column_count * sizeof(struct cell);
+    int column_end = part->first_column + (int)column_count;
 
-    for (size_t c = 0; c < column_count; c++)
-        size += strlen(PQfname(result, (int)c)) + 1;
-    for (size_t r = 0; r < row_count; r++)
-        for (size_t c = 0; c < column_count; c++)
-            size += (size_t)PQgetlength(result, (int)r, (int)c) + 1;
+    for (int c = part->first_column; c < column_end; c++)
+        size += strlen(PQfname(part->result, c)) + 1;
+    for (int r = part->first_row; r < part->first_row + part->row_count; r++)
+        for (int c = part->first_column; c < column_end; c++)
+            size += (size_t)PQgetlength(part->result, r, c) + 1;
     return size;
 }
 
@@ -75,51 +77,58 @@ static void *cut(uint8_t **space, size_t size)
     return piece;
 }
 
-static void copy_cells(const PGresult *result, size_t row_count, struct pg_table *table,
-                       uint8_t **space)
+static void copy_columns(const struct rows_part *part, struct pg_table *table, uint8_t **space)
 {
-    for (size_t r = 0; r < row_count; r++) {
-        for (size_t c = 0; c < table->column_count; c++) {
-            struct cell *cell = &table->cells[r * table->column_count + c];
+    for (size_t c = 0; c < table->column_count; c++) {
+        const char *name = PQfname(part->result, part->first_column + (int)c);
+        size_t size = strlen(name) + 1;
+        char *copy = cut(space, size);
 
-            if (PQgetisnull(result, (int)r, (int)c))
-                continue;
-            /* Binary jsonb is a version byte and the text. */
-            size_t skip = table->columns[c].type == OID_JSONB ? 1 : 0;
-            cell->size = (size_t)PQgetlength(result, (int)r, (int)c) - skip;
-            /* The arena gave zeroed bytes: the one behind the value is its NUL. */
-            uint8_t *data = cut(space, cell->size + 1);
-            memcpy(data, PQgetvalue(result, (int)r, (int)c) + skip, cell->size);
-            cell->data = data;
-        }
+        memcpy(copy, name, size);
+        table->columns[c] = (struct column){
+            .name = copy,
+            .type = PQftype(part->result, part->first_column + (int)c),
+        };
     }
 }
 
-const struct error *rows_copy(struct call *call, const struct pg_statement *statement,
-                              const PGresult *result, struct pg_rows *rows)
+static void copy_cell(const struct rows_part *part, int row, int column, Oid type,
+                      struct cell *cell, uint8_t **space)
 {
-    size_t row_count = (size_t)PQntuples(result);
-    size_t column_count = (size_t)PQnfields(result);
+    if (PQgetisnull(part->result, row, column))
+        return;
+    /* Binary jsonb is a version byte and the text. */
+    size_t skip = type == OID_JSONB ? 1 : 0;
+    cell->size = (size_t)PQgetlength(part->result, row, column) - skip;
+    /* The arena gave zeroed bytes: the one behind the value is its NUL. */
+    uint8_t *data = cut(space, cell->size + 1);
+    memcpy(data, PQgetvalue(part->result, row, column) + skip, cell->size);
+    cell->data = data;
+}
+
+const struct error *rows_copy(struct call *call, const struct pg_statement *statement,
+                              struct rows_part part, struct pg_rows *rows)
+{
+    size_t column_count = (size_t)(PQnfields(part.result) - part.first_column);
+    size_t row_count = (size_t)part.row_count;
 
     if (row_count > PG_ROWS_MAX)
-        return too_large(call, statement, result);
-    uint8_t *space = arena_try_alloc(call->arena, size_of_copy(result, row_count, column_count));
+        return too_large(call, statement, part.row_count);
+    uint8_t *space = arena_try_alloc(call->arena, size_of_copy(&part, column_count));
     if (space == NULL)
-        return too_large(call, statement, result);
+        return too_large(call, statement, part.row_count);
 
     struct pg_table *table = cut(&space, sizeof(*table));
     table->statement = statement->name;
     table->column_count = column_count;
     table->columns = cut(&space, column_count * sizeof(*table->columns));
     table->cells = cut(&space, row_count * column_count * sizeof(*table->cells));
-    for (size_t c = 0; c < column_count; c++) {
-        size_t size = strlen(PQfname(result, (int)c)) + 1;
-        char *name = cut(&space, size);
-
-        memcpy(name, PQfname(result, (int)c), size);
-        table->columns[c] = (struct column){.name = name, .type = PQftype(result, (int)c)};
-    }
-    copy_cells(result, row_count, table, &space);
+    table->next = cut(&space, sizeof(*table->next));
+    copy_columns(&part, table, &space);
+    for (size_t r = 0; r < row_count; r++)
+        for (size_t c = 0; c < column_count; c++)
+            copy_cell(&part, part.first_row + (int)r, part.first_column + (int)c,
+                      table->columns[c].type, &table->cells[r * column_count + c], &space);
     *rows = (struct pg_rows){.count = row_count, .table = table};
     return NULL;
 }
@@ -131,9 +140,13 @@ static const struct cell *find(const struct pg_rows *rows, size_t row, const cha
 
     if (row >= rows->count)
         bug("row %zu of %zu is read", row, rows->count);
-    for (size_t c = 0; c < table->column_count; c++) {
+    size_t c = *table->next;
+    for (size_t tried = 0; tried < table->column_count; tried++, c++) {
+        if (c >= table->column_count)
+            c = 0;
         if (strcmp(table->columns[c].name, column) != 0)
             continue;
+        *table->next = c + 1;
         for (size_t t = 0; t < type_count; t++)
             if (types[t] == table->columns[c].type)
                 return &table->cells[row * table->column_count + c];

@@ -15,6 +15,7 @@
 #include "payment/payment.h"
 #include "pg/libpq.h"
 #include "pg/replay.h"
+#include "pg/set.h"
 #include "rpc/server.h"
 #include "sandbox/sandbox.h"
 #include "support/db_fixture.h"
@@ -63,7 +64,7 @@ static bool succeeds(PGconn *pg, const struct room *room, const struct pg_statem
 static bool can_be_executed(PGconn *pg, const struct room *room,
                             const struct pg_statement *statement)
 {
-    char explain[2048];
+    char explain[4096];
     PGresult *description = PQdescribePrepared(pg, statement->name);
     int count = PQnparams(description);
 
@@ -100,6 +101,65 @@ static void prepares_and_may_execute_every_statement(void **state)
     assert_true(count >= 30);
 }
 
+static enum pg_type type_of(Oid oid)
+{
+    for (enum pg_type type = PG_TEXT; type <= PG_TIME; type++)
+        if (pg_type_oid(type) == oid)
+            return type;
+    return PG_TEXT;
+}
+
+/* The set form of a look-up, prepared as a lane does, has its columns behind the owner's. */
+static bool has_a_set_form(PGconn *pg, struct arena *arena, const struct room *room,
+                           const struct pg_statement *statement)
+{
+    AUTO(release_result) PGresult *single = PQdescribePrepared(pg, statement->name);
+    size_t count = (size_t)PQnparams(single);
+    struct pg_param *params = arena_array(arena, count, sizeof(*params));
+
+    for (size_t i = 0; i < count; i++)
+        params[i] = pg_null(type_of(PQparamtype(single, (int)i)));
+    const struct pg_statement set = {
+        .name = arena_printf(arena, "%s_set", statement->name),
+        .sql = set_sql(arena, statement->sql, &(struct pg_params){params, count}),
+    };
+    if (!succeeds(pg, room, &set, PQprepare(pg, set.name, set.sql, 0, NULL)) ||
+        !can_be_executed(pg, room, &set))
+        return false;
+    AUTO(release_result) PGresult *many = PQdescribePrepared(pg, set.name);
+    bool same = PQnfields(many) == PQnfields(single) + SET_COLUMN_FIRST;
+    for (int c = 0; same && c < PQnfields(single); c++)
+        same = PQftype(many, c + SET_COLUMN_FIRST) == PQftype(single, c) &&
+               strcmp(PQfname(many, c + SET_COLUMN_FIRST), PQfname(single, c)) == 0;
+    if (!same)
+        print_error("%s: %s: a set has other columns\n", room->name, statement->name);
+    return same;
+}
+
+static void asks_every_lookup_also_as_a_set(void **state)
+{
+    PGconn *pg = connect_as_service(*state);
+    struct arena *arena = arena_new(1024 * 1024);
+    size_t count = 0;
+    size_t bad = 0;
+
+    for (size_t r = 0; r < ARRAY_LENGTH(rooms); r++) {
+        for (const struct pg_statement *const *s = rooms[r].statements; *s != NULL; s++) {
+            if (!(*s)->is_lookup)
+                continue;
+            count++;
+            bad += !succeeds(pg, &rooms[r], *s, PQprepare(pg, (*s)->name, (*s)->sql, 0, NULL)) ||
+                   !has_a_set_form(pg, arena, &rooms[r], *s);
+        }
+    }
+    PQfinish(pg);
+    arena_free(arena);
+
+    print_message("%zu look-ups\n", count);
+    assert_int_equal(bad, 0);
+    assert_true(count >= 5);
+}
+
 static void names_every_statement_once(void **state)
 {
     (void)state;
@@ -122,9 +182,10 @@ static void names_every_statement_once(void **state)
 static void notices_what_is_wrong(void **state)
 {
     static const struct room room = {"test", NULL};
-    static const struct pg_statement no_column = {"no_column", "SELECT colour FROM customer"};
-    static const struct pg_statement no_grant = {"no_grant",
-                                                 "SELECT event_append($1, $2, $3, $4, $5)"};
+    static const struct pg_statement no_column = {.name = "no_column",
+                                                  .sql = "SELECT colour FROM customer"};
+    static const struct pg_statement no_grant = {.name = "no_grant",
+                                                 .sql = "SELECT event_append($1, $2, $3, $4, $5)"};
     PGconn *pg = connect_as_service(*state);
 
     bool column_good =
@@ -149,6 +210,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(prepares_and_may_execute_every_statement),
+        cmocka_unit_test(asks_every_lookup_also_as_a_set),
         cmocka_unit_test(names_every_statement_once),
         cmocka_unit_test(notices_what_is_wrong),
     };

@@ -115,11 +115,12 @@ static void wait_for(struct db_fixture *f, const char *sql)
     " FROM pg_stat_activity WHERE datname = current_database() AND usename = 'dues_service'"
 
 #define A_WRITER                                                                                   \
-    "SELECT pid" OUR_BACKENDS " AND application_name LIKE 'pg-write-%' ORDER BY random() LIMIT 1"
+    "SELECT pid" OUR_BACKENDS                                                                      \
+    " AND application_name LIKE 'duesd pg-write-%' ORDER BY random() LIMIT 1"
 
 #define TERMINATE_A_WRITER                                                                         \
     "SELECT pg_terminate_backend(pid)" OUR_BACKENDS                                                \
-    " AND application_name LIKE 'pg-write-%' AND random() < 0.5"
+    " AND application_name LIKE 'duesd pg-write-%' AND random() < 0.5"
 
 static void comes_back_after_its_connections_were_terminated(void **state)
 {
@@ -343,7 +344,7 @@ static void answers_queued_calls_before_their_deadline_while_the_server_stands_s
     pthread_t thread;
 
     db_reopen_lanes(f, &(struct db_options){.write_lanes = 1});
-    wait_for(f, "SELECT count(*)" OUR_BACKENDS " AND application_name LIKE 'pg-write-%'");
+    wait_for(f, "SELECT count(*)" OUR_BACKENDS " AND application_name LIKE 'duesd pg-write-%'");
     pid_t pid = (pid_t)ask_number(f, A_WRITER);
     kill(pid, SIGSTOP);
     assert_int_equal(pthread_create(&thread, NULL, go_on_later, &pid), 0);

@@ -14,7 +14,7 @@
 
 #include "pg/rows.h"
 
-static const struct pg_statement statement = {"find_colour", "SELECT colour"};
+static const struct pg_statement statement = {.name = "find_colour", .sql = "SELECT colour"};
 
 /* One row: colour text = 'green'. */
 static struct pg_rows given_a_row(struct call *call)
@@ -27,7 +27,8 @@ static struct pg_rows given_a_row(struct call *call)
 
     assert_int_equal(PQsetResultAttrs(result, 1, &column), 1);
     assert_int_equal(PQsetvalue(result, 0, 0, value, 5), 1);
-    assert_null(rows_copy(call, &statement, result, &rows));
+    assert_null(
+        rows_copy(call, &statement, (struct rows_part){.result = result, .row_count = 1}, &rows));
     PQclear(result);
     return rows;
 }

@@ -9,7 +9,7 @@
 
 #include "pg/sqlstate.h"
 
-static const struct pg_statement statement = {"payment_open", "SELECT 1"};
+static const struct pg_statement statement = {.name = "payment_open", .sql = "SELECT 1"};
 
 struct expectation {
     const char *sqlstate;
