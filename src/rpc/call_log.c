@@ -12,6 +12,8 @@
 
 /* gRPC logs every failed handshake; whoever causes them must not fill the disk. */
 #define GRPC_LINES_PER_SECOND 20
+/* The same of calls that are refused at the door; and a line costs more than the refusal. */
+#define REFUSAL_LINES_PER_SECOND 20
 
 static enum log_level level_of(const struct rpc_call *call, const struct error *error)
 {
@@ -44,6 +46,25 @@ void rpc_call_log(struct rpc_call *rpc, const struct error *error)
                    LOG_NUMBER("us", clock_monotonic_us(clock) - rpc->accept_us),
                    LOG_NUMBER("replayed", call->replayed ? 1 : 0),
                    LOG_TEXT("peer", rpc_peer_address(rpc))));
+}
+
+void rpc_refusal_log(struct rpc_call *call, const struct error *error)
+{
+    struct rpc_server *server = call->server;
+
+    if (atomic_fetch_add(&server->refusals, 1) < REFUSAL_LINES_PER_SECOND)
+        rpc_call_log(call, error);
+}
+
+void rpc_refusals_log(struct rpc_server *server, int64_t now_us)
+{
+    if (now_us / US_PER_SECOND == server->refusals_second)
+        return;
+    server->refusals_second = now_us / US_PER_SECOND;
+    int64_t count = atomic_exchange(&server->refusals, 0);
+    if (count > REFUSAL_LINES_PER_SECOND)
+        log_write(server->house->log, LOG_WARNING, "calls.refused",
+                  LOG_FIELDS(LOG_NUMBER("more", count - REFUSAL_LINES_PER_SECOND)));
 }
 
 /*

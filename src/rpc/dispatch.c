@@ -129,7 +129,8 @@ bool rpc_call_run(struct rpc_call *call)
 void rpc_refuse(struct rpc_call *call, const struct error *error)
 {
     atomic_store_explicit(&call->answer_taken, true, memory_order_release);
-    rpc_call_end(call, error);
+    rpc_count_call(call, error);
+    rpc_refusal_log(call, error);
     rpc_answer_error(call, error, call->call.arena);
     rpc_call_unref(call);
 }

@@ -132,7 +132,9 @@ struct rpc_server {
     struct throttle *throttle;
     struct admission admission;
     struct rpc_counts counts;
-    struct rpc_durations unknown; /* of paths that are not served */
+    struct rpc_durations unknown;  /* of paths that are not served */
+    atomic_int_least64_t refusals; /* at the door, in this second */
+    int64_t refusals_second;       /* the poller's */
 
     atomic_bool draining;
     int stream_count;      /* poller thread only */
@@ -193,7 +195,7 @@ bool rpc_call_run(struct rpc_call *call) MUST_CHECK;
 void rpc_refuse(struct rpc_call *call, const struct error *error);
 const struct error *rpc_overloaded(struct rpc_call *call, enum rpc_refusal why) MUST_CHECK;
 const struct error *rpc_too_late(struct rpc_call *call, const char *cause) MUST_CHECK;
-/* Tells the log and the counts how the call ended. */
+/* Tells the log and the counts how a call that was let in ended. */
 void rpc_call_end(struct rpc_call *call, const struct error *error);
 
 /* identity.c */
@@ -248,5 +250,9 @@ bool rpc_reflection_add(struct rpc_server *server, char problem[RPC_PROBLEM_SIZE
 
 /* call_log.c */
 void rpc_call_log(struct rpc_call *rpc, const struct error *error);
+/* Of a call that was refused at the door: the first of each second have a line of their own, */
+void rpc_refusal_log(struct rpc_call *rpc, const struct error *error);
+/* and the poller says each second how many more there were. */
+void rpc_refusals_log(struct rpc_server *server, int64_t now_us);
 /* NULL: gRPC's own log goes nowhere again. */
 void rpc_grpc_log_to(struct log *log);

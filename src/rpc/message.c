@@ -93,7 +93,8 @@ void rpc_message_await(struct rpc_call *call)
 
     if (oldest != NULL) {
         const struct error *error = rpc_overloaded(oldest, REFUSED_WAITING);
-        rpc_call_end(oldest, error);
+        rpc_count_call(oldest, error);
+        rpc_refusal_log(oldest, error);
         rpc_answer_error(oldest, error, oldest->call.arena);
     }
     if (grpc_call_start_batch(call->handle, &op, 1, &call->received, NULL) != GRPC_CALL_OK)
