@@ -290,7 +290,7 @@ static bool start(struct fiber_pool *pool, void (*run)(void *arg), void *arg,
     fiber->after_end = after_end;
     fiber->after_end_arg = after_end_arg;
     fiber->ended = false;
-    fiber->home = home_get();
+    fiber->home = current_get() == NULL ? home_get() : NULL;
     fiber_side_begin(&fiber->self, fiber_main);
     atomic_store(&fiber->running, false);
     resume_here(fiber);

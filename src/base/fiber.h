@@ -67,9 +67,10 @@ void fiber_park(void (*after_switch)(struct fiber *self, void *arg), void *arg);
 void fiber_resume(struct fiber *fiber);
 
 /*
- * A home: a thread that its fibers come back to.  What is started on it is continued by nobody
- * else: fiber_resume elsewhere queues the fiber, and the thread continues it in fiber_home_run.  So
- * all that a call does with gRPC happens on one thread, and gRPC's locks are not fought over.
+ * A home: a thread that its fibers come back to.  What the thread itself starts (not what one of
+ * its fibers starts) is continued by nobody else: fiber_resume elsewhere queues the fiber, and the
+ * thread continues it in fiber_home_run.  So all that a call does with gRPC happens on one thread,
+ * and gRPC's locks are not fought over.
  *
  *   for (;;) {
  *       if (fiber_home_may_sleep(home)) sleep, until `wake` is called at the latest;

@@ -116,6 +116,9 @@ struct rpc_server {
     const struct house *house;
     grpc_server *grpc;
     grpc_completion_queue *queue;
+    grpc_channel *nowhere;   /* leads to no server */
+    grpc_call *bell;         /* on it; a batch without ops is an event at once: wakes the poller */
+    struct fiber_home *home; /* the poller's; its thread only */
     struct deny_list *denied;
     struct peers *peers;
     struct rpc_credentials *credentials;

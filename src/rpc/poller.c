@@ -1,8 +1,12 @@
 /*
  * The poller: the one thread that takes events from the completion queue.  It is the I/O thread of
- * all connections too, so nothing here blocks; a handler that waits parks its fiber.
+ * all connections too, so nothing here blocks; a handler that waits parks its fiber, and the fiber
+ * comes back here: two threads that answer calls of one connection would fight over gRPC's locks.
  */
 
+#include "base/bug.h"
+#include "base/burst.h"
+#include "base/fiber.h"
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -18,6 +22,12 @@
 /* How late a deadline may be noticed while calls are running, and a change of health at all. */
 #define TICK_MS      20
 #define IDLE_TICK_MS 200
+
+/* Events that are taken one after the other before the lanes are woken. */
+#define BURST_MAX 32
+
+/* Its address is the tag of the bell. */
+static struct rpc_event bell_rang;
 
 static void on_shutdown_done(struct rpc_server *server)
 {
@@ -54,6 +64,53 @@ static void tick(struct rpc_server *server, int64_t now_us)
     rpc_streams_tick(server);
 }
 
+static void happen(struct rpc_server *server, grpc_event event)
+{
+    const struct rpc_event *ours = event.tag;
+
+    if (ours == &rpc_shutdown_event)
+        on_shutdown_done(server);
+    else if (ours != &bell_rang)
+        ours->happened(ours->call, event.success != 0);
+}
+
+/*
+ * Takes what is there already: fibers that came back, and events.  The lanes are woken at the end,
+ * so that they find all that was asked for together.  False: gRPC has no more events for us.
+ */
+static bool run_burst(struct rpc_server *server, grpc_event event)
+{
+    burst_begin();
+    fiber_home_run(server->home);
+    for (int i = 0; event.type == GRPC_OP_COMPLETE && i < BURST_MAX; i++) {
+        happen(server, event);
+        fiber_home_run(server->home);
+        event = grpc_completion_queue_next(server->queue, gpr_inf_past(GPR_CLOCK_MONOTONIC), NULL);
+    }
+    burst_end();
+    if (event.type == GRPC_OP_COMPLETE)
+        happen(server, event);
+    return event.type != GRPC_QUEUE_SHUTDOWN;
+}
+
+static gpr_timespec sleep_until(struct rpc_server *server)
+{
+    if (!fiber_home_may_sleep(server->home))
+        return gpr_inf_past(GPR_CLOCK_MONOTONIC);
+    return gpr_time_add(
+        gpr_now(GPR_CLOCK_MONOTONIC),
+        gpr_time_from_millis(has_living(server) ? TICK_MS : IDLE_TICK_MS, GPR_TIMESPAN));
+}
+
+/* From any thread. */
+static void ring_the_bell(void *arg)
+{
+    struct rpc_server *server = arg;
+
+    if (grpc_call_start_batch(server->bell, NULL, 0, &bell_rang, NULL) != GRPC_CALL_OK)
+        bug("rpc: the poller cannot be woken");
+}
+
 void *rpc_poller_run(void *argument)
 {
     struct rpc_server *server = argument;
@@ -61,27 +118,20 @@ void *rpc_poller_run(void *argument)
 
     pthread_setname_np(pthread_self(), "poller");
     setpriority(PRIO_PROCESS, (id_t)gettid(), PRIORITY); /* of this thread only */
+    bool goes_on = true;
 
-    for (;;) {
+    server->home = fiber_home_open(ring_the_bell, server);
+    while (goes_on) {
         int64_t now_us = clock_monotonic_us(server->house->clock);
         if (now_us >= next_tick_us) {
             tick(server, now_us);
             next_tick_us = now_us + TICK_MS * US_PER_MS;
         }
-        gpr_timespec until = gpr_time_add(
-            gpr_now(GPR_CLOCK_MONOTONIC),
-            gpr_time_from_millis(has_living(server) ? TICK_MS : IDLE_TICK_MS, GPR_TIMESPAN));
-        grpc_event event = grpc_completion_queue_next(server->queue, until, NULL);
-        if (event.type == GRPC_QUEUE_SHUTDOWN)
-            return NULL;
-        if (event.type == GRPC_QUEUE_TIMEOUT)
-            continue;
-        const struct rpc_event *ours = event.tag;
-        if (ours == &rpc_shutdown_event)
-            on_shutdown_done(server);
-        else
-            ours->happened(ours->call, event.success != 0);
+        goes_on =
+            run_burst(server, grpc_completion_queue_next(server->queue, sleep_until(server), NULL));
     }
+    fiber_home_close(server->home);
+    return NULL;
 }
 
 /* Its address is the tag of the finished shutdown. */

@@ -74,6 +74,10 @@ static bool listen_on(struct rpc_server *server, char problem[RPC_PROBLEM_SIZE])
     if (server->credentials == NULL)
         return false;
     server->queue = grpc_completion_queue_create_for_next(NULL);
+    server->nowhere = grpc_lame_client_channel_create("", GRPC_STATUS_UNAVAILABLE, "");
+    server->bell = grpc_channel_create_call(server->nowhere, NULL, 0, server->queue,
+                                            grpc_slice_from_static_string("/bell"), NULL,
+                                            gpr_inf_future(GPR_CLOCK_MONOTONIC), NULL);
     server->grpc = server_create();
     grpc_server_register_completion_queue(server->grpc, server->queue, NULL);
     for (size_t i = 0; i < server->route_count; i++) {
@@ -213,6 +217,8 @@ bool rpc_server_drain(struct rpc_server *server, int64_t grace_ms)
 
 static void stop_poller(struct rpc_server *server)
 {
+    grpc_call_unref(server->bell);
+    grpc_channel_destroy(server->nowhere);
     grpc_completion_queue_shutdown(server->queue);
     if (server->poller_runs)
         pthread_join(server->poller, NULL);

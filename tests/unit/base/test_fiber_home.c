@@ -7,7 +7,7 @@
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
-#include <stdatomic.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -105,6 +105,33 @@ static void goes_on_elsewhere_when_it_has_no_home(void **state)
     fiber_run(*state, travel, &traveller);
 
     assert_int_equal(traveller.strayed, JOURNEYS);
+}
+
+struct parent {
+    struct fiber_pool *pool;
+    struct traveller child;
+};
+
+static void start_a_child(void *arg)
+{
+    struct parent *parent = arg;
+
+    if (!fiber_start(parent->pool, travel, &parent->child))
+        parent->child.strayed = -1;
+}
+
+static void does_not_share_its_home_with_what_it_starts(void **state)
+{
+    struct parent parent = {.pool = *state};
+    struct sleeper sleeper = SLEEPER;
+
+    sleeper.home = fiber_home_open(wake, &sleeper);
+    assert_true(fiber_start(*state, start_a_child, &parent));
+    while (fiber_pool_live(*state) > 0)
+        usleep(1000);
+    fiber_home_close(sleeper.home);
+
+    assert_int_equal(parent.child.strayed, JOURNEYS);
 }
 
 struct parked {
@@ -249,6 +276,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         FIBER_TEST(comes_back_to_the_thread_that_started_it),
         FIBER_TEST(goes_on_elsewhere_when_it_has_no_home),
+        FIBER_TEST(does_not_share_its_home_with_what_it_starts),
         FIBER_TEST(continues_them_in_the_order_of_resuming),
         FIBER_TEST(is_woken_once_a_sleep),
         FIBER_TEST(tells_of_its_fibers),
