@@ -7,9 +7,9 @@
 #include <stdint.h>
 
 #include <cmocka.h>
-#include <pthread.h>
 #include <unistd.h>
 
+#include "base/measure.h"
 #include "support/rpc_bare.h"
 
 /* Until the server has looked at its files, and gRPC at ours. */
@@ -127,70 +127,93 @@ static void keeps_the_old_ones_when_the_new_do_not_fit(void **state)
     assert_true(logged);
 }
 
-struct load {
-    struct rpc_bare *bare;
-    pthread_t thread;
-    atomic_bool *stop;
-    struct dues_client *client; /* NULL: a new connection for each call */
-    int calls;
-    int failures;
-};
-
-static void *run_load(void *argument)
+/* On a connection that was open before; keeps nothing of the answer but the reason. */
+static int ask_on(struct dues_client *client, char reason[64])
 {
-    struct load *load = argument;
     Dues__Payment__V1__ListPaymentsRequest request = DUES__PAYMENT__V1__LIST_PAYMENTS_REQUEST__INIT;
+    struct dues_answer *answer = rpc_bare_ask(client, "ListPayments", &request.base, NULL, 5000);
+    int status = answer->status;
 
-    while (!atomic_load(load->stop)) {
-        int status;
-        if (load->client == NULL) {
-            status = ask_once(load->bare, test_authority_pem(load->bare->authority),
-                              load->bare->service);
-        } else {
-            struct dues_answer *answer =
-                rpc_bare_ask(load->client, "ListPayments", &request.base, NULL, 5000);
-            status = answer->status;
-            dues_answer_free(answer);
-        }
-        load->calls++;
-        load->failures += status == DUES_OK ? 0 : 1;
-    }
-    return NULL;
+    snprintf(reason, 64, "%s", answer->reason);
+    dues_answer_free(answer);
+    return status;
 }
 
-static void rotates_under_load_without_a_failed_call(void **state)
+static void refuses_a_certificate_that_ends_while_its_connection_is_open(void **state)
 {
     struct rpc_bare *bare = rpc_bare_new(NULL);
-    struct dues_client *client = rpc_bare_client(bare, bare->service);
-    atomic_bool stop = false;
-    struct load loads[3];
-    int calls = 0;
-    int failures = 0;
+    struct test_pair pair =
+        test_issue(bare->authority, &(struct test_wish){.common_name = "c",
+                                                        .uris = {"spiffe://dues.local/service/a"},
+                                                        .not_after = "20981231235959Z"});
+    struct dues_client *client = rpc_bare_client(bare, pair);
+    char reason[64];
 
     (void)state;
-    for (int i = 0; i < 3; i++) {
-        loads[i] = (struct load){.bare = bare, .stop = &stop, .client = i == 0 ? client : NULL};
-        pthread_create(&loads[i].thread, NULL, run_load, &loads[i]);
-    }
-    for (int i = 0; i < 4; i++) {
-        /* Not in one step: between the two writes key and certificate do not belong together. */
-        struct test_pair pair = test_issue_server(bare->authority);
-        test_write_file(bare->directory, "server.key", pair.key_pem);
-        usleep(300 * 1000);
-        test_write_file(bare->directory, "server.pem", pair.certificate_pem);
-        usleep(1300 * 1000);
-    }
-    atomic_store(&stop, true);
-    for (int i = 0; i < 3; i++) {
-        pthread_join(loads[i].thread, NULL);
-        calls += loads[i].calls;
-        failures += loads[i].failures;
-    }
+    fake_clock_set(&bare->clock, 4070908740LL * US_PER_SECOND); /* 2098-12-31T23:59Z */
+    int before = ask_on(client, reason);
+    fake_clock_advance(&bare->clock, US_PER_MINUTE);
+    int after = ask_on(client, reason);
     dues_client_close(client);
     rpc_bare_free(bare);
 
-    assert_int_equal(failures, 0);
-    assert_true(calls > 100);
+    assert_int_equal(before, DUES_OK);
+    assert_int_equal(after, DUES_UNAUTHENTICATED);
+    assert_string_equal(reason, "CERTIFICATE_EXPIRED");
+}
+
+static void
+refuses_on_open_connections_what_an_authority_issued_that_is_trusted_no_more(void **state)
+{
+    struct rpc_bare *bare = rpc_bare_new(NULL);
+    struct test_authority *next = test_authority_new(bare->arena, "next");
+    struct dues_client *client = rpc_bare_client(bare, bare->service);
+    char problem[RPC_PROBLEM_SIZE];
+    char reason[64];
+
+    (void)state;
+    int before = ask_on(client, reason);
+    test_write_file(bare->directory, "ca.pem", test_authority_pem(next));
+    bool reloaded = rpc_server_reload_certificates(bare->server, problem);
+    int after = ask_on(client, reason);
+    test_authority_free(next);
+    dues_client_close(client);
+    rpc_bare_free(bare);
+
+    assert_int_equal(before, DUES_OK);
+    assert_true(reloaded);
+    assert_int_equal(after, DUES_UNAUTHENTICATED);
+    assert_string_equal(reason, "CERTIFICATE_NOT_ACCEPTED");
+}
+
+static void tells_when_what_it_serves_and_trusts_ends(void **state)
+{
+    struct rpc_bare *bare = rpc_bare_new(NULL);
+    struct test_authority *next = test_authority_new(bare->arena, "next");
+    struct measures *measures = measures_new();
+    char problem[RPC_PROBLEM_SIZE];
+    size_t size;
+
+    (void)state;
+    test_write_file(bare->directory, "ca.pem",
+                    arena_printf(bare->arena, "%s%s", test_authority_pem(bare->authority),
+                                 test_authority_pem(next)));
+    rpc_server_reload_certificates(bare->server, problem);
+    rpc_server_measure_certificates(bare->server, measures);
+    const char *text = arena_strdup(bare->arena, measures_text(measures, &size));
+    size_t authorities = 0;
+    for (const char *at = text; (at = strstr(at, "role=\"client_ca\"")) != NULL; at++)
+        authorities++;
+    const char *server = strstr(text, "role=\"server\"");
+    bool ends_in_2100 = server != NULL && strstr(server, "} 4102444800") != NULL;
+    bool tells_of_keys = strstr(text, "dues_revoked_keys 0") != NULL;
+    measures_free(measures);
+    test_authority_free(next);
+    rpc_bare_free(bare);
+
+    assert_int_equal(authorities, 2);
+    assert_true(ends_in_2100);
+    assert_true(tells_of_keys);
 }
 
 int main(void)
@@ -199,7 +222,10 @@ int main(void)
         cmocka_unit_test(serves_a_new_certificate_without_being_told),
         cmocka_unit_test(trusts_a_new_authority_and_no_more_the_old),
         cmocka_unit_test(keeps_the_old_ones_when_the_new_do_not_fit),
-        cmocka_unit_test(rotates_under_load_without_a_failed_call),
+        cmocka_unit_test(refuses_a_certificate_that_ends_while_its_connection_is_open),
+        cmocka_unit_test(
+            refuses_on_open_connections_what_an_authority_issued_that_is_trusted_no_more),
+        cmocka_unit_test(tells_when_what_it_serves_and_trusts_ends),
     };
 
     return cmocka_run_group_tests_name("certificates", tests, NULL, NULL);
