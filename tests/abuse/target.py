@@ -1,18 +1,23 @@
-"""The server under attack: the shipped duesd with a PostgreSQL of its own, a member in it, and an insider's key."""
+"""The server under attack: the shipped duesd with a PostgreSQL of its own, a member in it, and an insider's key.
+
+Beside it a second duesd on the same database, which nobody attacks: what its good client suffers comes from the machine.
+"""
 
 import os
+import socket
 import subprocess
 import sys
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "..", "fault"))
-from environment import Broken, Environment  # noqa: E402
+from environment import Broken, Environment, die_with_parent, until  # noqa: E402
 
 import http2_raw as h2  # noqa: E402
 
 PAYMENT = b"/dues.payment.v1.PaymentService/"
 MEMBERSHIP = b"/dues.membership.v1.MembershipService/"
 SETTINGS = {
+    "metrics_listen": "off",
     "log_level": "error",  # a line for every refused call would measure the disk
     # What never ends is cut after these, and the vectors wait for it.
     "deadline_default_ms": 2000,
@@ -45,6 +50,7 @@ class Target:
         self.environment = Environment(build, directory, SETTINGS)
         self.deadline_max = SETTINGS["deadline_max_ms"] / 1000
         self.restarts = 0
+        self.control = None
 
     def open(self):
         self.environment.make()
@@ -56,6 +62,25 @@ class Target:
         self.attacker = h2.Identity(self.certificates, INSIDER)
         self.good = h2.Identity(self.certificates, "service-billing")
         self._make_member()
+        self._start_control()
+
+    def _start_control(self):
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            self.control_address = f"127.0.0.1:{free.getsockname()[1]}"
+        with open(self.environment.configuration, encoding="utf-8") as file:
+            lines = [line for line in file if line.split("=")[0].strip() not in ("listen", "sandbox_journal")]
+        configuration = os.path.join(self.environment.directory, "control.conf")
+        with open(configuration, "w", encoding="utf-8") as file:
+            file.write("".join(lines) + f"listen = {self.control_address}\n"
+                       f"sandbox_journal = {self.environment.journal}.beside\n")
+        self.control = subprocess.Popen(  # pylint: disable=consider-using-with
+            [os.path.join(self.environment.build, "duesd"), "serve", "--config", configuration],
+            stdin=subprocess.DEVNULL, stdout=self.environment.log, stderr=self.environment.log,
+            preexec_fn=die_with_parent)
+        until(lambda: self.control.poll() is not None or self.greet(address=self.control_address) is None,
+              "the server that nobody attacks")
+        if self.control.poll() is not None:
+            raise Broken(f"the server that nobody attacks ended with {self.control.returncode}")
 
     def _make_insider(self):
         """Signed by the client authority, as `dues dev` signs its own."""
@@ -110,10 +135,10 @@ class Target:
     def open_descriptors(self):
         return len(os.listdir(f"/proc/{self.pid()}/fd"))
 
-    def greet(self, patience=5):
+    def greet(self, patience=5, address=None):
         """A new good connection and a call on it: None, or what went wrong."""
         try:
-            connection = h2.Connection(self.address, self.good)
+            connection = h2.Connection(address or self.address, self.good)
         except OSError as error:
             return f"no new connection: {error}"
         status, _ = connection.ask(1, h2.request_block(self.path), self.payload, patience)
@@ -130,4 +155,7 @@ class Target:
         self.restarts += 1
 
     def close(self):
+        if self.control is not None:
+            self.control.terminate()
+            self.control.wait()
         return self.environment.stop()

@@ -47,6 +47,7 @@ def zero_window(attack):
         connection = attack.connect(own_settings=((h2.HEADER_TABLE_SIZE, 0), (h2.INITIAL_WINDOW_SIZE, 0)))
         connection.push(b"".join(h2.request(stream, block, target.list_payload) for stream in h2.streams(100)))
         connections.append(connection)
+        attack.hold(connections, 0.15)  # it is the answers that pile up, not the questions
     attack.hold(connections, 6)
     open_still = sum(1 for connection in connections if connection.cut is None)
     refused = sum(1 for connection in connections for one in connection.streams.values() if one.status() == 8)
