@@ -10,6 +10,7 @@ static const struct pg_statement load = {
            "       (SELECT t.clock_time FROM test_clock t"
            "         WHERE t.test_clock_id = c.test_clock_id) AS clock_time"
            "  FROM customer c WHERE c.customer_id = $1",
+    .is_lookup = true,
 };
 
 void customer_from_row(struct call *call, const struct pg_rows *rows, size_t row,
@@ -43,6 +44,7 @@ const struct error *customer_load(struct call *call, struct uuid id, struct cust
 static const struct pg_statement load_clock = {
     .name = "test_clock_load",
     .sql = "SELECT clock_time FROM test_clock WHERE test_clock_id = $1 AND delete_time IS NULL",
+    .is_lookup = true,
 };
 
 const struct error *test_clock_load(struct call *call, struct uuid id, int64_t *now_us)

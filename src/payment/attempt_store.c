@@ -16,6 +16,7 @@ const struct pg_statement attempt_find_statement = {
            "       coalesce(greatest(extract(epoch FROM lease_until - clock_timestamp())"
            "                         * 1000000, 0), 0)::bigint AS lease_left_us"
            "  FROM attempt WHERE customer_id = $1 AND attempt_id = $2",
+    .is_lookup = true,
 };
 
 const struct error *attempt_find(struct call *call, struct uuid customer, struct uuid id,

@@ -10,6 +10,46 @@
 #include "payment/payment_proto.h"
 #include "pg/replay.h"
 
+const struct pg_statement payment_ground_statement = {
+    .name = "payment_ground",
+    .sql = "SELECT " REPLAY_COLUMNS(
+        "$5") ", t.clock_time, m.payment_method_id, m.gateway,"
+              "       m.token_sealed, m.state = 'ACTIVE' AS is_usable"
+              "  FROM customer c"
+              "  LEFT JOIN test_clock t ON t.test_clock_id = c.test_clock_id"
+              "  LEFT JOIN recorded_request r ON r.customer_id = $1 AND r.caller = $2"
+              "       AND r.method = $3 AND r.request_id = $4"
+              "  LEFT JOIN payment_method m ON m.customer_id = $1 AND m.payment_method_id = $6"
+              " WHERE c.customer_id = $1",
+    .is_lookup = true,
+};
+
+const struct error *payment_ground_load(struct call *call, struct uuid customer,
+                                        struct uuid payment_method, struct payment_ground *ground)
+{
+    struct pg_rows rows;
+
+    *ground = (struct payment_ground){.first = UUID_NIL};
+    TRY(pg_read(call, customer, &payment_ground_statement,
+                PG_PARAMS(pg_uuid(customer), REPLAY_PARAMS(call), pg_uuid(payment_method)), &rows));
+    if (rows.count == 0)
+        return not_found(call, "CUSTOMER_NOT_FOUND",
+                         name_make(call->arena, "customers/{}", &customer));
+    TRY(replay_from_row(call, &rows, &ground->replayed, &ground->first));
+    ground->now_us =
+        pg_is_null(&rows, 0, "clock_time") ? call->now_us : pg_get_time(&rows, 0, "clock_time");
+    ground->has_method = !pg_is_null(&rows, 0, "payment_method_id");
+    ground->method = (struct payment_method){
+        .customer = customer,
+        .id = payment_method,
+        .gateway = pg_get_text(&rows, 0, "gateway"),
+        .is_usable = pg_get_bool(&rows, 0, "is_usable"),
+    };
+    ground->method.token_sealed.data =
+        pg_get_bytes(&rows, 0, "token_sealed", &ground->method.token_sealed.size);
+    return NULL;
+}
+
 const struct pg_statement charge_record_statement = {
     .name = "payment_create",
     .sql = "SELECT outcome, answer, object_id"
@@ -114,6 +154,7 @@ const struct pg_statement charge_restore_statement = {
            "  FROM payment p JOIN payment_method m"
            "    ON m.customer_id = p.customer_id AND m.payment_method_id = p.payment_method_id"
            " WHERE p.customer_id = $1 AND p.payment_id = $2 AND m.customer_id = $1",
+    .is_lookup = true,
 };
 
 const struct error *charge_restore(struct call *call, const struct customer *customer,

@@ -67,12 +67,10 @@ static const struct error *answer_as_it_stands(struct call *call, struct uuid cu
 }
 
 static const struct error *prepare(struct call *call, const Request *req,
-                                   const struct intent *intent, struct charge *charge)
+                                   const struct intent *intent, const struct payment_ground *ground,
+                                   struct charge *charge)
 {
-    struct customer customer;
-
-    TRY(customer_load(call, intent->customer, &customer));
-    if (!uuid_equal(intent->method_names[0], intent->customer))
+    if (!uuid_equal(intent->method_names[0], intent->customer) || !ground->has_method)
         return not_found(call, "PAYMENT_METHOD_NOT_FOUND",
                          name_make(call->arena, PAYMENT_METHOD_PATTERN, intent->method_names));
     *charge = (struct charge){
@@ -80,7 +78,7 @@ static const struct error *prepare(struct call *call, const Request *req,
         .description = req->payment->description,
         .invoice = UUID_NIL,
     };
-    return charge_prepare(call, &customer, intent->method_names[1], charge);
+    return charge_prepare_by(call, &ground->method, ground->now_us, charge);
 }
 
 static const struct error *pay(struct call *call, const struct charge *charge, Reply *reply)
@@ -99,18 +97,18 @@ const struct error *create_payment(struct call *call, const void *request, void 
     const Request *req = request;
     enum charge_recorded recorded;
     struct intent intent;
+    struct payment_ground ground;
     struct charge charge;
     struct uuid first;
-    bool replayed;
 
     TRY(validate(call, req, &intent));
     TRY(owner_check(call, intent.customer, "CUSTOMER_NOT_FOUND", req->parent));
-    TRY(replay_find(call, intent.customer, &replayed, &first));
-    if (replayed)
+    TRY(payment_ground_load(call, intent.customer, intent.method_names[1], &ground));
+    if (ground.replayed)
         return NULL;
-    if (!uuid_is_nil(first))
-        return answer_as_it_stands(call, intent.customer, first, reply);
-    TRY(prepare(call, req, &intent, &charge));
+    if (!uuid_is_nil(ground.first))
+        return answer_as_it_stands(call, intent.customer, ground.first, reply);
+    TRY(prepare(call, req, &intent, &ground, &charge));
     TRY(charge_record(call, &charge, &recorded, &first));
     switch (recorded) {
     case CHARGE_RECORDED:

@@ -7,6 +7,7 @@
 #include "base/owner.h"
 #include "payment/charge.h"
 #include "payment/payment.h"
+#include "payment/payment_method.h"
 #include "payment/refund.h"
 
 #define CREATE_PAYMENT_METHOD "/dues.payment.v1.PaymentService/CreatePayment"
@@ -96,6 +97,20 @@ void attempt_ask(struct call *call, const struct attempt_ask *ask, struct gatewa
 
 /* charge_store.c */
 
+/* All that CreatePayment rests on, from one look. */
+struct payment_ground {
+    bool replayed;     /* call->recorded holds the first answer; nothing else is set */
+    struct uuid first; /* what the first request with this id made; UUID_NIL: it is the first */
+    int64_t now_us;    /* the customer's present */
+    bool has_method;
+    struct payment_method method;
+};
+
+/* Fails with NOT_FOUND CUSTOMER_NOT_FOUND, INVALID_ARGUMENT REQUEST_ID_REUSED. */
+const struct error *payment_ground_load(struct call *call, struct uuid customer,
+                                        struct uuid payment_method, struct payment_ground *ground)
+    MUST_CHECK;
+
 enum charge_recorded { CHARGE_RECORDED, CHARGE_REPLAYED, CHARGE_RUNNING };
 
 /* Steps T1 and T2 of CreatePayment.  CHARGE_RUNNING: `*object` is the payment of the first request.
@@ -115,8 +130,8 @@ struct gateway_request refund_request(struct call *call, const struct refund *re
 extern const struct pg_statement payment_load_statement, payment_list_statement;
 extern const struct pg_statement attempt_find_statement, attempt_driven_statement;
 extern const struct pg_statement attempt_claim_statement, attempt_give_up_statement;
-extern const struct pg_statement charge_record_statement, charge_settle_statement,
-    charge_restore_statement;
+extern const struct pg_statement payment_ground_statement, charge_record_statement,
+    charge_settle_statement, charge_restore_statement;
 extern const struct pg_statement refund_load_statement, refund_list_statement;
 extern const struct pg_statement refund_prepare_statement, refund_record_statement,
     refund_settle_statement;

@@ -36,6 +36,7 @@ const struct pg_statement payment_method_load_statement = {
     .name = "payment_method_load",
     .sql = "SELECT " METHOD_COLUMNS " FROM payment_method m"
            " WHERE m.customer_id = $1 AND m.payment_method_id = $2",
+    .is_lookup = true,
 };
 
 const struct error *payment_method_load(struct call *call, struct uuid customer, struct uuid id,

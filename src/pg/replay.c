@@ -25,10 +25,31 @@ static void answer_again(struct call *call, const struct pg_rows *rows)
     call->replayed = true;
 }
 
+const struct error *replay_from_row(struct call *call, const struct pg_rows *rows, bool *found,
+                                    struct uuid *object)
+{
+    *found = false;
+    if (object != NULL)
+        *object = UUID_NIL;
+    if (pg_is_null(rows, 0, "same"))
+        return NULL;
+    if (!pg_get_bool(rows, 0, "same"))
+        return request_id_reused(call);
+    if (object != NULL)
+        *object = pg_get_uuid(rows, 0, "object_id");
+    if (pg_is_null(rows, 0, "answer"))
+        return NULL;
+    answer_again(call, rows);
+    *found = true;
+    return NULL;
+}
+
 static const struct pg_statement find_request = {
     .name = "replay_find",
-    .sql = "SELECT request_hash = $5 AS same, answer, object_id FROM recorded_request"
-           " WHERE customer_id = $1 AND caller = $2 AND method = $3 AND request_id = $4",
+    .sql = "SELECT " REPLAY_COLUMNS(
+        "$5") " FROM recorded_request r"
+              " WHERE customer_id = $1 AND caller = $2 AND method = $3 AND request_id = $4",
+    .is_lookup = true,
 };
 
 const struct error *replay_find(struct call *call, struct uuid customer, bool *found,
@@ -43,17 +64,7 @@ const struct error *replay_find(struct call *call, struct uuid customer, bool *f
         return NULL;
     TRY(pg_read(call, customer, &find_request, PG_PARAMS(pg_uuid(customer), REPLAY_PARAMS(call)),
                 &rows));
-    if (rows.count == 0)
-        return NULL;
-    if (!pg_get_bool(&rows, 0, "same"))
-        return request_id_reused(call);
-    if (object != NULL)
-        *object = pg_get_uuid(&rows, 0, "object_id");
-    if (pg_is_null(&rows, 0, "answer"))
-        return NULL;
-    answer_again(call, &rows);
-    *found = true;
-    return NULL;
+    return rows.count == 0 ? NULL : replay_from_row(call, &rows, found, object);
 }
 
 const struct error *replay_outcome(struct call *call, const struct pg_rows *rows, bool *found)

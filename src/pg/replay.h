@@ -26,6 +26,14 @@ const struct error *replay_find(struct call *call, struct uuid customer, bool *f
                                 struct uuid *object) MUST_CHECK;
 
 /*
+ * The same from a statement that looks for other things too: it selects the columns of
+ * REPLAY_COLUMNS, of recorded_request as `r`, all NULL when there is no row.
+ */
+#define REPLAY_COLUMNS(hash) "r.request_hash = " hash " AS same, r.answer, r.object_id"
+const struct error *replay_from_row(struct call *call, const struct pg_rows *rows, bool *found,
+                                    struct uuid *object) MUST_CHECK;
+
+/*
  * Reads the outcome of a step function's request_record from the columns `outcome`
  * ('new' | 'replay' | 'running' | 'reused'), `answer` and `object_id`.  As replay_find for 'replay'
  * and 'reused'; 'running' is ABORTED REQUEST_IN_PROGRESS with RetryInfo; 'new' leaves `*found`
