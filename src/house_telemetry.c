@@ -7,6 +7,7 @@
 #include <inttypes.h>
 
 #include "base/bug.h"
+#include "base/fiber.h"
 #include "base/text.h"
 #include "edge/edge.h"
 #include "payment/payment_measure.h"
@@ -26,6 +27,8 @@ static void measure(void *owner, struct measures *out)
     edge_measure(out);
     rpc_server_measure(view->server, out);
     rpc_server_measure_certificates(view->server, out);
+    fiber_pool_measure(view->house->fibers, out);
+    pg_measure(view->house->pg, out);
     jobs_measure(view->house->jobs, out);
     payment_measure(view->house->payment_counts, out);
 }

@@ -36,9 +36,6 @@ static const struct measure refused = {"dues_rpc_refused_total",
 static const struct measure limit = {"dues_admission_limit",
                                      "Calls that may wait for the database at the same time.",
                                      MEASURE_GAUGE, MEASURE_PLAIN};
-static const struct measure fibers = {"dues_fibers",
-                                      "Fibers that live: running calls and obligations.",
-                                      MEASURE_GAUGE, MEASURE_PLAIN};
 
 static void measure_method(const char *service, const char *method,
                            const struct rpc_durations *durations, struct measures *out)
@@ -117,8 +114,6 @@ void rpc_server_measure(struct rpc_server *server, struct measures *out)
                        atomic_load_explicit(&server->counts.refused[i], memory_order_relaxed));
     measure_number(out, &limit, MEASURE_NO_LABELS,
                    atomic_load_explicit(&server->admission.limit, memory_order_relaxed));
-    measure_number(out, &fibers, MEASURE_NO_LABELS,
-                   (int64_t)fiber_pool_live(server->house->fibers));
 }
 
 size_t rpc_server_describe_calls(struct rpc_server *server, struct rpc_call_view *views,
