@@ -22,6 +22,8 @@
 #include "gateway/sandbox/sandbox.h"
 #include "house_telemetry.h"
 #include "jobs/jobs.h"
+#include "membership/entitlement_cache.h"
+#include "membership/entitlement_feed.h"
 #include "membership/membership.h"
 #include "payment/charge.h"
 #include "payment/payment.h"
@@ -68,6 +70,7 @@ struct opened_house {
     struct secrets *secrets;
     struct gateways gateways;
     struct sandbox *sandbox;
+    struct entitlement_feed *feed; /* NULL: nothing is remembered */
     struct rpc_server *server;
     struct house_view view;
     struct telemetry *telemetry; /* NULL: metrics_listen = off */
@@ -125,6 +128,10 @@ static bool open_rooms(struct opened_house *opened, char problem[HOUSE_PROBLEM_S
     house->gateways = &opened->gateways;
     house->purposes = purposes;
     house->payment_counts = payment_counts_open();
+    if (settings->entitlement_cache_max > 0) {
+        house->entitlements = entitlement_cache_open(house->clock, settings->entitlement_cache_max);
+        opened->feed = entitlement_feed_open(house);
+    }
     house->jobs = jobs_open(house, job_kinds, ARRAY_LENGTH(job_kinds));
     return true;
 }
@@ -296,6 +303,8 @@ bool house_close(struct opened_house *opened)
     rpc_server_close(opened->server);
     if (house->jobs != NULL)
         jobs_close(house->jobs);
+    entitlement_feed_close(opened->feed);
+    entitlement_cache_close(house->entitlements);
     payment_counts_close(house->payment_counts);
     if (opened->sandbox != NULL)
         sandbox_close(opened->sandbox);

@@ -10,6 +10,7 @@
 #include "base/fiber.h"
 #include "base/text.h"
 #include "edge/edge.h"
+#include "membership/entitlement_cache.h"
 #include "payment/payment_measure.h"
 #include "pg/lanes.h"
 #include "rpc/server.h"
@@ -31,6 +32,7 @@ static void measure(void *owner, struct measures *out)
     pg_measure(view->house->pg, out);
     jobs_measure(view->house->jobs, out);
     payment_measure(view->house->payment_counts, out);
+    entitlement_cache_measure(view->house->entitlements, out);
 }
 
 static const char *describe_call(struct arena *arena, const struct rpc_call_view *call)

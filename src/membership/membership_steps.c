@@ -5,6 +5,7 @@
  */
 #include "base/bug.h"
 #include "base/text.h"
+#include "membership/entitlement_cache.h"
 #include "membership/membership_store.h"
 #include "membership/statements.h"
 #include "pg/replay.h"
@@ -100,10 +101,14 @@ static void put_key(struct step *step, const struct obligation *obligation)
             PG_PARAMS(pg_null(PG_TEXT), pg_null(PG_TEXT), pg_null(PG_TEXT), pg_null(PG_BYTES)));
 }
 
+/* Also a step that failed may have been recorded, or may yet be: then the feed tells. */
 static const struct error *run(struct step *step, struct uuid customer,
                                const struct pg_statement *statement, struct pg_rows *rows)
 {
-    return pg_write(step->call, customer, statement, params_of(step), rows);
+    const struct error *error = pg_write(step->call, customer, statement, params_of(step), rows);
+
+    entitlement_cache_forget(step->call->house->entitlements, customer);
+    return error;
 }
 
 /* What a step of a customer's request answers. */

@@ -48,6 +48,7 @@ static void membership_from_row(const struct pg_rows *rows, size_t row, struct m
 const struct pg_statement membership_load_statement = {
     .name = "membership_load",
     .sql = "SELECT " COLUMNS " FROM membership WHERE customer_id = $1 AND membership_id = $2",
+    .is_lookup = true,
 };
 
 const struct error *membership_load(struct call *call, struct uuid customer, struct uuid id,
@@ -79,6 +80,7 @@ const struct pg_statement membership_due_statement = {
            "  LEFT JOIN invoice i ON i.customer_id = m.customer_id"
            "       AND i.membership_id = m.membership_id AND i.due_time = m.period_end"
            " WHERE m.customer_id = $1 AND m.membership_id = $2",
+    .is_lookup = true,
 };
 
 const struct error *membership_due_load(struct call *call, struct uuid customer, struct uuid id,
@@ -136,6 +138,37 @@ const struct pg_statement entitlement_facts_statement = {
     .is_lookup = true,
 };
 
+/* The same, and whether it may be remembered. */
+const struct pg_statement entitlement_facts_clocked_statement = {
+    .name = "entitlement_facts_clocked",
+    .sql = "SELECT f.*, c.test_clock_id IS NOT NULL AS is_on_clock"
+           "  FROM entitlement_facts($1, $2, $3) f, customer c WHERE c.customer_id = $1",
+    .is_lookup = true,
+};
+
+static const struct error *facts_from_rows(struct call *call, struct uuid customer,
+                                           const struct pg_rows *rows,
+                                           struct entitlement_facts *facts)
+{
+    if (rows->count == 0)
+        return not_found(call, "CUSTOMER_NOT_FOUND",
+                         name_make(call->arena, "customers/{}", &customer));
+    *facts = (struct entitlement_facts){
+        .now_us = pg_get_time(rows, 0, "customer_now"),
+        .open_tier = pg_get_text(rows, 0, "open_tier_id"),
+        .has_membership = !pg_is_null(rows, 0, "membership_id"),
+        .granted = pg_get_bool(rows, 0, "granted"),
+        .membership = pg_get_uuid(rows, 0, "membership_id"),
+        .tier = pg_get_text(rows, 0, "tier_id"),
+        .period_end_us = pg_get_time(rows, 0, "period_end"),
+        .access_end_us = pg_get_time(rows, 0, "access_end_time"),
+        .cancel_at_period_end = pg_get_bool(rows, 0, "cancel_at_period_end"),
+    };
+    if (facts->has_membership)
+        facts->state = membership_state_from_name(pg_get_text(rows, 0, "state"));
+    return NULL;
+}
+
 const struct error *entitlement_facts_load(struct call *call, struct uuid customer,
                                            const char *entitlement, struct entitlement_facts *facts)
 {
@@ -143,22 +176,20 @@ const struct error *entitlement_facts_load(struct call *call, struct uuid custom
 
     TRY(pg_read(call, customer, &entitlement_facts_statement,
                 PG_PARAMS(pg_uuid(customer), pg_text(entitlement), pg_time(call->now_us)), &rows));
-    if (rows.count == 0)
-        return not_found(call, "CUSTOMER_NOT_FOUND",
-                         name_make(call->arena, "customers/{}", &customer));
-    *facts = (struct entitlement_facts){
-        .now_us = pg_get_time(&rows, 0, "customer_now"),
-        .open_tier = pg_get_text(&rows, 0, "open_tier_id"),
-        .has_membership = !pg_is_null(&rows, 0, "membership_id"),
-        .granted = pg_get_bool(&rows, 0, "granted"),
-        .membership = pg_get_uuid(&rows, 0, "membership_id"),
-        .tier = pg_get_text(&rows, 0, "tier_id"),
-        .period_end_us = pg_get_time(&rows, 0, "period_end"),
-        .access_end_us = pg_get_time(&rows, 0, "access_end_time"),
-        .cancel_at_period_end = pg_get_bool(&rows, 0, "cancel_at_period_end"),
-    };
-    if (facts->has_membership)
-        facts->state = membership_state_from_name(pg_get_text(&rows, 0, "state"));
+    return facts_from_rows(call, customer, &rows, facts);
+}
+
+const struct error *entitlement_facts_clocked_load(struct call *call, struct uuid customer,
+                                                   const char *entitlement,
+                                                   struct entitlement_facts *facts,
+                                                   bool *is_on_clock)
+{
+    struct pg_rows rows;
+
+    TRY(pg_read(call, customer, &entitlement_facts_clocked_statement,
+                PG_PARAMS(pg_uuid(customer), pg_text(entitlement), pg_time(call->now_us)), &rows));
+    TRY(facts_from_rows(call, customer, &rows, facts));
+    *is_on_clock = pg_get_bool(&rows, 0, "is_on_clock");
     return NULL;
 }
 

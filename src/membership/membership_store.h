@@ -52,6 +52,12 @@ const struct error *entitlement_facts_load(struct call *call, struct uuid custom
                                            const char *entitlement, struct entitlement_facts *facts)
     MUST_CHECK;
 
+/* The same; `*is_on_clock`: the customer lives in the time of a test clock. */
+const struct error *entitlement_facts_clocked_load(struct call *call, struct uuid customer,
+                                                   const char *entitlement,
+                                                   struct entitlement_facts *facts,
+                                                   bool *is_on_clock) MUST_CHECK;
+
 /* The customer's newest usable payment method made since; UUID_NIL when there is none. */
 const struct error *payment_method_newer(struct call *call, const struct membership *membership,
                                          struct uuid *method) MUST_CHECK;

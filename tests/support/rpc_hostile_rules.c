@@ -17,6 +17,8 @@ static const struct field_rule rules[] = {
     {"dues.type.v1.Money", "minor_units", FIELD_MINOR_UNITS, 0},
     {"google.protobuf.Timestamp", "seconds", FIELD_SECONDS, 0},
     {"google.protobuf.Timestamp", "nanos", FIELD_NANOS, 0},
+    {"google.protobuf.Duration", "seconds", FIELD_SECONDS, 0},
+    {"google.protobuf.Duration", "nanos", FIELD_NANOS, 0},
 
     {AUTH("SignUpRequest"), "email", FIELD_EMAIL, 0},
     {AUTH("SignUpRequest"), "password", FIELD_PASSWORD_NEW, 0},
@@ -113,6 +115,7 @@ static const struct field_rule rules[] = {
     {MEMBERSHIP("CancelMembershipRequest"), "when", FIELD_CHOICE, 0},
     {MEMBERSHIP("CheckEntitlementRequest"), "customer", FIELD_NAME, 0},
     {MEMBERSHIP("CheckEntitlementRequest"), "entitlement", FIELD_ENTITLEMENT, 0},
+    {MEMBERSHIP("CheckEntitlementRequest"), "max_staleness", FIELD_MESSAGE_OPTIONAL, 0},
     {MEMBERSHIP("ListInvoicesRequest"), "parent", FIELD_NAME, 0},
 
     {SANDBOX("CreateTestClockRequest"), "test_clock", FIELD_MESSAGE, 0},
