@@ -23,7 +23,7 @@ typedef int ssl_read_function(SSL *ssl, void *buffer, int size);
 typedef int ssl_read_ex_function(SSL *ssl, void *buffer, size_t size, size_t *got);
 
 struct session {
-    atomic_uint turns; /* hands the state from the thread of one read to that of the next */
+    atomic_uint reads;          /* hands the rest from the thread of one read to that of the next */
     enum frame_verdict verdict; /* not FRAME_FINE: it was cut */
     const struct clock *clock;
     struct frame_limits limits;
@@ -111,53 +111,51 @@ static void raise_error(const struct session *session)
                    frame_verdict_name(session->verdict));
 }
 
-static bool is_cut(struct session *session)
+/* Takes the state over from the thread that read before.  True: the session was cut. */
+static bool begin_read(const struct session *session)
 {
     if (session == NULL)
         return false;
-    (void)atomic_load_explicit(&session->turns, memory_order_acquire);
+    (void)atomic_load_explicit(&session->reads, memory_order_acquire);
     if (session->verdict == FRAME_FINE)
         return false;
     raise_error(session);
     return true;
 }
 
-/* False: the session is cut now. */
-static bool let_pass(struct session *session, const uint8_t *bytes, size_t size)
+/* Hands it to the thread that reads next.  True: the session is cut now. */
+static bool end_read(struct session *session, const uint8_t *bytes, size_t size)
 {
     if (session == NULL)
-        return true;
-    session->verdict = frame_parser_feed(&session->parser, &session->limits, bytes, size,
-                                         clock_monotonic_us(session->clock));
-    bool fine = session->verdict == FRAME_FINE;
-    if (!fine) {
+        return false;
+    if (size > 0)
+        session->verdict = frame_parser_feed(&session->parser, &session->limits, bytes, size,
+                                             clock_monotonic_us(session->clock));
+    bool cut = session->verdict != FRAME_FINE;
+    if (cut) {
         atomic_fetch_add(&frame_guard_refused[session->verdict], 1);
         raise_error(session);
     }
-    atomic_fetch_add_explicit(&session->turns, 1, memory_order_release);
-    return fine;
+    atomic_fetch_add_explicit(&session->reads, 1, memory_order_release);
+    return cut;
 }
 
 int interposed_ssl_read(SSL *ssl, void *buffer, int size)
 {
     struct session *session = session_of(ssl);
 
-    if (is_cut(session))
+    if (begin_read(session))
         return -1;
     int got = real_ssl_read(ssl, buffer, size);
-    if (got > 0 && !let_pass(session, buffer, (size_t)got))
-        return -1;
-    return got;
+    return end_read(session, buffer, got > 0 ? (size_t)got : 0) ? -1 : got;
 }
 
 int interposed_ssl_read_ex(SSL *ssl, void *buffer, size_t size, size_t *got)
 {
     struct session *session = session_of(ssl);
 
-    if (is_cut(session))
+    if (begin_read(session))
         return 0;
     int worked = real_ssl_read_ex(ssl, buffer, size, got);
-    if (worked == 1 && !let_pass(session, buffer, *got))
-        return 0;
-    return worked;
+    return end_read(session, buffer, worked == 1 ? *got : 0) ? 0 : worked;
 }

@@ -157,6 +157,7 @@ static void serves_after_the_descriptors_ran_out(void **state)
     int clients[CLIENTS];
     int fillers[FILLERS];
     struct rlimit usual;
+    assert_true(becomes(CONNECTIONS, 0));
     int64_t before = measured(SHED("descriptors"));
     for (int i = 0; i < CLIENTS; i++)
         clients[i] = tcp_socket();
@@ -169,7 +170,10 @@ static void serves_after_the_descriptors_ran_out(void **state)
     int connected = 0;
     for (int i = 0; i < CLIENTS; i++)
         connected += tcp_connect(clients[i], bare->target);
-    bool all_shed = becomes(SHED("descriptors"), before + connected);
+    /* But for one or two: gRPC looks at the files of the certificates now and then. */
+    for (int i = 0; i < PATIENCE && measured(SHED("descriptors")) < before + CLIENTS - 2; i++)
+        usleep(10 * 1000);
+    int64_t shed = measured(SHED("descriptors")) - before;
     for (int i = 0; i < CLIENTS; i++)
         close(clients[i]);
     int statuses[5];
@@ -180,7 +184,7 @@ static void serves_after_the_descriptors_ran_out(void **state)
     assert_int_equal(setrlimit(RLIMIT_NOFILE, &usual), 0);
 
     assert_int_equal(connected, CLIENTS);
-    assert_true(all_shed);
+    assert_in_range(shed, CLIENTS - 2, CLIENTS);
     for (size_t i = 0; i < ARRAY_LENGTH(statuses); i++)
         assert_int_equal(statuses[i], DUES_OK);
 }
@@ -262,15 +266,16 @@ static void cuts_a_flood_of_small_data(void **state)
     cut(*state, flood_with_small_data, REFUSED("small_data_rate"));
 }
 
-static void flood_with_pings(struct http2 *http2)
+/* gRPC has rules of its own for PING. */
+static void flood_with_settings(struct http2 *http2)
 {
-    for (int i = 0; i < 5000 && http2_send(http2, HTTP2_PING, 0, 0, "12345678", 8); i++)
+    for (int i = 0; i < 5000 && http2_send(http2, HTTP2_SETTINGS, 0, 0, NULL, 0); i++)
         continue;
 }
 
-static void cuts_a_flood_of_pings(void **state)
+static void cuts_a_flood_of_settings(void **state)
 {
-    cut(*state, flood_with_pings, REFUSED("pings_rate"));
+    cut(*state, flood_with_settings, REFUSED("settings_rate"));
 }
 
 static void send_a_long_frame(struct http2 *http2)
@@ -319,27 +324,36 @@ static void lets_a_busy_client_be(void **state)
     assert_int_equal(refused_in_all(), before);
 }
 
-/* As grpc-go does, with every call; without calls, a tenth of them is too much. */
-static void lets_pings_come_with_calls(void **state)
+/* A PING and a WINDOW_UPDATE with every call, as grpc-go does, and a message in parts. */
+static bool call_as_others_do(struct http2 *http2, uint32_t stream)
+{
+    static const uint8_t increment[] = {0, 0, 0, 1};
+    static const char message[] = {0, 0, 0, 0, 0};
+
+    return http2_call(http2, stream, method) &&
+           http2_send(http2, HTTP2_DATA, 0, stream, message, 1) &&
+           http2_send(http2, HTTP2_DATA, 0, stream, message + 1, 4) &&
+           http2_send(http2, HTTP2_DATA, HTTP2_END_STREAM, stream, NULL, 0) &&
+           http2_wait(http2, stream) &&
+           http2_send(http2, HTTP2_WINDOW_UPDATE, 0, 0, increment, sizeof increment) &&
+           http2_send(http2, HTTP2_PING, 0, 0, "12345678", 8);
+}
+
+/* More of each than its limit would have in that time. */
+static void lets_come_with_calls_what_comes_with_calls(void **state)
 {
     struct rpc_bare *bare = *state;
-    static const uint8_t increment[] = {0, 0, 0, 1};
+    enum { CALLS = 800 };
     struct http2 *http2 = http2_open(bare->target, bare->service);
     int64_t before = refused_in_all();
-    bool sent = true;
+    uint32_t done = 0;
 
-    for (uint32_t i = 0; i < 80 && sent; i++)
-        sent = http2_call(http2, 1 + 2 * i, method) &&
-               http2_send(http2, HTTP2_DATA, HTTP2_END_STREAM, 1 + 2 * i, "\0\0\0\0", 5) &&
-               http2_send(http2, HTTP2_WINDOW_UPDATE, 0, 0, increment, sizeof increment) &&
-               http2_send(http2, HTTP2_PING, 0, 0, "12345678", 8);
-    assert_true(sent);
-    assert_int_equal(refused_in_all(), before);
-    flood_with_pings(http2);
-    bool was_cut = http2_is_cut(http2);
+    while (done < CALLS && call_as_others_do(http2, 1 + 2 * done))
+        done++;
     http2_close(http2);
 
-    assert_true(was_cut);
+    assert_int_equal(done, CALLS);
+    assert_int_equal(refused_in_all(), before);
 }
 
 static struct edge_identity identity_of(const struct rpc_bare *bare)
@@ -412,11 +426,11 @@ int main(void)
         cmocka_unit_test(cuts_empty_continuations),
         cmocka_unit_test(cuts_rapid_resets),
         cmocka_unit_test(cuts_a_flood_of_small_data),
-        cmocka_unit_test(cuts_a_flood_of_pings),
+        cmocka_unit_test(cuts_a_flood_of_settings),
         cmocka_unit_test(cuts_a_frame_that_is_too_long),
         cmocka_unit_test(cuts_push_promise),
         cmocka_unit_test(lets_a_busy_client_be),
-        cmocka_unit_test(lets_pings_come_with_calls),
+        cmocka_unit_test(lets_come_with_calls_what_comes_with_calls),
         cmocka_unit_test(proves_that_the_guards_are_there),
         cmocka_unit_test(says_why_the_self_test_found_nobody),
         cmocka_unit_test(sees_that_a_guard_is_missing),

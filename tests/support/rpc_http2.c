@@ -90,12 +90,23 @@ static SSL_CTX *context_of(struct test_pair pair)
     return context;
 }
 
+static bool read_all(struct http2 *http2, uint8_t *bytes, size_t size)
+{
+    for (size_t at = 0; at < size;) {
+        int got = SSL_read(http2->ssl, bytes + at, (int)(size - at));
+        if (got <= 0)
+            return false;
+        at += (size_t)got;
+    }
+    return true;
+}
+
 struct http2 *http2_open(const char *target, struct test_pair pair)
 {
     static const char preface[] = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
     const struct timeval wait = {.tv_sec = WAIT_MS / 1000};
     struct http2 *http2 = calloc(1, sizeof *http2);
-    char greeting[256];
+    uint8_t greeting[HEADER];
 
     if (http2 == NULL)
         bug("raw client: out of memory");
@@ -108,7 +119,7 @@ struct http2 *http2_open(const char *target, struct test_pair pair)
     if (SSL_set_fd(http2->ssl, http2->descriptor) != 1 || SSL_connect(http2->ssl) != 1 ||
         SSL_write(http2->ssl, preface, sizeof preface - 1) <= 0 ||
         !http2_send(http2, HTTP2_SETTINGS, 0, 0, NULL, 0) ||
-        SSL_read(http2->ssl, greeting, sizeof greeting) <= 0)
+        !read_all(http2, greeting, sizeof greeting) || !read_all(http2, http2->frame, greeting[2]))
         bug("raw client: %s does not greet", target);
     return http2;
 }
@@ -167,6 +178,23 @@ bool http2_call(struct http2 *http2, uint32_t stream, const char *path)
         size += add_text(block + size, fields[i][1]);
     }
     return http2_send(http2, HTTP2_HEADERS, HTTP2_END_HEADERS, stream, block, size);
+}
+
+bool http2_wait(struct http2 *http2, uint32_t stream)
+{
+    uint8_t *frame = http2->frame;
+    uint32_t id = 0;
+
+    do {
+        if (!read_all(http2, frame, HEADER))
+            return false;
+        size_t size = (size_t)frame[0] << 16 | (size_t)frame[1] << 8 | frame[2];
+        if (size > FRAME_MAX || !read_all(http2, frame + HEADER, size))
+            return false;
+        memcpy(&id, frame + 5, sizeof id);
+    } while (ntohl(id) != stream || frame[3] != HTTP2_HEADERS ||
+             (frame[4] & HTTP2_END_STREAM) == 0);
+    return true;
 }
 
 bool http2_is_cut(struct http2 *http2)

@@ -40,6 +40,9 @@ bool http2_send(struct http2 *http2, enum http2_type type, int flags, uint32_t s
 /* HEADERS of a gRPC call, whole; `path` up to 126 bytes. */
 bool http2_call(struct http2 *http2, uint32_t stream, const char *path);
 
+/* Reads on until the server has ended the stream; false: it has closed the connection. */
+bool http2_wait(struct http2 *http2, uint32_t stream);
+
 /* Reads on until the server has closed the connection; false when it has not within ten seconds. */
 bool http2_is_cut(struct http2 *http2);
 
