@@ -14,6 +14,7 @@
 #include "membership/entitlement_feed.h"
 #include "pg/catalogue.h"
 #include "support/db_fixture.h"
+#include "support/entitlement_wait.h"
 
 /* Generous: waiting ends as soon as it has happened. */
 #define PATIENCE_US (20 * US_PER_SECOND)
@@ -27,6 +28,7 @@ struct world {
     struct entitlement_feed *feed;
     struct uuid customer;
     struct uuid other;
+    bool is_open;
 };
 
 static const struct entitlement_facts facts = {.open_tier = "", .tier = ""};
@@ -46,25 +48,6 @@ static int group_setup(void **state)
     return failed;
 }
 
-/* Twice the same as the cache opens, so that a fact from before the first poll is not voided. */
-static void wait_until_followed(struct entitlement_cache *cache)
-{
-    struct arena *arena = arena_new(1024 * 1024);
-    struct uuid probe = {{1}};
-    struct entitlement_facts found;
-    int64_t begin_us = clock_monotonic_us(clock_system());
-
-    /* Void as long as the first poll is to come, which forgets everything. */
-    for (int good = 0; good < 2;) {
-        if (clock_monotonic_us(clock_system()) - begin_us > PATIENCE_US)
-            break;
-        entitlement_cache_put(cache, entitlement_cache_ticket(cache, probe), probe, "a", &facts);
-        usleep(ENTITLEMENT_POLL_US + 100000);
-        good += entitlement_cache_find(cache, probe, "a", US_PER_SECOND / 5, arena, &found);
-    }
-    arena_free(arena);
-}
-
 static struct world open_world(struct db_fixture *f)
 {
     struct world world = {
@@ -76,15 +59,18 @@ static struct world open_world(struct db_fixture *f)
 
     f->house.entitlements = world.cache;
     world.feed = entitlement_feed_open(&f->house);
-    wait_until_followed(world.cache);
+    world.is_open = entitlements_followed(world.cache, f->house.clock);
     return world;
 }
 
 static void close_world(struct world *world)
 {
+    bool was_open = world->is_open;
+
     entitlement_feed_close(world->feed);
     world->f->house.entitlements = NULL;
     entitlement_cache_close(world->cache);
+    assert_true(was_open);
 }
 
 static void learn(struct world *world, struct uuid customer)
