@@ -194,11 +194,17 @@ static const char *only_uri(struct arena *arena, X509 *certificate)
     return uri_count == 1 ? uri : "";
 }
 
-static int64_t time_us(const ASN1_TIME *time)
+/* False: OpenSSL parses a certificate whose times are none. */
+static bool read_time(const ASN1_TIME *time, int64_t *time_us)
 {
     struct tm parts = {0};
-    crypto_must(ASN1_TIME_to_tm(time, &parts) == 1, "time of a certificate");
-    return (int64_t)timegm(&parts) * US_PER_SECOND;
+
+    if (ASN1_TIME_to_tm(time, &parts) != 1) {
+        ERR_clear_error();
+        return false;
+    }
+    *time_us = (int64_t)timegm(&parts) * US_PER_SECOND;
+    return true;
 }
 
 bool x509_read(struct arena *arena, const char *pem, struct certificate *certificate)
@@ -217,10 +223,9 @@ bool x509_read(struct arena *arena, const char *pem, struct certificate *certifi
     crypto_must(X509_digest(x509, EVP_sha256(), certificate->hash, &hash_size) == 1,
                 "hash of a certificate");
     certificate->spiffe_id = only_uri(arena, x509);
-    certificate->not_before_us = time_us(X509_get0_notBefore(x509));
-    certificate->not_after_us = time_us(X509_get0_notAfter(x509));
     certificate->is_ca = X509_check_ca(x509) == 1;
-    return true;
+    return read_time(X509_get0_notBefore(x509), &certificate->not_before_us) &&
+           read_time(X509_get0_notAfter(x509), &certificate->not_after_us);
 }
 
 bool x509_is_issued_by(const char *pem, const char *ca_pem)
