@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+from concurrent.futures import ThreadPoolExecutor
 
 from messages import FRESH, part, text
 
@@ -11,41 +12,37 @@ AUTH = "/dues.auth.v1.AuthService/"
 EMPTY = "/grpc.health.v1.Health/Check"
 ENTITLEMENT = "video.hd"
 
-# Rows of one customer, parents first, for its copies.
-TABLES = ("customer", "payment_method", "membership", "invoice", "invoice_line", "invoice_payment", "payment", "attempt",
-          "gateway_transaction", "ledger_entry", "event", "recorded_request", "obligation")
+# Rows of one customer, for its copies; the many first.
+TABLES = ("ledger_entry", "event", "recorded_request", "attempt", "payment", "gateway_transaction", "membership", "invoice",
+          "invoice_line", "invoice_payment", "obligation", "payment_method", "customer")
 
-# Ids that grow with time, as the server's do; which of 64 buckets an obligation falls into follows from the customer.
-COPIES = """
-SET search_path = dues;
-SET session_replication_role = replica;  -- foreign keys hold among copies when they hold among originals
-SET work_mem = '256MB';
-SET maintenance_work_mem = '1GB';
+# Ids that grow with time, as the server's do.
+MAKE_IDS = """
 CREATE SCHEMA bench;
 GRANT USAGE ON SCHEMA bench TO dues_service;
 CREATE TABLE bench.customer AS SELECT n::integer, (lpad(to_hex(1767000000000 + n), 12, '0') || '7' || substr(md5('a' || n), 1, 3)
     || '8' || substr(md5('b' || n), 1, 15))::uuid AS customer_id, '{method}'::uuid AS payment_method_id
   FROM generate_series(1, {count}) n;
 GRANT SELECT ON bench.customer TO dues_service;
+"""
+
+# Foreign keys hold among the copies as they hold among the originals.  Which of 64 buckets an obligation falls into
+# follows from its customer.
+COPY = """
+SET search_path = dues;
+SET session_replication_role = replica;
 DO $do$
 DECLARE
-    v_table text;
     v_columns text;
 BEGIN
-    FOREACH v_table IN ARRAY '{{{tables}}}'::text[] LOOP
-        SELECT string_agg(quote_ident(column_name), ', ' ORDER BY ordinal_position) INTO v_columns
-          FROM information_schema.columns
-         WHERE table_schema = 'dues' AND table_name = v_table AND column_name NOT IN ('customer_id', 'bucket');
-        EXECUTE format('INSERT INTO %1$I (customer_id %4$s, %2$s) SELECT b.customer_id %5$s, %3$s FROM bench.customer b, %1$I t'
-                       ' WHERE t.customer_id = %6$L ORDER BY b.n', v_table, v_columns,
-                       't.' || replace(v_columns, ', ', ', t.'),
-                       CASE v_table WHEN 'obligation' THEN ', bucket' ELSE '' END,
-                       CASE v_table WHEN 'obligation' THEN ', get_byte(uuid_send(b.customer_id), 15) % 64' ELSE '' END,
-                       '{customer}');
-    END LOOP;
+    SELECT string_agg(quote_ident(column_name), ', ' ORDER BY ordinal_position) INTO v_columns
+      FROM information_schema.columns
+     WHERE table_schema = 'dues' AND table_name = '{table}' AND column_name NOT IN ('customer_id', 'bucket');
+    EXECUTE format('INSERT INTO {table} (customer_id {bucket}, %s) SELECT b.customer_id {value}, %s FROM bench.customer b,'
+                   ' {table} t WHERE t.customer_id = %L ORDER BY b.n', v_columns,
+                   't.' || replace(v_columns, ', ', ', t.'), '{customer}');
 END $do$;
-VACUUM ANALYZE;
-CHECKPOINT;
+VACUUM ANALYZE {table};
 """
 
 
@@ -83,10 +80,18 @@ def make_payments(house, members):
     return [text(reply, 1) for reply in house.ask(PAYMENT + "CreatePayment", [one.create_payment() for one in members])]
 
 
+def copy_table(house, database, member, table):
+    bucket = (", bucket", ", get_byte(uuid_send(b.customer_id), 15) %% 64") if table == "obligation" else ("", "")
+    house.query(COPY.format(table=table, customer=member.customer.split("/")[1], bucket=bucket[0], value=bucket[1]),
+                database)
+
+
 def make_copies(house, database, member, count):
     """A database in which `count` customers have what this one has."""
-    house.query(COPIES.format(count=count, customer=member.customer.split("/")[1], method=member.method.split("/")[3],
-                              tables=",".join(TABLES)), database)
+    house.query(MAKE_IDS.format(count=count, method=member.method.split("/")[3]), database)
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        list(pool.map(lambda table: copy_table(house, database, member, table), TABLES))
+    house.query("ANALYZE; CHECKPOINT", database)
 
 
 class User:

@@ -77,7 +77,7 @@ def measure(context, _):
     def series(call, name):
         def at(in_flight, seconds=None):
             return house.load(servers[name], CALLS[call], requests[call], in_flight=in_flight, seconds=seconds)
-        in_flight = best(lambda n: at(n, options.probe_seconds), options.in_flights)
+        in_flight = best(lambda n: at(n, options.probe_seconds), (16, 64))
         return lambda: at(in_flight)
 
     measured, failures = interleave({f"{call}, {name}": series(call, name) for call in CALLS for name in servers},
