@@ -67,6 +67,7 @@ struct job_counts {
 };
 
 struct job_counts *job_counts_open(size_t kind_count);
+void job_counts_close(struct job_counts *counts);
 
 /* A run took `duration_us`. */
 void job_count(const struct jobs *jobs, const struct obligation *obligation, enum job_run outcome,

@@ -82,7 +82,7 @@ void jobs_close(struct jobs *jobs)
         return;
     pthread_cond_destroy(&jobs->changed);
     pthread_mutex_destroy(&jobs->mutex);
-    free(jobs->counts);
+    job_counts_close(jobs->counts);
     free(jobs);
 }
 

@@ -30,6 +30,11 @@ struct job_counts *job_counts_open(size_t kind_count)
     return counts;
 }
 
+void job_counts_close(struct job_counts *counts)
+{
+    free(counts);
+}
+
 void job_count(const struct jobs *jobs, const struct obligation *obligation, enum job_run outcome,
                int64_t duration_us)
 {
