@@ -30,7 +30,7 @@ static struct lane *write_lane_of(struct pg *pg, struct uuid key)
 
 /* A read lane has enough to do with this many ops; fewer lanes that are full beat many with little.
  */
-#define LANE_FILL 32
+#define LANE_FILL 64
 
 /*
  * Reads have no order among themselves.  The first lane that has room in its next batch and is not

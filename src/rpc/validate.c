@@ -27,6 +27,7 @@ struct walk {
     bool refuse_unknown;
     size_t field_count;
     char *scratch; /* one string, terminated, at a time */
+    size_t scratch_size;
     struct error *invalid;
     struct error *card;
 };
@@ -119,7 +120,7 @@ static void check_string(struct walk *walk, const struct place *place, const uin
         return;
     }
     if (walk->scratch == NULL)
-        walk->scratch = arena_alloc(walk->call->arena, STRING_SIZE_MAX + 1);
+        walk->scratch = arena_alloc(walk->call->arena, walk->scratch_size);
     memcpy(walk->scratch, data, size);
     walk->scratch[size] = '\0';
 
@@ -214,7 +215,10 @@ static const struct error *walk_message(struct walk *walk, const ProtobufCMessag
 const struct error *validate_message(struct call *call, const ProtobufCMessageDescriptor *type,
                                      const uint8_t *bytes, size_t size, bool refuse_unknown)
 {
-    struct walk walk = {.call = call, .refuse_unknown = refuse_unknown};
+    /* No string is longer than its message. */
+    struct walk walk = {.call = call,
+                        .refuse_unknown = refuse_unknown,
+                        .scratch_size = (size < STRING_SIZE_MAX ? size : STRING_SIZE_MAX) + 1};
     struct wire_reader message = {bytes, bytes + size};
 
     TRY(walk_message(&walk, type, message, NULL, 0));
