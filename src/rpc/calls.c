@@ -266,9 +266,10 @@ static void cut_if_not_taken(struct rpc_call *call, size_t newer, int64_t now_us
 
     if (call->answered_us == 0)
         call->answered_us = now_us;
-    if (now_us - call->answered_us < settings->deadline_default_ms * US_PER_MS &&
-        newer < (size_t)settings->calls_max)
+    bool crowded_out = newer >= (size_t)settings->calls_max && !call->cut;
+    if (!crowded_out && now_us - call->answered_us < settings->deadline_default_ms * US_PER_MS)
         return;
+    call->cut = true;
     call->answered_us = now_us;
     grpc_call_cancel_with_status(call->handle, GRPC_STATUS_CANCELLED, "answer was not taken", NULL);
 }
