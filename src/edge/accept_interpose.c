@@ -67,7 +67,7 @@ static int port_of(int listener)
         struct sockaddr_in v4;
         struct sockaddr_in6 v6;
         struct sockaddr_storage storage;
-    } address;
+    } address = {.storage = {0}};
     socklen_t length = sizeof address;
 
     if (getsockname(listener, &address.any, &length) != 0)

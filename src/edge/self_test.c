@@ -219,8 +219,7 @@ bool edge_self_test(const char *address, int port, struct edge_identity identity
     static const char *const problems[] = {
         [UNREACHABLE] = "nothing answers at the server's own port",
         [REFUSED] = "the server does not take a client certificate of its own device authority",
-        [CONNECTIONS_UNGUARDED] = "connections are not guarded: libgrpc does not call our accept4 "
-                                  "and close",
+        [CONNECTIONS_UNGUARDED] = "connections are not guarded: libgrpc does not call our accept4",
         [FRAMES_UNGUARDED] = "frames are not guarded: libgrpc does not call our SSL_read",
     };
     AUTO(release_context) SSL_CTX *context = client_context(identity);

@@ -12,7 +12,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#include "base/log.h"
+#include "base/bug.h"
 #include "edge/accept_guard.h"
 #include "edge/edge.h"
 #include "edge/frame_guard.h"
@@ -54,7 +54,7 @@ static int64_t measured(const char *line)
     const char *text = measures_text(measures, &size);
     const char *found = strstr(text, line);
     if (found == NULL)
-        fail_msg("no %s in:\n%s", line, text);
+        bug("no %s in:\n%s", line, text);
     int64_t value = strtoll(found + strlen(line), NULL, 10);
     measures_free(measures);
     return value;

@@ -345,7 +345,7 @@ static void guards_the_listener_of_its_port(void **state)
     static const int families[] = {AF_INET, AF_INET6};
 
     for (size_t i = 0; i < ARRAY_LENGTH(families); i++) {
-        int port;
+        int port = 0;
         int listener = listen_on_loopback(families[i], &port);
         if (listener < 0 && families[i] == AF_INET6)
             continue; /* a machine without IPv6 */
@@ -375,8 +375,8 @@ static void guards_the_listener_of_its_port(void **state)
 static void lets_other_listeners_accept_as_ever(void **state)
 {
     (void)state;
-    int guarded;
-    int other;
+    int guarded = 0;
+    int other = 0;
     int guarded_listener = listen_on_loopback(AF_INET, &guarded);
     int listener = listen_on_loopback(AF_INET, &other);
     accept_guard_open((struct accept_limits){.total_max = 1, .source_max = 1}, 1, guarded);
@@ -403,7 +403,7 @@ static void lets_other_listeners_accept_as_ever(void **state)
 static void guards_several_listeners_at_once(void **state)
 {
     (void)state;
-    int ports[2];
+    int ports[2] = {0};
     int listeners[2];
     int accepted[2];
     for (int i = 0; i < 2; i++)
@@ -430,7 +430,7 @@ static void guards_several_listeners_at_once(void **state)
 static void lets_unix_sockets_and_files_be(void **state)
 {
     (void)state;
-    int port;
+    int port = 0;
     int listener = listen_on_loopback(AF_INET, &port);
     struct sockaddr_un name = {.sun_family = AF_UNIX};
     int local = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
@@ -451,7 +451,7 @@ static void survives_the_end_of_descriptors(void **state)
 {
     (void)state;
     enum { CLIENTS = 8 };
-    int port;
+    int port = 0;
     int clients[CLIENTS];
     struct rlimit before_limit;
     int listener = listen_on_loopback(AF_INET, &port);

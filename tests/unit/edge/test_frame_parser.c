@@ -230,14 +230,14 @@ static void limits_the_rate_of_each_kind_by_itself(void **state)
 {
     (void)state;
     static const struct {
-        int type;
         size_t size;
+        int type;
         enum frame_verdict verdict;
     } kinds[] = {
-        {RST_STREAM, 4, FRAME_RESETS_RATE}, {SETTINGS, 0, FRAME_SETTINGS_RATE},
-        {PING, 8, FRAME_PINGS_RATE},        {PRIORITY, 5, FRAME_PRIORITY_RATE},
-        {GOAWAY, 8, FRAME_OTHER_RATE},      {WINDOW, 3, FRAME_WINDOW_UPDATES_RATE},
-        {DATA, 63, FRAME_SMALL_DATA_RATE},
+        {4, RST_STREAM, FRAME_RESETS_RATE}, {0, SETTINGS, FRAME_SETTINGS_RATE},
+        {8, PING, FRAME_PINGS_RATE},        {5, PRIORITY, FRAME_PRIORITY_RATE},
+        {8, GOAWAY, FRAME_OTHER_RATE},      {3, WINDOW, FRAME_WINDOW_UPDATES_RATE},
+        {63, DATA, FRAME_SMALL_DATA_RATE},
     };
     struct frame_parser parser = begun();
 
