@@ -242,7 +242,7 @@ CREATE OR REPLACE FUNCTION membership_settle(p_customer uuid, p_settlement settl
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = dues, pg_temp AS $$
 DECLARE
     v_row membership%ROWTYPE;
-    v_payment_outcome text;
+    v_payment payment_result;
 BEGIN
     PERFORM 1 FROM customer c WHERE c.customer_id = p_customer FOR NO KEY UPDATE;
     SELECT * INTO v_row FROM membership m
@@ -255,9 +255,9 @@ BEGIN
         outcome := 'stale';
         RETURN;
     END IF;
-    SELECT s.outcome INTO v_payment_outcome FROM payment_settle(p_customer, p_settlement, p_now) s;
-    IF v_payment_outcome <> 'settled' THEN
-        outcome := CASE v_payment_outcome WHEN 'stale' THEN 'lost' ELSE 'pending' END;
+    v_payment := payment_settle(p_customer, p_settlement, p_now);
+    IF v_payment.outcome <> 'settled' THEN
+        outcome := CASE v_payment.outcome WHEN 'stale' THEN 'lost' ELSE 'pending' END;
         RETURN;
     END IF;
     IF p_answer IS NOT NULL THEN

@@ -205,7 +205,7 @@ const struct error *membership_step_start(struct call *call, const struct decisi
 
 const struct pg_statement membership_charge_statement = {
     .name = "membership_charge",
-    .sql = "SELECT * FROM membership_charge("
+    .sql = "SELECT membership_charge("
            " $1,"
            " ROW($2,$3,$4)::obligation_hold,"
            " ROW($5,$6,$7,$8,$9,$10,$11,$12,$13,$14,$15,$16,$17,$18,$19,$20,$21,$22,$23,$24)::"
@@ -214,7 +214,7 @@ const struct pg_statement membership_charge_statement = {
            " $32,"
            " ROW($33,$34,$35,$36,$37,$38,$39,$40,$41,$42,$43)::charge_intent,"
            " ROW($44,$45,$46,$47,$48,$49)::membership_owed,"
-           " $50)",
+           " $50) AS outcome",
 };
 
 const struct error *membership_step_charge(struct call *call, const struct obligation *obligation,
@@ -243,7 +243,7 @@ const struct error *membership_step_charge(struct call *call, const struct oblig
 
 const struct pg_statement membership_settle_statement = {
     .name = "membership_settle",
-    .sql = "SELECT * FROM membership_settle("
+    .sql = "SELECT membership_settle("
            " $1,"
            " ROW($2,$3,$4,$5,$6,$7,$8,$9)::settlement,"
            " $10,"
@@ -255,7 +255,7 @@ const struct pg_statement membership_settle_statement = {
            " ROW($34,$35,$36,$37,$38,$39)::membership_owed,"
            " $40,"
            " $41,"
-           " $42)",
+           " $42) AS outcome",
 };
 
 const struct error *membership_step_settle(struct call *call, const struct charge *charge,
