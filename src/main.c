@@ -145,6 +145,7 @@ static int serve(const struct settings *configured)
     rpc_environment_clear();
     block_signals(&signals);
     struct log *log = log_open(STDERR_FILENO, level_of(settings->log_level), clock_system());
+    log_set_format(log, text_equal(settings->log_format, "text") ? LOG_PLAIN : LOG_JSON);
     fit_connections(&fitted, log);
     struct opened_house *house =
         house_open(settings, clock_system(), random_system(), log, problem);

@@ -59,9 +59,12 @@ struct call {
     struct arena *arena;
     const struct house *house;
     struct caller caller;
-    const char *method;     /* "/dues.payment.v1.PaymentService/CreatePayment" */
-    const char *trace;      /* our id of this call, echoed as x-request-id and in RequestInfo */
-    const char *request_id; /* the request's idempotency key; "" when it has none */
+    const char *method; /* "/dues.payment.v1.PaymentService/CreatePayment" */
+    const char *trace;  /* 32 hex digits: the caller's trace, or one of our own; x-request-id */
+    const char *span;   /* 16 hex digits: this call within its trace */
+    const char *parent_span; /* the caller's; NULL when it sent no traceparent */
+    const char *object;      /* name of what the call is about, for the log line; NULL: not known */
+    const char *request_id;  /* the request's idempotency key; "" when it has none */
     uint8_t request_hash[REQUEST_HASH_SIZE]; /* HMAC of method and canonical request */
     int64_t now_us;      /* wall clock at accept: one instant for the whole call */
     int64_t deadline_us; /* monotonic */

@@ -18,6 +18,7 @@
 #define CARD_NUMBER_REPLACEMENT "[removed: could be a card number]"
 #define CUT_MARK                "…"
 #define KEY_LENGTH_MAX          64
+#define WORD_CHARACTERS         "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._:/-+*@[]"
 
 /* Room for every field at its longest: key, quotes, colon, comma, value. */
 #define LINE_SIZE ((LOG_FIELDS_MAX + 4) * (LOG_VALUE_LENGTH_MAX + KEY_LENGTH_MAX + 16))
@@ -25,6 +26,7 @@
 struct log {
     int descriptor;
     enum log_level least;
+    enum log_format format;
     const struct clock *clock;
     pthread_mutex_t lock; /* guards what is below; never held across an await */
     size_t length;
@@ -43,6 +45,11 @@ struct log *log_open(int descriptor, enum log_level least, const struct clock *c
     if (pthread_mutex_init(&log->lock, NULL) != 0)
         bug("log: cannot make a mutex");
     return log;
+}
+
+void log_set_format(struct log *log, enum log_format format)
+{
+    log->format = format;
 }
 
 void log_close(struct log *log)
@@ -148,6 +155,60 @@ static void send_line(struct log *log)
     }
 }
 
+static void put_json(struct log *log, const char *time, enum log_level level, const char *event,
+                     const struct log_field *fields, size_t field_count)
+{
+    put_text(log, "time", time);
+    put_text(log, "level", level_name(level));
+    put_text(log, "event", event);
+    for (size_t i = 0; i < field_count && i < LOG_FIELDS_MAX; i++) {
+        if (fields[i].key == NULL)
+            continue;
+        if (fields[i].text != NULL)
+            put_text(log, fields[i].key, fields[i].text);
+        else
+            put_number(log, fields[i].key, fields[i].number);
+    }
+    put(log, "}\n", 2);
+}
+
+/* A word stands for itself; anything else is quoted as in JSON, so that no text forges a field. */
+static void put_value(struct log *log, const char *text)
+{
+    const char *safe = text_has_card_number(text) ? CARD_NUMBER_REPLACEMENT : text;
+    size_t length = strspn(safe, WORD_CHARACTERS);
+
+    if (length > 0 && safe[length] == '\0' && length <= LOG_VALUE_LENGTH_MAX)
+        put(log, safe, length);
+    else
+        put_quoted(log, safe, LOG_VALUE_LENGTH_MAX);
+}
+
+/* "2026-11-22T10:11:12.123456Z warning call method=/dues… code=UNAVAILABLE us=1234" */
+static void put_plain(struct log *log, const char *time, enum log_level level, const char *event,
+                      const struct log_field *fields, size_t field_count)
+{
+    char digits[24];
+
+    put(log, time, strlen(time));
+    put(log, " ", 1);
+    put(log, level_name(level), strlen(level_name(level)));
+    put(log, " ", 1);
+    put_value(log, event);
+    for (size_t i = 0; i < field_count && i < LOG_FIELDS_MAX; i++) {
+        if (fields[i].key == NULL)
+            continue;
+        put(log, " ", 1);
+        put_value(log, fields[i].key);
+        put(log, "=", 1);
+        if (fields[i].text != NULL)
+            put_value(log, fields[i].text);
+        else
+            put(log, digits, (size_t)snprintf(digits, sizeof digits, "%" PRId64, fields[i].number));
+    }
+    put(log, "\n", 1);
+}
+
 void log_write(struct log *log, enum log_level level, const char *event,
                const struct log_field *fields, size_t field_count)
 {
@@ -159,16 +220,10 @@ void log_write(struct log *log, enum log_level level, const char *event,
 
     pthread_mutex_lock(&log->lock);
     log->length = 0;
-    put_text(log, "time", time);
-    put_text(log, "level", level_name(level));
-    put_text(log, "event", event);
-    for (size_t i = 0; i < field_count && i < LOG_FIELDS_MAX; i++) {
-        if (fields[i].text != NULL)
-            put_text(log, fields[i].key, fields[i].text);
-        else
-            put_number(log, fields[i].key, fields[i].number);
-    }
-    put(log, "}\n", 2);
+    if (log->format == LOG_JSON)
+        put_json(log, time, level, event, fields, field_count);
+    else
+        put_plain(log, time, level, event, fields, field_count);
     send_line(log);
     pthread_mutex_unlock(&log->lock);
 }

@@ -6,18 +6,20 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "base/time.h"
 
+enum log_format { LOG_JSON, LOG_PLAIN };
 enum log_level { LOG_DEBUG, LOG_INFO, LOG_WARNING, LOG_ERROR };
 
 #define LOG_FIELDS_MAX       32
 #define LOG_VALUE_LENGTH_MAX 1024
 
 struct log_field {
-    const char *key;
+    const char *key;  /* NULL: the field is left out */
     const char *text; /* NULL: `number` is meant */
     int64_t number;
 };
@@ -26,6 +28,9 @@ struct log;
 
 /* `descriptor` stays the caller's. */
 struct log *log_open(int descriptor, enum log_level least, const struct clock *clock);
+
+/* LOG_PLAIN is for people: time, level, event, then key=value; before the first line. */
+void log_set_format(struct log *log, enum log_format format);
 void log_close(struct log *log);
 
 /* {"time":"…","level":"…","event":"…", fields…}.  Safe from any thread; never fails. */
@@ -38,6 +43,15 @@ static inline struct log_field log_field_text(const char *key, const char *text)
     return (struct log_field){.key = key, .text = text != NULL ? text : ""};
 }
 
+/* Nothing at all for "" and NULL. */
+static inline struct log_field log_field_some(const char *key, const char *text)
+{
+    bool is_there = text != NULL && text[0] != '\0';
+
+    return (struct log_field){.key = is_there ? key : NULL, .text = text};
+}
+
+#define LOG_SOME(name, value)   log_field_some((name), (value))
 #define LOG_TEXT(name, value)   log_field_text((name), (value))
 #define LOG_NUMBER(name, value) ((struct log_field){.key = (name), .number = (value)})
 #define LOG_FIELDS(...)                                                                            \

@@ -8,6 +8,7 @@
 #include "base/settings.h"
 #include "base/text.h"
 #include "base/time.h"
+#include "base/trace.h"
 #include "jobs/engine.h"
 
 #define JOB_ARENA_MAX (4 * 1024 * 1024)
@@ -36,11 +37,11 @@ void job_call_open(struct call *call, const struct house *house, const char *met
                    .peer = "",
                    .scope = ""},
         .method = arena_strdup(arena, method),
-        .trace = uuid_text(arena, uuid_make(house->random, now_us)),
         .request_id = "",
         .now_us = now_us,
         .deadline_us = clock_monotonic_us(house->clock) + time_limit_ms * US_PER_MS,
     };
+    trace_begin(call);
 }
 
 void job_call_close(struct call *call)

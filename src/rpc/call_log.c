@@ -27,6 +27,14 @@ static enum log_level level_of(const struct rpc_call *call, const struct error *
     return error->status == STATUS_UNAVAILABLE ? LOG_WARNING : LOG_INFO;
 }
 
+/* Who is logged in; "" for services and strangers. */
+static const char *user_of(const struct call *call)
+{
+    if (((unsigned)call->caller.kind & CALLER_USERS) == 0)
+        return "";
+    return uuid_text(call->arena, call->caller.user);
+}
+
 void rpc_call_log(struct rpc_call *rpc, const struct error *error)
 {
     const struct call *call = &rpc->call;
@@ -36,16 +44,19 @@ void rpc_call_log(struct rpc_call *rpc, const struct error *error)
     for (size_t i = 0; error != NULL && i < error->field_count; i++)
         fields =
             arena_printf(call->arena, "%s%s%s", fields, i == 0 ? "" : " ", error->fields[i].field);
-    log_write(
-        call->house->log, level_of(rpc, error), "call",
-        LOG_FIELDS(LOG_TEXT("method", call->method), LOG_TEXT("trace", call->trace),
-                   LOG_TEXT("caller", call->caller.spiffe_id), LOG_TEXT("customer", call->customer),
-                   LOG_TEXT("code", status_name(error == NULL ? STATUS_OK : error->status)),
-                   LOG_TEXT("reason", error == NULL ? "" : error->reason),
-                   LOG_TEXT("fields", fields), LOG_TEXT("cause", error == NULL ? "" : error->cause),
-                   LOG_NUMBER("us", clock_monotonic_us(clock) - rpc->accept_us),
-                   LOG_NUMBER("replayed", call->replayed ? 1 : 0),
-                   LOG_TEXT("peer", rpc_peer_address(rpc))));
+    log_write(call->house->log, level_of(rpc, error), "call",
+              LOG_FIELDS(LOG_TEXT("method", call->method), LOG_TEXT("trace", call->trace),
+                         LOG_TEXT("span", call->span), LOG_SOME("parent_span", call->parent_span),
+                         LOG_TEXT("caller", call->caller.spiffe_id),
+                         LOG_SOME("user", user_of(call)), LOG_SOME("customer", call->customer),
+                         LOG_SOME("object", call->object), LOG_SOME("request_id", call->request_id),
+                         LOG_TEXT("code", status_name(error == NULL ? STATUS_OK : error->status)),
+                         LOG_SOME("reason", error == NULL ? "" : error->reason),
+                         LOG_SOME("fields", fields),
+                         LOG_SOME("cause", error == NULL ? "" : error->cause),
+                         LOG_NUMBER("us", clock_monotonic_us(clock) - rpc->accept_us),
+                         LOG_SOME("replayed", call->replayed ? "true" : ""),
+                         LOG_TEXT("peer", rpc_peer_address(rpc))));
 }
 
 void rpc_refusal_log(struct rpc_call *call, const struct error *error)

@@ -11,9 +11,8 @@
 #include "base/random.h"
 #include "base/settings.h"
 #include "base/text.h"
+#include "base/trace.h"
 #include "rpc/internal.h"
-
-#define TRACE_SIZE 16
 
 static struct arena *arena_borrow(struct rpc_server *server)
 {
@@ -121,14 +120,20 @@ static int64_t deadline_ms(const struct rpc_call *call)
     return clamp_ms(gpr_time_to_millis(left), DEADLINE_MS_MIN, most);
 }
 
-static const char *make_trace(struct call *call)
+/* The one traceparent of the call; twice is none (W3C Trace Context 3.2). */
+static bool find_parent(const struct rpc_call *rpc, struct trace_parent *parent)
 {
-    uint8_t bytes[TRACE_SIZE];
-    char *text = arena_alloc(call->arena, 2 * TRACE_SIZE + 1);
+    const grpc_slice *found = NULL;
 
-    random_fill(call->house->random, bytes, sizeof bytes);
-    hex_encode(bytes, sizeof bytes, text);
-    return text;
+    for (size_t i = 0; i < rpc->metadata.count; i++) {
+        if (grpc_slice_str_cmp(rpc->metadata.metadata[i].key, "traceparent") != 0)
+            continue;
+        if (found != NULL)
+            return false;
+        found = &rpc->metadata.metadata[i].value;
+    }
+    return found != NULL && trace_parse((const char *)GRPC_SLICE_START_PTR(*found),
+                                        GRPC_SLICE_LENGTH(*found), parent);
 }
 
 /* Another path is the client's text: printable, and not longer than a log line wants. */
@@ -150,6 +155,7 @@ static void describe(struct rpc_call *rpc)
 {
     struct call *call = &rpc->call;
     const struct house *house = rpc->server->house;
+    struct trace_parent parent;
 
     call->arena = arena_borrow(rpc->server);
     call->house = house;
@@ -157,7 +163,9 @@ static void describe(struct rpc_call *rpc)
     rpc->accept_us = clock_monotonic_us(house->clock);
     rpc->answer_by_us = rpc->accept_us + deadline_ms(rpc) * US_PER_MS;
     call->deadline_us = rpc->answer_by_us;
-    call->trace = make_trace(call);
+    trace_begin(call);
+    if (find_parent(rpc, &parent))
+        trace_go_on(call, &parent);
     call->request_id = "";
     call->method = rpc->route == NULL ? unknown_path(rpc) : rpc->route->path;
 }

@@ -32,10 +32,12 @@ static const struct error *run(struct rpc_call *rpc, grpc_byte_buffer **packed)
     TRY(check_sandbox(rpc));
     TRY(rpc_authorise(rpc));
     TRY(rpc_decode(rpc, &request));
+    rpc_object_tell(call, route->object, request);
 
     ProtobufCMessage *reply = arena_alloc(call->arena, route->output->sizeof_message);
     route->output->message_init(reply);
     TRY(route->method->handler(call, request, reply));
+    rpc_object_tell(call, route->made, reply);
 
     *packed = rpc_reply_pack(call, reply);
     if (*packed != NULL)

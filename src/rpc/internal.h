@@ -67,6 +67,8 @@ struct rpc_route {
     const ProtobufCMessageDescriptor *input;
     const ProtobufCMessageDescriptor *output;
     const ProtobufCFieldDescriptor *request_id;           /* NULL: has none */
+    const ProtobufCFieldDescriptor *object;               /* of the request, for the log */
+    const ProtobufCFieldDescriptor *made;                 /* of the reply */
     const struct error *(*stream)(struct rpc_call *call); /* NULL: unary */
     void *registered;                                     /* gRPC's handle */
     struct rpc_durations *durations;
@@ -222,6 +224,11 @@ const struct error *rpc_decode(struct rpc_call *rpc, ProtobufCMessage **request)
 const struct error *rpc_decode_payload(struct call *call, const ProtobufCMessageDescriptor *type,
                                        grpc_byte_buffer *payload, bool refuse_unknown,
                                        ProtobufCMessage **message) MUST_CHECK;
+
+/* object.c: what the log line says that the call is about */
+const ProtobufCFieldDescriptor *rpc_object_field(const ProtobufCMessageDescriptor *message);
+void rpc_object_tell(struct call *call, const ProtobufCFieldDescriptor *field,
+                     const ProtobufCMessage *message);
 
 /* listen.c: why nothing can listen on the address, in one line */
 void rpc_listen_problem(const char *address, char problem[RPC_PROBLEM_SIZE]);

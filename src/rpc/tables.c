@@ -58,6 +58,8 @@ bool rpc_routes_add(struct rpc_server *server, const ProtobufCServiceDescriptor 
     route->input = descriptor->input;
     route->output = descriptor->output;
     route->stream = stream;
+    route->object = rpc_object_field(descriptor->input);
+    route->made = rpc_object_field(descriptor->output);
     route->request_id =
         protobuf_c_message_descriptor_get_field_by_name(descriptor->input, REQUEST_ID_FIELD);
     server->routes[server->route_count++] = route;

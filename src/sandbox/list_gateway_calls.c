@@ -71,6 +71,7 @@ static void call_to_proto(struct call *call, const struct sandbox_call *from,
     to->reference = arena_strdup(call->arena, from->reference);
     to->decline_code = arena_strdup(call->arena, from->decline_code);
     to->answer_lost = from->answer_lost;
+    to->traceparent = arena_strdup(call->arena, from->traceparent);
 }
 
 const struct error *list_gateway_calls(struct call *call, const void *request, void *reply)

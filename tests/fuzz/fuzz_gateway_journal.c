@@ -33,7 +33,8 @@ static void append_and_read(struct journal *journal)
                  .amount_minor = 999,
                  .outcome = "SUCCEEDED",
                  .transaction = "ch_1",
-                 .decline_code = ""},
+                 .decline_code = "",
+                 .traceparent = ""},
         .charge = "",
         .error = "",
     };

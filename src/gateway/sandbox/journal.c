@@ -58,6 +58,7 @@ static bool line_parse(struct arena *arena, const char *text, size_t size,
                 .outcome = text_of(arena, object, "outcome"),
                 .transaction = text_of(arena, object, "transaction"),
                 .decline_code = text_of(arena, object, "decline_code"),
+                .traceparent = text_of(arena, object, "traceparent"),
                 .answer_lost = json_is_true(json_object_get(object, "answer_lost")),
             },
         .charge = text_of(arena, object, "charge"),
@@ -78,13 +79,15 @@ static char *line_format(struct arena *arena, const struct journal_line *line)
         arena,
         "{\"number\":%" PRId64 ",\"time\":\"%s\",\"operation\":%s,\"key\":%s,\"reference\":%s,"
         "\"token\":%s,\"amount\":%" PRId64 ",\"currency\":%s,\"charge\":%s,\"off_session\":%s,"
-        "\"outcome\":%s,\"transaction\":%s,\"decline_code\":%s,\"answer_lost\":%s,\"error\":%s}\n",
+        "\"outcome\":%s,\"transaction\":%s,\"decline_code\":%s,\"answer_lost\":%s,\"error\":%s,"
+        "\"traceparent\":%s}\n",
         call->number, time, json_quote(arena, call->operation), json_quote(arena, call->key),
         json_quote(arena, call->reference), json_quote(arena, call->token), call->amount_minor,
         json_quote(arena, call->currency), json_quote(arena, line->charge),
         line->off_session ? "true" : "false", json_quote(arena, call->outcome),
         json_quote(arena, call->transaction), json_quote(arena, call->decline_code),
-        call->answer_lost ? "true" : "false", json_quote(arena, line->error));
+        call->answer_lost ? "true" : "false", json_quote(arena, line->error),
+        json_quote(arena, call->traceparent));
 }
 
 struct reader {

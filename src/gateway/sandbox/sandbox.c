@@ -14,6 +14,7 @@
 #include "base/check.h"
 #include "base/fiber.h"
 #include "base/text.h"
+#include "base/trace.h"
 #include "gateway/sandbox/memory.h"
 
 /* Stripe compares parameters of a repeated key for 24 hours; we stop to re-send
@@ -52,7 +53,18 @@ static bool learn(void *arg, const struct journal_line *line, int64_t offset)
     return !is_full;
 }
 
-static struct journal_line line_from(const struct gateway_request *request, bool is_query)
+/* What an HTTP request would carry as its header; "" for a call without a trace. */
+static const char *traceparent_of(const struct call *call)
+{
+    char *text = arena_alloc(call->arena, TRACEPARENT_LENGTH + 1);
+
+    if (call->span != NULL)
+        trace_format(call, text);
+    return text;
+}
+
+static struct journal_line line_from(const struct call *call, const struct gateway_request *request,
+                                     bool is_query)
 {
     const char *operation = request->operation == GATEWAY_CHARGE ? "CHARGE" : "REFUND";
 
@@ -67,6 +79,7 @@ static struct journal_line line_from(const struct gateway_request *request, bool
                 .amount_minor = request->amount.minor_units,
                 .transaction = "",
                 .decline_code = "",
+                .traceparent = traceparent_of(call),
             },
         .charge = request->charge_transaction == NULL ? "" : request->charge_transaction,
         .off_session = request->off_session,
@@ -209,13 +222,14 @@ static struct gateway_answer answer_from(struct arena *arena, const struct memor
  * Under the mutex.  Not NULL: the caller has to wait for an answer that never comes, and then to
  * put is_sending of the request back.
  */
-static struct memory_request *process(struct sandbox *sandbox, struct arena *arena,
+static struct memory_request *process(struct sandbox *sandbox, const struct call *call,
                                       const struct gateway_request *request,
                                       struct gateway_answer *answer)
 {
     static const struct verdict replayed = {"REPLAYED", "", "", "", false};
     static const struct verdict refused = {"NOT_DONE", "", "", "", false};
-    struct journal_line line = line_from(request, false);
+    struct arena *arena = call->arena;
+    struct journal_line line = line_from(call, request, false);
     struct memory_request *known = memory_find(sandbox->memory, request->idempotency_key);
 
     if (known != NULL && known->fingerprint != memory_fingerprint(&line)) {
@@ -282,7 +296,7 @@ static void sandbox_send(const struct gateway *gateway, struct call *call,
     struct sandbox *sandbox = gateway->state;
 
     pthread_mutex_lock(&sandbox->mutex);
-    struct memory_request *waiting = process(sandbox, call->arena, request, answer);
+    struct memory_request *waiting = process(sandbox, call, request, answer);
     pthread_mutex_unlock(&sandbox->mutex);
     if (waiting == NULL) {
         if (sandbox->latency_ms > 0)
@@ -300,7 +314,7 @@ static void sandbox_query(const struct gateway *gateway, struct call *call,
 {
     static const struct verdict reported = {"REPORTED", "", "", "", false};
     struct sandbox *sandbox = gateway->state;
-    struct journal_line line = line_from(request, true);
+    struct journal_line line = line_from(call, request, true);
 
     pthread_mutex_lock(&sandbox->mutex);
     const struct memory_request *known = memory_find(sandbox->memory, request->idempotency_key);

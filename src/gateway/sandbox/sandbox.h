@@ -49,6 +49,7 @@ struct sandbox_call {
         outcome; /* "APPROVED", "DECLINED", "ACTION_REQUIRED", "NOT_DONE", "REPLAYED", "REPORTED" */
     const char *transaction;
     const char *decline_code;
+    const char *traceparent; /* as the caller sent it; "" without one */
     bool answer_lost;
 };
 

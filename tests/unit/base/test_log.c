@@ -210,6 +210,33 @@ static void the_longest_line_fits(void **state)
     assert_string_equal(line + strlen(line) - 3, "\"}\n");
 }
 
+static void plain_lines_are_for_people_and_cannot_be_forged_either(void **state)
+{
+    struct fixture *f = *state;
+
+    log_set_format(f->log, LOG_PLAIN);
+    log_write(f->log, LOG_WARNING, "call",
+              LOG_FIELDS(LOG_TEXT("code", "UNAVAILABLE"), LOG_NUMBER("us", 42),
+                         LOG_TEXT("cause", "a b=\"c\"\ncode=OK"), LOG_TEXT("reason", ""),
+                         LOG_TEXT("card", "4242424242424242")));
+
+    const char *line = next_line(f);
+    assert_non_null(strstr(line, "Z warning call code=UNAVAILABLE us=42"
+                                 " cause=\"a b=\\\"c\\\"\\ncode=OK\" reason=\"\""
+                                 " card=\"[removed: could be a card number]\"\n"));
+}
+
+static void leaves_out_what_is_not_there(void **state)
+{
+    struct fixture *f = *state;
+
+    log_write(f->log, LOG_INFO, "call",
+              LOG_FIELDS(LOG_SOME("empty", ""), LOG_SOME("nothing", NULL), LOG_SOME("some", "x")));
+
+    const char *line = next_line(f);
+    assert_non_null(strstr(line, "\"event\":\"call\",\"some\":\"x\"}"));
+}
+
 static void a_closed_descriptor_does_not_matter(void **state)
 {
     struct log *log = log_open(-1, LOG_INFO, &frozen);
@@ -234,6 +261,8 @@ int main(void)
         LOG_TEST(cuts_long_values_at_one_kibibyte),
         LOG_TEST(cuts_between_characters),
         LOG_TEST(the_longest_line_fits),
+        LOG_TEST(plain_lines_are_for_people_and_cannot_be_forged_either),
+        LOG_TEST(leaves_out_what_is_not_there),
         cmocka_unit_test(a_closed_descriptor_does_not_matter),
     };
     return cmocka_run_group_tests_name("log", tests, NULL, NULL);
