@@ -6,6 +6,8 @@
  *   test.slow    sleeps 20 ms and finishes
  *   test.hang    returns without a recorded step, as a crash leaves it
  *   test.again   comes again a day later
+ *   test.spin    comes again at the same moment
+ *   test.guarded finishes, and needs no claim where nobody else looks
  */
 #pragma once
 
@@ -91,13 +93,22 @@ static const struct error *run_again(struct call *call, const struct obligation 
     return jobs_move(call, obligation, obligation->due_us + US_PER_DAY);
 }
 
+static const struct error *run_spin(struct call *call, const struct obligation *obligation)
+{
+    note(obligation);
+    return jobs_move(call, obligation, obligation->due_us);
+}
+
 static const struct job_kind kind_note = {.name = "test.note", .run = run_note};
 static const struct job_kind kind_fail = {.name = "test.fail", .run = run_fail};
 static const struct job_kind kind_slow = {.name = "test.slow", .run = run_slow};
 static const struct job_kind kind_hang = {.name = "test.hang", .run = run_hang};
 static const struct job_kind kind_again = {.name = "test.again", .run = run_again};
-static const struct job_kind *const test_kinds[] = {&kind_note, &kind_fail, &kind_slow, &kind_hang,
-                                                    &kind_again};
+static const struct job_kind kind_spin = {.name = "test.spin", .run = run_spin};
+static const struct job_kind kind_guarded = {
+    .name = "test.guarded", .run = run_note, .is_guarded = true};
+static const struct job_kind *const test_kinds[] = {
+    &kind_note, &kind_fail, &kind_slow, &kind_hang, &kind_again, &kind_spin, &kind_guarded};
 
 static inline size_t runs_count(void)
 {

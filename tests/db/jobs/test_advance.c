@@ -114,6 +114,122 @@ static void what_is_open_in_wall_time_is_settled_first(void **state)
     assert_string_equal(runs.list[1].key, "renewal");
 }
 
+static void what_is_due_at_one_moment_is_run_at_once(void **state)
+{
+    struct db_fixture *f = *state;
+    struct uuid clock = db_given_test_clock(f, START_US);
+    for (int i = 0; i < 40; i++)
+        given_obligation(f, db_given_customer(f, clock), "test.slow", "k", DAY(1), clock);
+    f->settings.jobs_max = 10;
+    struct jobs *jobs = given_engine(f);
+
+    const char *reason = advance(f, clock, DAY(2));
+    stop_engine(jobs);
+
+    assert_string_equal(reason, "");
+    assert_int_equal(runs_count(), 40);
+    assert_true(runs.at_once_max > 1);
+    assert_true(runs.at_once_max <= 10);
+}
+
+static void what_a_customer_owes_at_one_moment_stays_in_order(void **state)
+{
+    struct db_fixture *f = *state;
+    struct uuid clock = db_given_test_clock(f, START_US);
+    struct uuid customer = db_given_customer(f, clock);
+    for (int i = 0; i < 20; i++)
+        given_obligation(f, db_given_customer(f, clock), "test.slow", "other", DAY(1), clock);
+    given_obligation(f, customer, "test.slow", "c", DAY(1), clock);
+    given_obligation(f, customer, "test.slow", "a", DAY(1), clock);
+    given_obligation(f, customer, "test.slow", "b", DAY(1), clock);
+    struct jobs *jobs = given_engine(f);
+
+    const char *reason = advance(f, clock, DAY(2));
+    stop_engine(jobs);
+
+    assert_string_equal(reason, "");
+    assert_int_equal(runs_count(), 23);
+    const char *expected = "a";
+    for (size_t i = 0; i < 23; i++) {
+        if (strcmp(runs.list[i].key, "other") == 0)
+            continue;
+        assert_string_equal(runs.list[i].key, expected);
+        expected = strcmp(expected, "a") == 0 ? "b" : "c";
+    }
+}
+
+static void a_moment_with_more_than_one_look_shows_is_run_whole(void **state)
+{
+    struct db_fixture *f = *state;
+    struct uuid clock = db_given_test_clock(f, START_US);
+    const char *clock_id = db_uuid_text(f, clock);
+    db_execute(f, db_printf(f,
+                            "WITH c AS (INSERT INTO dues.customer (customer_id, display_name,"
+                            " test_clock_id, create_time) SELECT md5('many' || n)::uuid, '', '%s',"
+                            " now() FROM generate_series(1, 1700) n RETURNING customer_id)"
+                            " INSERT INTO dues.obligation (customer_id, kind, business_key, bucket,"
+                            " subject_id, due_time, test_clock_id, create_time)"
+                            " SELECT customer_id, 'test.note', 'k', 0, customer_id,"
+                            " timestamptz '2026-01-02Z', '%s', now() FROM c",
+                            clock_id, clock_id));
+    struct jobs *jobs = given_engine(f);
+
+    const char *reason = advance(f, clock, DAY(2));
+    stop_engine(jobs);
+
+    assert_string_equal(reason, "");
+    assert_int_equal(runs_count(), 1700);
+    assert_int_equal(db_count(f, "dues.obligation"), 0);
+}
+
+static void what_is_due_at_one_moment_again_and_again_stops_the_clock(void **state)
+{
+    struct db_fixture *f = *state;
+    struct uuid clock = db_given_test_clock(f, START_US);
+    given_obligation(f, db_given_customer(f, clock), "test.spin", "k", DAY(1), clock);
+    struct jobs *jobs = given_engine(f);
+
+    const char *reason = advance(f, clock, DAY(2));
+    stop_engine(jobs);
+
+    assert_string_equal(reason, "TEST_CLOCK_STUCK");
+    assert_true(clock_time(f, clock) == DAY(1));
+}
+
+static void what_fails_does_not_keep_others_from_their_moment(void **state)
+{
+    struct db_fixture *f = *state;
+    struct uuid clock = db_given_test_clock(f, START_US);
+    given_obligation(f, db_given_customer(f, clock), "test.fail", "bad", DAY(1), clock);
+    given_obligation(f, db_given_customer(f, clock), "test.note", "good", DAY(1), clock);
+    struct jobs *jobs = given_engine(f);
+
+    const char *reason = advance(f, clock, DAY(2));
+    stop_engine(jobs);
+
+    assert_string_equal(reason, "TEST_CLOCK_STUCK");
+    assert_int_equal(runs_of("good"), 1);
+    assert_true(runs_of("bad") > 1);
+}
+
+static void a_kind_that_guards_itself_is_not_claimed(void **state)
+{
+    struct db_fixture *f = *state;
+    struct uuid clock = db_given_test_clock(f, START_US);
+    struct uuid customer = db_given_customer(f, clock);
+    given_obligation(f, customer, "test.guarded", "guarded", DAY(1), clock);
+    given_obligation(f, customer, "test.note", "claimed", DAY(1), clock);
+    struct jobs *jobs = given_engine(f);
+
+    const char *reason = advance(f, clock, DAY(2));
+    stop_engine(jobs);
+
+    assert_string_equal(reason, "");
+    assert_int_equal(runs_count(), 2);
+    assert_int_equal(runs.list[0].obligation.epoch, 0);
+    assert_int_equal(runs.list[1].obligation.epoch, 1);
+}
+
 static void what_always_fails_stops_the_clock_there(void **state)
 {
     struct db_fixture *f = *state;
@@ -216,6 +332,12 @@ int main(void)
         JOB_TEST(what_a_run_makes_due_is_run_too),
         JOB_TEST(other_clocks_stand_still),
         JOB_TEST(what_is_open_in_wall_time_is_settled_first),
+        JOB_TEST(what_is_due_at_one_moment_is_run_at_once),
+        JOB_TEST(what_a_customer_owes_at_one_moment_stays_in_order),
+        JOB_TEST(a_moment_with_more_than_one_look_shows_is_run_whole),
+        JOB_TEST(what_is_due_at_one_moment_again_and_again_stops_the_clock),
+        JOB_TEST(what_fails_does_not_keep_others_from_their_moment),
+        JOB_TEST(a_kind_that_guards_itself_is_not_claimed),
         JOB_TEST(what_always_fails_stops_the_clock_there),
         JOB_TEST(a_lease_left_by_a_crash_is_waited_for),
         JOB_TEST(one_of_two_advances_at_once_is_refused),
