@@ -96,14 +96,33 @@ static bool is_too_long(const char *text, size_t size, size_t length_max)
     return length > length_max;
 }
 
+/* How many bytes at the start of `text` stand for themselves in JSON, whatever their encoding. */
+static size_t plain_length(const char *text)
+{
+    size_t length = 0;
+
+    while (text[length] >= ' ' && text[length] <= '~' && text[length] != '"' &&
+           text[length] != '\\')
+        length++;
+    return length;
+}
+
 /* `text` in quotes, escaped, at most `length_max` bytes between the quotes; a cut is marked. */
 static void put_quoted(struct log *log, const char *text, size_t length_max)
 {
     char escaped[JSON_ESCAPE_SIZE];
-    size_t size = strlen(text);
+    size_t size = plain_length(text);
     size_t left = length_max;
-    bool cut = is_too_long(text, size, length_max);
 
+    /* Nearly all that is ever logged. */
+    if (text[size] == '\0' && size <= length_max) {
+        put(log, "\"", 1);
+        put(log, text, size);
+        put(log, "\"", 1);
+        return;
+    }
+    size = strlen(text);
+    bool cut = is_too_long(text, size, length_max);
     if (cut)
         left -= strlen(CUT_MARK);
     put(log, "\"", 1);
