@@ -7,9 +7,9 @@
  *                 (accept_guard.h)
  *   frames        what one connection may send; beyond it the connection ends (frame_guard.h)
  *
- * Both take the place of a function that libgrpc calls (accept4, close, SSL_read), by being
- * exported from the executable.  With a libgrpc that binds them otherwise they would do nothing,
- * silently: hence the self-test.
+ * Both take the place of a function that libgrpc calls (accept4, close, SSL_read, SSL_write), by
+ * being exported from the executable.  With a libgrpc that binds them otherwise they would do
+ * nothing, silently: hence the self-test.
  */
 #pragma once
 

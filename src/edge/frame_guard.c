@@ -1,9 +1,10 @@
 /*
- * SSL_read and SSL_read_ex of this process (libgrpc 1.51.1 calls the first), exported from the
- * executable.  libpq and libcurl share the symbol: their sessions are clients' and pass untouched.
+ * SSL_read, SSL_read_ex and SSL_write of this process (libgrpc 1.51.1 calls the first and the
+ * last), exported from the executable.  libpq and libcurl share the symbols: their sessions are
+ * clients' and pass untouched.
  *
- * State hangs on the SSL object and is freed with it.  gRPC reads a connection on one thread at a
- * time, but not always on the same.
+ * State hangs on the SSL object and is freed with it.  gRPC uses a session on one thread at a time,
+ * but not always on the same.
  */
 
 #include "edge/frame_guard.h"
@@ -14,20 +15,24 @@
 
 #include "base/bug.h"
 #include "edge/interpose.h"
+#include "edge/reset_watch.h"
 
 /* As OpenSSL declares them, but for their names in C. */
 int interposed_ssl_read(SSL *ssl, void *buffer, int size) __asm__("SSL_read");
 int interposed_ssl_read_ex(SSL *ssl, void *buffer, size_t size, size_t *got) __asm__("SSL_read_ex");
+int interposed_ssl_write(SSL *ssl, const void *buffer, int size) __asm__("SSL_write");
 
 typedef int ssl_read_function(SSL *ssl, void *buffer, int size);
 typedef int ssl_read_ex_function(SSL *ssl, void *buffer, size_t size, size_t *got);
+typedef int ssl_write_function(SSL *ssl, const void *buffer, int size);
 
 struct session {
-    atomic_uint reads;          /* hands the rest from the thread of one read to that of the next */
+    atomic_uint uses;           /* hands the rest from the thread of one use to that of the next */
     enum frame_verdict verdict; /* not FRAME_FINE: it was cut */
     const struct clock *clock;
     struct frame_limits limits;
     struct frame_parser parser;
+    struct reset_watch watch;
 };
 
 atomic_uint_least64_t frame_guard_refused[FRAME_VERDICTS];
@@ -41,6 +46,7 @@ static const struct clock *current_clock;
 
 static ssl_read_function *real_ssl_read;
 static ssl_read_ex_function *real_ssl_read_ex;
+static ssl_write_function *real_ssl_write;
 
 static void free_session(void *parent, void *session, CRYPTO_EX_DATA *data, int index, long number,
                          void *argument)
@@ -59,6 +65,8 @@ static void prepare(void)
     memcpy(&real_ssl_read, &found, sizeof real_ssl_read);
     found = interpose_next("SSL_read_ex");
     memcpy(&real_ssl_read_ex, &found, sizeof real_ssl_read_ex);
+    found = interpose_next("SSL_write");
+    memcpy(&real_ssl_write, &found, sizeof real_ssl_write);
     session_index = SSL_get_ex_new_index(0, NULL, NULL, NULL, free_session);
     if (session_index < 0)
         bug("edge: no room in OpenSSL's sessions");
@@ -111,19 +119,19 @@ static void raise_error(const struct session *session)
                    frame_verdict_name(session->verdict));
 }
 
-/* Takes the state over from the thread that read before.  True: the session was cut. */
+/* Takes the state over from the thread that used it before.  True: the session was cut. */
 static bool begin_read(const struct session *session)
 {
     if (session == NULL)
         return false;
-    (void)atomic_load_explicit(&session->reads, memory_order_acquire);
+    (void)atomic_load_explicit(&session->uses, memory_order_acquire);
     if (session->verdict == FRAME_FINE)
         return false;
     raise_error(session);
     return true;
 }
 
-/* Hands it to the thread that reads next.  True: the session is cut now. */
+/* Hands it to the thread that uses it next.  True: the session is cut now. */
 static bool end_read(struct session *session, const uint8_t *bytes, size_t size)
 {
     if (session == NULL)
@@ -136,7 +144,7 @@ static bool end_read(struct session *session, const uint8_t *bytes, size_t size)
         atomic_fetch_add(&frame_guard_refused[session->verdict], 1);
         raise_error(session);
     }
-    atomic_fetch_add_explicit(&session->reads, 1, memory_order_release);
+    atomic_fetch_add_explicit(&session->uses, 1, memory_order_release);
     return cut;
 }
 
@@ -158,4 +166,28 @@ int interposed_ssl_read_ex(SSL *ssl, void *buffer, size_t size, size_t *got)
         return 0;
     int worked = real_ssl_read_ex(ssl, buffer, size, got);
     return end_read(session, buffer, worked == 1 ? *got : 0) ? 0 : worked;
+}
+
+/* A session that is cut by what its client made the server send ends with the next read. */
+static void end_write(struct session *session, const uint8_t *bytes, size_t size)
+{
+    (void)atomic_load_explicit(&session->uses, memory_order_acquire);
+    int64_t resets = reset_watch_feed(&session->watch, bytes, size);
+    if (resets > 0 && session->verdict == FRAME_FINE) {
+        session->verdict = frame_parser_resets(&session->parser, &session->limits, resets,
+                                               clock_monotonic_us(session->clock));
+        if (session->verdict != FRAME_FINE)
+            atomic_fetch_add(&frame_guard_refused[session->verdict], 1);
+    }
+    atomic_fetch_add_explicit(&session->uses, 1, memory_order_release);
+}
+
+int interposed_ssl_write(SSL *ssl, const void *buffer, int size)
+{
+    struct session *session = session_of(ssl);
+    int sent = real_ssl_write(ssl, buffer, size);
+
+    if (session != NULL && sent > 0)
+        end_write(session, buffer, (size_t)sent);
+    return sent;
 }

@@ -1,7 +1,8 @@
 /*
  * Puts the frame parser between OpenSSL and gRPC: what SSL_read gives to a TLS server of this
  * process goes through it first, and a session that breaks the limits has ended with a TLS error,
- * which gRPC answers by closing that one connection.
+ * which gRPC answers by closing that one connection.  What SSL_write takes is watched for streams
+ * that the client has made the server reset (reset_watch.h); they count as the client's resets.
  */
 #pragma once
 

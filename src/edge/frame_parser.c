@@ -261,6 +261,13 @@ static size_t skip_payload(struct frame_parser *parser, const struct frame_limit
     return used;
 }
 
+enum frame_verdict frame_parser_resets(struct frame_parser *parser,
+                                       const struct frame_limits *limits, int64_t count,
+                                       int64_t now_us)
+{
+    return take(parser, limits, FRAME_BUCKET_RESETS, count, now_us);
+}
+
 enum frame_verdict frame_parser_feed(struct frame_parser *parser, const struct frame_limits *limits,
                                      const uint8_t *bytes, size_t size, int64_t now_us)
 {

@@ -73,5 +73,10 @@ struct frame_parser {
 enum frame_verdict frame_parser_feed(struct frame_parser *parser, const struct frame_limits *limits,
                                      const uint8_t *bytes, size_t size, int64_t now_us);
 
+/* As if the client had sent so many RST_STREAMs: the server had to reset streams of its own. */
+enum frame_verdict frame_parser_resets(struct frame_parser *parser,
+                                       const struct frame_limits *limits, int64_t count,
+                                       int64_t now_us);
+
 /* "headers_rate": for counters and logs. */
 const char *frame_verdict_name(enum frame_verdict verdict);

@@ -17,6 +17,8 @@
 
 static const char fine[] = PREFACE "\0\0\0\4\0\0\0\0\0";
 static const char rst_stream[] = "\0\0\4\3\0\0\0\0\1\0\0\0\x08";
+static const char server_reset[] = "\0\0\4\3\0\0\0\0\1\0\0\0\1";
+static const char server_goaway[] = "\0\0\x08\7\0\0\0\0\0\0\0\0\0\0\0\0\0";
 static const char push_promise[] = "\0\0\0\5\4\0\0\0\1";
 
 struct pair {
@@ -189,6 +191,62 @@ static void is_not_there_before_it_was_opened(void **state)
     assert_int_equal(SSL_read(pair->server, bytes, sizeof bytes), sizeof push_promise - 1);
 }
 
+static void ends_the_session_that_makes_the_server_reset(void **state)
+{
+    const struct pair *pair = *state;
+    uint64_t before = refused(FRAME_RESETS_RATE);
+    char bytes[256];
+
+    SEND(pair->client, fine);
+    for (int i = 0; i < 2; i++)
+        SEND(pair->server, server_reset);
+    int while_few = SSL_read(pair->server, bytes, sizeof bytes);
+    for (int i = 0; i < 2; i++)
+        SEND(pair->server, server_reset);
+    int got = SSL_read(pair->server, bytes, sizeof bytes);
+
+    assert_int_equal(while_few, sizeof fine - 1);
+    assert_int_equal(got, -1);
+    assert_int_equal(SSL_get_error(pair->server, got), SSL_ERROR_SSL);
+    assert_int_equal(refused(FRAME_RESETS_RATE), before + 1);
+}
+
+static void lets_the_server_say_anything_else(void **state)
+{
+    const struct pair *pair = *state;
+    char bytes[256];
+
+    for (int i = 0; i < 4; i++)
+        SEND(pair->server, server_goaway);
+    SEND(pair->client, fine);
+
+    assert_int_equal(SSL_read(pair->server, bytes, sizeof bytes), sizeof fine - 1);
+}
+
+static void lets_a_write_fail(void **state)
+{
+    const struct pair *pair = *state;
+    static char many[65536];
+    int sent = 1;
+
+    while (sent > 0)
+        sent = SSL_write(pair->server, many, sizeof many);
+
+    assert_int_equal(SSL_get_error(pair->server, sent), SSL_ERROR_WANT_WRITE);
+}
+
+static void lets_clients_write_what_they_like(void **state)
+{
+    const struct pair *pair = *state;
+    char bytes[256];
+
+    for (int i = 0; i < 4; i++)
+        SEND(pair->client, server_reset);
+    SEND(pair->server, fine);
+
+    assert_int_equal(SSL_read(pair->client, bytes, sizeof bytes), sizeof fine - 1);
+}
+
 #define GUARD_TEST(name)                                                                           \
     cmocka_unit_test_setup_teardown(name, guard_and_connect, disconnect_and_close)
 
@@ -200,6 +258,10 @@ int main(void)
         GUARD_TEST(stays_at_its_end),
         GUARD_TEST(judges_the_other_way_to_read_too),
         GUARD_TEST(lets_clients_read_what_they_like),
+        GUARD_TEST(ends_the_session_that_makes_the_server_reset),
+        GUARD_TEST(lets_the_server_say_anything_else),
+        GUARD_TEST(lets_a_write_fail),
+        GUARD_TEST(lets_clients_write_what_they_like),
         cmocka_unit_test_setup_teardown(is_not_there_before_it_was_opened, connect_pair,
                                         disconnect_pair),
     };
