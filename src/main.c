@@ -92,12 +92,12 @@ static void let_end_at_once(int signal_number)
 static void wait_for_stop(struct opened_house *house, const sigset_t *signals, struct log *log)
 {
     const struct timespec patience = {.tv_sec = GIVE_BACK_SECONDS};
-    int64_t memory_mark = 0;
+    struct memory_watch memory = {0};
     int signal_number;
 
     do {
         signal_number = sigtimedwait(signals, NULL, &patience);
-        memory_give_back(&memory_mark, GIVE_BACK_STEP);
+        memory_give_back(&memory, GIVE_BACK_STEP);
         if (signal_number != SIGHUP)
             continue;
         log_write(log, LOG_INFO, "certificates.reload", NULL, 0);

@@ -1,12 +1,14 @@
 /*
  * Growth is measured from what was left after the last trim, so a process that is large because it
- * needs to be is not walked through again and again.
+ * needs to be is not walked through for ever.
  */
 
 #include "base/memory.h"
 
 #include <malloc.h>
 #include <unistd.h>
+
+#define TRIMS 6
 
 int64_t memory_resident(void)
 {
@@ -21,14 +23,17 @@ int64_t memory_resident(void)
     return pages * sysconf(_SC_PAGESIZE);
 }
 
-void memory_give_back(int64_t *mark, int64_t step)
+void memory_give_back(struct memory_watch *watch, int64_t step)
 {
     int64_t resident = memory_resident();
 
-    if (*mark == 0 || resident < *mark)
-        *mark = resident;
-    if (resident - *mark < step)
+    if (watch->mark == 0 || resident < watch->mark)
+        watch->mark = resident;
+    if (resident - watch->mark >= step)
+        watch->again = TRIMS;
+    if (watch->again == 0)
         return;
+    watch->again--;
     malloc_trim(0);
-    *mark = memory_resident();
+    watch->mark = memory_resident();
 }

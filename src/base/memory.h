@@ -8,9 +8,16 @@
 /* Resident bytes, as the kernel tells them; 0 when it does not. */
 int64_t memory_resident(void);
 
+/* All zero at first. */
+struct memory_watch {
+    int64_t mark;  /* resident after the last trim, or the least since then */
+    int32_t again; /* trims that are still to come */
+};
+
 /*
- * To be called now and then with the same `mark`, 0 at first.  The C library keeps the pages of
- * freed small blocks for ever: after ten thousand connections have come and gone that is hundreds
- * of megabytes.  They go back when the process has grown by `step` bytes since it last tried.
+ * To be called every some seconds.  The C library keeps the pages of freed small blocks for ever:
+ * after ten thousand connections have come and gone that is hundreds of megabytes.  When the
+ * process has grown by `step` bytes they go back, now and some times more: what it grew by may not
+ * be free yet.
  */
-void memory_give_back(int64_t *mark, int64_t step);
+void memory_give_back(struct memory_watch *watch, int64_t step);
