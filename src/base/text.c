@@ -192,18 +192,20 @@ size_t json_escape(const char *text, size_t size, char out[JSON_ESCAPE_SIZE])
         snprintf(out, JSON_ESCAPE_SIZE, "\\ufffd");
         return 1;
     }
-    if (code == '"' || code == '\\')
+    if (code == '"' || code == '\\') {
         snprintf(out, JSON_ESCAPE_SIZE, "\\%c", (int)code);
-    else if (code == '\n')
+    } else if (code == '\n') {
         snprintf(out, JSON_ESCAPE_SIZE, "\\n");
-    else if (code == '\r')
+    } else if (code == '\r') {
         snprintf(out, JSON_ESCAPE_SIZE, "\\r");
-    else if (code == '\t')
+    } else if (code == '\t') {
         snprintf(out, JSON_ESCAPE_SIZE, "\\t");
-    else if (code < 0x20 || (code >= 0x7f && code <= 0x9f))
+    } else if (code < 0x20 || (code >= 0x7f && code <= 0x9f)) {
         snprintf(out, JSON_ESCAPE_SIZE, "\\u%04x", (unsigned)code);
-    else
-        snprintf(out, JSON_ESCAPE_SIZE, "%.*s", (int)length, text);
+    } else {
+        memcpy(out, text, length);
+        out[length] = '\0';
+    }
     return length;
 }
 
