@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "crypto/secrets.h"
+#include "support/rpc_log_check.h"
 
 static atomic_int sleeps_done;
 
@@ -268,6 +269,7 @@ void rpc_bare_free(struct rpc_bare *bare)
     fiber_pool_close(bare->house.fibers);
     secrets_close(bare->secrets);
     log_close(bare->house.log);
+    rpc_log_check(bare->log_file);
     close(bare->log_file);
     for (size_t i = 0; i < ARRAY_LENGTH(bare->paths); i++)
         unlink(bare->paths[i]);

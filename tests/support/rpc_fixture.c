@@ -14,6 +14,7 @@
 #include "config.h"
 #include "dues/auth/v1/auth_service.pb-c.h"
 #include "rpc/server.h"
+#include "support/rpc_log_check.h"
 
 #define ARENA_SIZE (64 * 1024 * 1024)
 
@@ -175,6 +176,7 @@ void rpc_fixture_free(struct rpc_fixture *f)
     free(f->answers);
     config_free(f->config);
     log_close(f->log);
+    rpc_log_check(f->log_file);
     close(f->log_file);
     remove_directory(f->directory);
     test_authority_free(f->authority);
@@ -216,6 +218,8 @@ static struct dues_call_options options_of(const struct rpc_as *as)
     return (struct dues_call_options){
         .deadline_ms = as->deadline_ms,
         .token = as->token,
+        .metadata = as->metadata,
+        .metadata_count = as->metadata_count,
         .attempts_max = 1,
         .wait_for_ready = true,
     };

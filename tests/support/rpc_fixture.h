@@ -63,6 +63,8 @@ struct rpc_as {
     enum rpc_identity identity;
     const char *token;   /* access token; NULL: none */
     int64_t deadline_ms; /* 0: the client's, ten seconds */
+    const struct dues_metadata *metadata;
+    size_t metadata_count;
 };
 
 #define AS(who)                 ((struct rpc_as){.identity = (who)})

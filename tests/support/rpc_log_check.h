@@ -1,0 +1,8 @@
+/*
+ * What holds for every line that a server of a test has logged: it is one JSON object, a call's
+ * line says who did what to which end, and nothing secret is in it.
+ */
+#pragma once
+
+/* Ends the program with the line when one is wrong.  `descriptor` is the whole log, mappable. */
+void rpc_log_check(int descriptor);
