@@ -45,6 +45,7 @@ const struct error *log_in(struct call *call, const void *request, void *reply)
     struct user user;
 
     TRY(validate(call, req));
+    TRY(password_check_room(call));
     TRY(check_credentials(call, req, &user));
     call->customer = uuid_text(call->arena, user.id);
     TRY(stranger_request_claim(call));

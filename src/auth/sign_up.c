@@ -119,6 +119,7 @@ const struct error *sign_up(struct call *call, const void *request, void *reply)
     };
 
     TRY(validate(call, req, &user.test_clock));
+    TRY(password_check_room(call));
     TRY(stranger_request_claim(call));
 
     struct uuid known;

@@ -12,5 +12,8 @@ struct offload;
 struct offload *offload_open(int32_t thread_count, int32_t queue_max);
 void offload_close(struct offload *offload);
 
-/* Parks the fiber, runs `run(arg)` on a pool thread; the fiber goes on on the timer's thread. */
+/* RESOURCE_EXHAUSTED when work given now would be refused: before other work is done for it. */
+const struct error *crypto_offload_check(struct call *call) MUST_CHECK;
+
+/* Parks the fiber while a thread of the pool runs `run(arg)`, at the lowest priority. */
 const struct error *crypto_offload(struct call *call, void (*run)(void *arg), void *arg) MUST_CHECK;

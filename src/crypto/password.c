@@ -44,6 +44,11 @@ static void run_hash(void *arg)
     crypto_must(result == ARGON2_OK, argon2_error_message(result));
 }
 
+const struct error *password_check_room(struct call *call)
+{
+    return crypto_offload_check(call);
+}
+
 const struct error *password_hash(struct call *call, const char *password, const char **hash)
 {
     struct hashing work = {.password = password};

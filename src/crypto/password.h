@@ -10,6 +10,9 @@
 /* What the wire's rules allow; longer ones were refused before they come here. */
 #define PASSWORD_SIZE_MAX 256
 
+/* The refusal of the next two, for who looks into the database first. */
+const struct error *password_check_room(struct call *call) MUST_CHECK;
+
 /* Fails with RESOURCE_EXHAUSTED OVERLOADED when too many wait already. */
 const struct error *password_hash(struct call *call, const char *password, const char **hash)
     MUST_CHECK;

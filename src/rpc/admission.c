@@ -8,10 +8,13 @@
 #include "base/time.h"
 
 /* A lower rate counts for one in so many. */
-#define SMOOTHING 8
+#define SMOOTHING 16
 
-/* So many in a row are no moment any more: at the start of a burst nothing is answered yet. */
-#define CROWDED_TICKS 3
+/*
+ * Half a second in a row is no moment any more.  At the start of a burst nothing is answered yet,
+ * and a slow fsync of the machine passes.
+ */
+#define CROWDED_TICKS 10
 
 void admission_init(struct admission *admission, int64_t target_us, int64_t calls_max)
 {

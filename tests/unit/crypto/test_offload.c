@@ -9,6 +9,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdatomic.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -29,6 +30,7 @@ struct fixture {
     _Atomic int ended;
     int64_t deadline_us;
     pthread_t worked_on;
+    int priority;
 };
 
 static int given_pool(void **state)
@@ -47,8 +49,6 @@ static int close_pool(void **state)
     struct fixture *f = *state;
     for (int i = 0; i < CALLS_MAX; i++)
         sem_post(&f->gate);
-    while (fiber_pool_live(f->house.fibers) > 0)
-        usleep(1000);
     offload_close(f->house.offload);
     fiber_pool_close(f->house.fibers);
     sem_destroy(&f->gate);
@@ -63,6 +63,7 @@ static void wait_at_the_gate(void *arg)
     while (sem_wait(&f->gate) != 0)
         continue;
     f->worked_on = pthread_self();
+    f->priority = getpriority(PRIO_PROCESS, 0);
 }
 
 static void run_call(void *arg)
@@ -102,6 +103,17 @@ static void runs_work_on_a_thread_of_its_own(void **state)
 
     assert_int_equal(f->ended, 1);
     assert_false(pthread_equal(f->worked_on, pthread_self()));
+}
+
+static void gives_way_to_other_threads(void **state)
+{
+    struct fixture *f = *state;
+    sem_post(&f->gate);
+
+    fiber_run(f->house.fibers, run_call, f);
+
+    assert_int_equal(f->priority, 19);
+    assert_int_not_equal(getpriority(PRIO_PROCESS, 0), 19);
 }
 
 static void refuses_at_once_what_does_not_fit(void **state)
@@ -152,6 +164,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         POOL_TEST(runs_work_on_a_thread_of_its_own),
+        POOL_TEST(gives_way_to_other_threads),
         POOL_TEST(refuses_at_once_what_does_not_fit),
         POOL_TEST(takes_work_again_when_the_queue_has_room),
         POOL_TEST(does_no_work_for_who_has_stopped_waiting),
