@@ -173,9 +173,10 @@ static void end_write(struct session *session, const uint8_t *bytes, size_t size
 {
     (void)atomic_load_explicit(&session->uses, memory_order_acquire);
     int64_t resets = reset_watch_feed(&session->watch, bytes, size);
-    if (resets > 0 && session->verdict == FRAME_FINE) {
-        session->verdict = frame_parser_resets(&session->parser, &session->limits, resets,
-                                               clock_monotonic_us(session->clock));
+    int64_t now_us = resets > 0 ? clock_monotonic_us(session->clock) : 0; /* only buckets ask */
+    if (session->verdict == FRAME_FINE) {
+        session->verdict =
+            frame_parser_answered(&session->parser, &session->limits, resets, now_us);
         if (session->verdict != FRAME_FINE)
             atomic_fetch_add(&frame_guard_refused[session->verdict], 1);
     }

@@ -53,6 +53,13 @@ enum frame_type {
  */
 #define FRAMES_PER_CALL 4
 
+/*
+ * A server that lets a client have 100 streams must say something before he can open another.  Who
+ * opens many more has made it reset those before, and has not waited: libgrpc reads on, and only
+ * then writes (CVE-2025-8671).  Some clients do not wait for the server's SETTINGS either.
+ */
+#define UNANSWERED_MAX 1000
+
 static const char preface[] = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 #define PREFACE_SIZE (sizeof preface - 1)
 
@@ -64,6 +71,7 @@ const char *frame_verdict_name(enum frame_verdict verdict)
         [FRAME_HEADER_BLOCK] = "header_block",
         [FRAME_CONTINUATION] = "continuation",
         [FRAME_PUSH_PROMISE] = "push_promise",
+        [FRAME_UNANSWERED] = "unanswered",
         [FRAME_HEADERS_RATE] = "headers_rate",
         [FRAME_RESETS_RATE] = "resets_rate",
         [FRAME_SETTINGS_RATE] = "settings_rate",
@@ -111,6 +119,8 @@ static enum frame_verdict judge_headers(struct frame_parser *parser,
     parser->continuations = 0;
     if (block_too_large(parser, limits))
         return FRAME_HEADER_BLOCK;
+    if (++parser->unanswered > UNANSWERED_MAX)
+        return FRAME_UNANSWERED;
     for (size_t i = 0; i < ARRAY_LENGTH(with_calls); i++)
         bucket_give(&parser->buckets[with_calls[i]], limits->rates[with_calls[i]], FRAMES_PER_CALL);
     return take(parser, limits, FRAME_BUCKET_HEADERS, 1 + frame->size / HEADER_BYTES_PER_TOKEN,
@@ -261,11 +271,12 @@ static size_t skip_payload(struct frame_parser *parser, const struct frame_limit
     return used;
 }
 
-enum frame_verdict frame_parser_resets(struct frame_parser *parser,
-                                       const struct frame_limits *limits, int64_t count,
-                                       int64_t now_us)
+enum frame_verdict frame_parser_answered(struct frame_parser *parser,
+                                         const struct frame_limits *limits, int64_t count,
+                                         int64_t now_us)
 {
-    return take(parser, limits, FRAME_BUCKET_RESETS, count, now_us);
+    parser->unanswered = 0;
+    return count == 0 ? FRAME_FINE : take(parser, limits, FRAME_BUCKET_RESETS, count, now_us);
 }
 
 enum frame_verdict frame_parser_feed(struct frame_parser *parser, const struct frame_limits *limits,

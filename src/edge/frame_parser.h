@@ -40,6 +40,7 @@ enum frame_verdict {
     FRAME_HEADER_BLOCK,
     FRAME_CONTINUATION,
     FRAME_PUSH_PROMISE,
+    FRAME_UNANSWERED,
     FRAME_HEADERS_RATE, /* from here on: in the order of the buckets */
     FRAME_RESETS_RATE,
     FRAME_SETTINGS_RATE,
@@ -63,6 +64,7 @@ struct frame_parser {
     bool in_header_block; /* HEADERS without END_HEADERS */
     uint32_t header_block_size;
     uint32_t continuations;
+    uint32_t unanswered; /* HEADERS since the server last wrote anything */
     struct bucket buckets[FRAME_BUCKETS];
 };
 
@@ -73,10 +75,10 @@ struct frame_parser {
 enum frame_verdict frame_parser_feed(struct frame_parser *parser, const struct frame_limits *limits,
                                      const uint8_t *bytes, size_t size, int64_t now_us);
 
-/* As if the client had sent so many RST_STREAMs: the server had to reset streams of its own. */
-enum frame_verdict frame_parser_resets(struct frame_parser *parser,
-                                       const struct frame_limits *limits, int64_t count,
-                                       int64_t now_us);
+/* The server has written something, of which so many RST_STREAMs are the client's fault. */
+enum frame_verdict frame_parser_answered(struct frame_parser *parser,
+                                         const struct frame_limits *limits, int64_t count,
+                                         int64_t now_us);
 
 /* "headers_rate": for counters and logs. */
 const char *frame_verdict_name(enum frame_verdict verdict);

@@ -327,6 +327,33 @@ static void forgets_with_time(void **state)
     assert_int_equal(send_at(&parser, PING, 0, NULL, 8, NOW_US + US_PER_SECOND), FRAME_PINGS_RATE);
 }
 
+static void refuses_calls_when_the_server_had_no_time_to_answer_a_thousand(void **state)
+{
+    (void)state;
+    struct frame_parser parser = begun();
+    int served = 0;
+
+    limits.rates[FRAME_BUCKET_HEADERS] = (struct bucket_rate){0};
+    for (int i = 0; i < 3; i++) {
+        for (int n = 0; n < 1000; n++)
+            served += send_at(&parser, HEADERS, END_HEADERS, NULL, 0, NOW_US) == FRAME_FINE;
+        assert_int_equal(frame_parser_answered(&parser, &limits, 0, NOW_US), FRAME_FINE);
+    }
+
+    assert_int_equal(served, 3000);
+    assert_int_equal(passing(&parser, HEADERS, 0, FRAME_UNANSWERED, 2000), 1000);
+}
+
+static void counts_the_resets_of_the_server_as_resets(void **state)
+{
+    (void)state;
+    struct frame_parser parser = begun();
+
+    assert_int_equal(frame_parser_answered(&parser, &limits, BURST, NOW_US), FRAME_FINE);
+    assert_int_equal(frame_parser_answered(&parser, &limits, 0, NOW_US), FRAME_FINE);
+    assert_int_equal(frame_parser_answered(&parser, &limits, 1, NOW_US), FRAME_RESETS_RATE);
+}
+
 static void has_a_name_for_every_verdict(void **state)
 {
     (void)state;
@@ -360,6 +387,8 @@ int main(void)
         PARSER_TEST(refuses_priority_frames_of_a_wrong_size_by_their_own_rate_first),
         PARSER_TEST(gives_each_call_four_of_the_frames_that_come_with_calls),
         PARSER_TEST(forgets_with_time),
+        PARSER_TEST(refuses_calls_when_the_server_had_no_time_to_answer_a_thousand),
+        PARSER_TEST(counts_the_resets_of_the_server_as_resets),
         PARSER_TEST(has_a_name_for_every_verdict),
     };
     return cmocka_run_group_tests_name("frame parser", tests, NULL, NULL);
