@@ -28,7 +28,7 @@ def rapid_reset(attack):
         attack, lambda stream, block: h2.request(stream, block, attack.target.payload) + h2.rst_stream(stream), count))
 
 
-@vector(13, "MadeYouReset", cpu=4.0)
+@vector(13, "MadeYouReset", cpu=1.5, cut=True)
 def made_you_reset(attack):
     """The server resets, the attacker never does: a limit of the client's resets does not help."""
     for name, malformed in MALFORMED.items():
