@@ -40,8 +40,6 @@ struct zoo {
     size_t count;
 };
 
-extern char **environ;
-
 static char *read_text(struct zoo *zoo, const char *path)
 {
     FILE *file = fopen(path, "re");
