@@ -2,7 +2,8 @@
  * Opens many connections with mutual TLS, each with a handshake of its own, and keeps them without
  * a call, as phones in pockets do.  They answer the server's PING and SETTINGS.
  *
- *   bench_idle --target HOST:PORT --certs DIR --connections N [--certificate NAME] [--opening 32]
+ *   bench_idle --target HOST:PORT --certs DIR [--connections 1000] [--certificate NAME]
+ *              [--opening 32]
  *
  * One line of JSON when all have been tried; another, how many are left, when standard input ends.
  */
@@ -33,7 +34,7 @@ struct crowd {
     size_t lost;
 };
 
-static struct crowd crowd = {.at_once = 32};
+static struct crowd crowd = {.at_once = 32, .wanted = 1000};
 
 static void on_headers(struct wire *wire, uint32_t stream, const uint8_t *block, size_t size,
                        bool is_end)
@@ -154,8 +155,8 @@ int main(int argc, char **argv)
         else if (option == 'o')
             crowd.at_once = number(optarg);
     }
-    if (crowd.target == NULL || certificates == NULL || crowd.wanted == 0 || optind < argc)
-        give_up("usage: bench_idle --target HOST:PORT --certs DIR --connections N"
+    if (crowd.target == NULL || certificates == NULL || optind < argc)
+        give_up("usage: bench_idle --target HOST:PORT --certs DIR [--connections N]"
                 " [--certificate NAME] [--opening N]",
                 "");
     signal(SIGPIPE, SIG_IGN);

@@ -117,4 +117,4 @@ void line_keep_open(struct line *line, int64_t now);
 
 /* worker.c */
 void worker_connect(struct worker *worker);
-void *worker_run(void *worker);
+void *worker_run(void *argument);

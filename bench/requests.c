@@ -39,12 +39,11 @@ void requests_read(struct plan *plan)
     char *line = NULL;
     size_t line_size = 0;
     size_t room = 0;
-    ssize_t length;
     FILE *file = fopen(plan->requests_file, "re");
 
     if (file == NULL)
         give_up("could not open ", plan->requests_file);
-    while ((length = getline(&line, &line_size, file)) >= 0) {
+    while (getline(&line, &line_size, file) >= 0) {
         if (plan->request_count == room) {
             room = room == 0 ? 1024 : 2 * room;
             plan->requests = reallocarray(plan->requests, room, sizeof(*plan->requests));
