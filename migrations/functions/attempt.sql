@@ -51,7 +51,7 @@ GRANT EXECUTE ON FUNCTION attempt_claim(uuid, uuid, bigint, bigint, uuid) TO due
 
 -- Step T4: the answer was not definitive; the resolver looks again, later and later.
 CREATE OR REPLACE FUNCTION attempt_wait(p_customer uuid, p_attempt attempt) RETURNS void
-LANGUAGE plpgsql SET search_path = dues, pg_temp AS $$
+LANGUAGE plpgsql AS $$
 DECLARE
     v_due timestamptz := clock_timestamp() + attempt_backoff(p_attempt.check_count);
 BEGIN
@@ -61,19 +61,22 @@ BEGIN
 END $$;
 
 -- Nothing is owed for the attempt any more, whoever holds the lease of the obligation.
-CREATE OR REPLACE FUNCTION attempt_done(p_customer uuid, p_attempt attempt) RETURNS void
-LANGUAGE plpgsql SET search_path = dues, pg_temp AS $$
+-- False: nothing was owed.
+DROP FUNCTION IF EXISTS attempt_done(uuid, attempt);
+CREATE OR REPLACE FUNCTION attempt_done(p_customer uuid, p_attempt attempt) RETURNS boolean
+LANGUAGE plpgsql AS $$
 BEGIN
     DELETE FROM obligation
      WHERE customer_id = p_customer AND kind = attempt_obligation(p_attempt.operation)
        AND business_key = p_attempt.attempt_id::text;
+    RETURN FOUND;
 END $$;
 
 -- Hands the attempt to people: an incident, MANUAL, and no more machine.  Also from a terminal state: late
 -- opposite evidence never flips a result.
 CREATE OR REPLACE FUNCTION attempt_to_people(p_customer uuid, p_attempt attempt, p_kind text, p_detail text, p_now timestamptz)
 RETURNS void
-LANGUAGE plpgsql SET search_path = dues, pg_temp AS $$
+LANGUAGE plpgsql AS $$
 BEGIN
     INSERT INTO incident (customer_id, attempt_id, kind, payment_id, detail, create_time)
     VALUES (p_customer, p_attempt.attempt_id, p_kind, p_attempt.payment_id, p_detail, p_now)
@@ -107,7 +110,7 @@ GRANT EXECUTE ON FUNCTION attempt_give_up(uuid, uuid, bigint, timestamptz) TO du
 -- Money that moved without a reason we know.
 CREATE OR REPLACE FUNCTION attempt_suspend_money(p_customer uuid, p_attempt attempt, p_amount bigint, p_now timestamptz)
 RETURNS void
-LANGUAGE plpgsql SET search_path = dues, pg_temp AS $$
+LANGUAGE plpgsql AS $$
 DECLARE
     v_signed bigint := CASE p_attempt.operation WHEN 'CHARGE' THEN p_amount ELSE -p_amount END;
 BEGIN
@@ -129,8 +132,9 @@ END $$;
 --   'manual'    handed to people
 CREATE OR REPLACE FUNCTION attempt_settle(p_customer uuid, p_operation text, p_settlement settlement, p_now timestamptz,
                                           OUT outcome text, OUT settled attempt)
-LANGUAGE plpgsql SET search_path = dues, pg_temp AS $$
+LANGUAGE plpgsql AS $$
 DECLARE
+    v_done boolean;
     v_to text := CASE WHEN p_settlement.outcome IN ('SUCCEEDED', 'DECLINED', 'FAILED')
                         OR p_settlement.outcome = 'REQUIRES_ACTION' AND p_operation = 'CHARGE' THEN p_settlement.outcome
                       -- A transaction that does not match what was asked is not ours to interpret.
@@ -147,7 +151,7 @@ BEGIN
        AND a.state = ANY (attempt_sources(v_to)) AND a.state IN ('SENDING', 'UNKNOWN', 'RESOLVING')
     RETURNING a.* INTO settled;
     IF NOT FOUND THEN
-        SELECT * INTO settled FROM attempt_settled_before(p_customer, p_operation, p_settlement, v_to, p_now);
+        settled := attempt_settled_before(p_customer, p_operation, p_settlement, v_to, p_now);
         outcome := CASE WHEN settled.state = 'MANUAL' THEN 'manual'
                         WHEN settled.state NOT IN ('SENDING', 'UNKNOWN', 'RESOLVING') THEN 'again'
                         WHEN settled.state = 'UNKNOWN' AND v_to = 'UNKNOWN' AND settled.epoch = p_settlement.epoch THEN 'unknown'
@@ -164,14 +168,14 @@ BEGIN
                                   'transaction ' || settled.gateway_transaction || ' belongs to another attempt', p_now);
         outcome := 'manual';
     ELSE
-        PERFORM attempt_done(p_customer, settled);
+        v_done := attempt_done(p_customer, settled);
         outcome := 'settled';
     END IF;
 END $$;
 
 -- False: the gateway's transaction is already that of another attempt.
 CREATE OR REPLACE FUNCTION attempt_own_transaction(p_customer uuid, p_attempt attempt, p_now timestamptz) RETURNS boolean
-LANGUAGE plpgsql SET search_path = dues, pg_temp AS $$
+LANGUAGE plpgsql AS $$
 BEGIN
     INSERT INTO gateway_transaction (customer_id, gateway, gateway_transaction, attempt_id, currency, amount, create_time)
     VALUES (p_customer, p_attempt.gateway, p_attempt.gateway_transaction, p_attempt.attempt_id, p_attempt.currency,
@@ -183,7 +187,7 @@ END $$;
 -- An answer for an attempt that is not waiting for it: compare, never overwrite.
 CREATE OR REPLACE FUNCTION attempt_settled_before(p_customer uuid, p_operation text, p_settlement settlement, p_to text,
                                                   p_now timestamptz) RETURNS attempt
-LANGUAGE plpgsql SET search_path = dues, pg_temp AS $$
+LANGUAGE plpgsql AS $$
 DECLARE
     v_attempt attempt%ROWTYPE;
 BEGIN

@@ -1,7 +1,7 @@
 -- Events: appended by step functions only, numbered without gaps from a counter in the customer's row.
 CREATE OR REPLACE FUNCTION event_append(p_customer uuid, p_type text, p_subject uuid, p_data jsonb, p_now timestamptz)
 RETURNS bigint
-LANGUAGE plpgsql SET search_path = dues, pg_temp AS $$
+LANGUAGE plpgsql AS $$
 DECLARE
     v_sequence bigint;
 BEGIN

@@ -4,9 +4,11 @@
 -- in the customer's test clock (business time) or always in wall time (talking to a gateway).
 -- Epochs begin where no earlier row of the key has been: who still holds one that was done and is owed anew (the end
 -- of a dunning, after a retry) must not finish the new one.
+-- It says whether it was new, so that a step may ask for it as for a value: PERFORM is a query each time.
+DROP FUNCTION IF EXISTS obligation_add(uuid, text, text, uuid, timestamptz, boolean, timestamptz);
 CREATE OR REPLACE FUNCTION obligation_add(p_customer uuid, p_kind text, p_business_key text, p_subject uuid,
-                                          p_due timestamptz, p_on_clock boolean, p_now timestamptz) RETURNS void
-LANGUAGE plpgsql SET search_path = dues, pg_temp AS $$
+                                          p_due timestamptz, p_on_clock boolean, p_now timestamptz) RETURNS boolean
+LANGUAGE plpgsql AS $$
 DECLARE
     v_epoch bigint := (extract(epoch FROM clock_timestamp()) * 1000000)::bigint;
 BEGIN
@@ -16,11 +18,12 @@ BEGIN
                v_epoch, p_now
           FROM customer c WHERE c.customer_id = p_customer
         ON CONFLICT ON CONSTRAINT obligation_pkey DO NOTHING;
-        RETURN;
+        RETURN FOUND;
     END IF;
     INSERT INTO obligation (customer_id, kind, business_key, bucket, subject_id, due_time, epoch, create_time)
     VALUES (p_customer, p_kind, p_business_key, get_byte(uuid_send(p_customer), 15) % 64, p_subject, p_due, v_epoch, p_now)
     ON CONFLICT ON CONSTRAINT obligation_pkey DO NOTHING;
+    RETURN FOUND;
 END $$;
 
 -- False: the lease was lost, somebody else runs it or has finished it.

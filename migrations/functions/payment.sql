@@ -1,8 +1,11 @@
 -- Payments.  payment_open and payment_settle are building blocks: every step that charges calls them inside its
 -- own commit.  payment_create and payment_finish are the steps of a payment of its own.
+--
+-- What a step asks of another function it takes as a value (v := f(…)): PL/pgSQL evaluates that without starting a query.
+-- Functions that only steps call have no search_path of their own: they run in that of the step.
 
 CREATE OR REPLACE FUNCTION payment_as_result(p_outcome text, p_payment payment) RETURNS payment_result
-LANGUAGE plpgsql IMMUTABLE SET search_path = dues, pg_temp AS $$
+LANGUAGE plpgsql IMMUTABLE AS $$
 BEGIN
     RETURN ROW(p_outcome, p_payment.payment_id, p_payment.payment_method_id, p_payment.invoice_id,
                p_payment.currency::text, p_payment.amount, p_payment.description, p_payment.state,
@@ -15,8 +18,9 @@ END $$;
 -- True; false when this very payment was opened before (the same step again after a lost COMMIT): nothing was written,
 -- the first run's rows stand.
 CREATE OR REPLACE FUNCTION payment_open(p_customer uuid, p_charge charge_intent, p_now timestamptz) RETURNS boolean
-LANGUAGE plpgsql SET search_path = dues, pg_temp AS $$
+LANGUAGE plpgsql AS $$
 DECLARE
+    v_added boolean;
     v_now timestamptz := clock_timestamp();
     v_lease timestamptz := v_now + p_charge.lease_ms * interval '1 millisecond';
 BEGIN
@@ -32,8 +36,8 @@ BEGIN
                          off_session, state, epoch, lease_until, first_sent_time, send_count, create_time)
     VALUES (p_customer, p_charge.attempt_id, p_charge.payment_id, 'CHARGE', 1, p_charge.gateway, p_charge.gateway_key,
             p_charge.currency, p_charge.amount, p_charge.off_session, 'SENDING', 1, v_lease, v_now, 1, p_now);
-    PERFORM obligation_add(p_customer, 'payment.resolve', p_charge.attempt_id::text, p_charge.payment_id, v_lease, false,
-                           p_now);
+    v_added := obligation_add(p_customer, 'payment.resolve', p_charge.attempt_id::text, p_charge.payment_id, v_lease, false,
+                              p_now);
     RETURN true;
 END $$;
 
@@ -41,15 +45,17 @@ END $$;
 -- event.  `outcome` as attempt_settle: only after 'settled' does the caller write what follows from the result.
 CREATE OR REPLACE FUNCTION payment_settle(p_customer uuid, p_settlement settlement, p_now timestamptz)
 RETURNS payment_result
-LANGUAGE plpgsql SET search_path = dues, pg_temp AS $$
+LANGUAGE plpgsql AS $$
 DECLARE
     v_step record;
+    v_posted boolean;
+    v_sequence bigint;
     v_attempt attempt%ROWTYPE;
     v_payment payment%ROWTYPE;
     v_state text := CASE p_settlement.outcome WHEN 'SUCCEEDED' THEN 'SUCCEEDED' WHEN 'REQUIRES_ACTION' THEN 'REQUIRES_ACTION'
                                               ELSE 'FAILED' END;
 BEGIN
-    SELECT * INTO v_step FROM attempt_settle(p_customer, 'CHARGE', p_settlement, p_now);
+    v_step := attempt_settle(p_customer, 'CHARGE', p_settlement, p_now);
     v_attempt := v_step.settled;
     IF v_step.outcome <> 'settled' THEN
         SELECT * INTO STRICT v_payment FROM payment
@@ -64,12 +70,12 @@ BEGIN
      WHERE p.customer_id = p_customer AND p.payment_id = p_settlement.payment_id AND p.state = 'PROCESSING'
     RETURNING p.* INTO STRICT v_payment;
     IF v_state = 'SUCCEEDED' THEN
-        PERFORM ledger_post(p_customer, v_attempt.attempt_id, 'charge',
+        v_posted := ledger_post(p_customer, v_attempt.attempt_id, 'charge',
             ARRAY[ROW('gateway_clearing:' || v_attempt.gateway, v_attempt.currency, v_attempt.amount)::ledger_line,
                   ROW(CASE WHEN v_payment.invoice_id IS NULL THEN 'revenue' ELSE 'customer_receivable' END,
                       v_attempt.currency, -v_attempt.amount)::ledger_line], p_now);
     END IF;
-    PERFORM event_append(p_customer, 'payment.' || lower(v_state), v_payment.payment_id,
+    v_sequence := event_append(p_customer, 'payment.' || lower(v_state), v_payment.payment_id,
         jsonb_build_object('amount', v_payment.amount, 'currency', v_payment.currency, 'decline_code', v_payment.decline_code),
         p_now);
     -- After the customer's row, which the event locks: memberships lock in this order too.
@@ -91,11 +97,16 @@ GRANT EXECUTE ON FUNCTION decline_ends_method(text) TO dues_service;
 CREATE OR REPLACE FUNCTION payment_create(p_customer uuid, p_key request_key, p_charge charge_intent, p_now timestamptz,
                                           OUT outcome text, OUT answer bytea, OUT object_id uuid)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = dues, pg_temp AS $$
+DECLARE
+    v_request record;
+    v_opened boolean;
 BEGIN
-    SELECT r.outcome, r.answer, r.object_id INTO outcome, answer, object_id
-      FROM request_record(p_customer, p_key, p_charge.payment_id, NULL, p_now) r;
+    v_request := request_record(p_customer, p_key, p_charge.payment_id, NULL, p_now);
+    outcome := v_request.outcome;
+    answer := v_request.answer;
+    object_id := v_request.object_id;
     IF outcome = 'new' THEN
-        PERFORM payment_open(p_customer, p_charge, p_now);
+        v_opened := payment_open(p_customer, p_charge, p_now);
     ELSIF outcome = 'running' AND object_id = p_charge.payment_id THEN
         outcome := 'new';   -- this very step, again after a lost COMMIT
     END IF;

@@ -6,7 +6,7 @@
 CREATE OR REPLACE FUNCTION request_record(p_customer uuid, p_key request_key, p_object uuid, p_answer bytea,
                                           p_now timestamptz,
                                           OUT outcome text, OUT answer bytea, OUT object_id uuid)
-LANGUAGE plpgsql SET search_path = dues, pg_temp AS $$
+LANGUAGE plpgsql AS $$
 DECLARE
     v_row recorded_request%ROWTYPE;
 BEGIN
@@ -39,7 +39,7 @@ END $$;
 
 -- The definitive answer of a request whose money was in flight.  Written once.
 CREATE OR REPLACE FUNCTION request_answer(p_customer uuid, p_object uuid, p_method text, p_answer bytea) RETURNS void
-LANGUAGE plpgsql SET search_path = dues, pg_temp AS $$
+LANGUAGE plpgsql AS $$
 BEGIN
     UPDATE recorded_request r SET answer = p_answer
      WHERE r.customer_id = p_customer AND r.object_id = p_object AND r.method = p_method AND r.answer IS NULL;

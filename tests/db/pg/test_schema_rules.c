@@ -149,15 +149,16 @@ static const struct rule rules[] = {
      " AND NOT coalesce(proconfig, '{}') @> ARRAY['search_path=dues, pg_temp']",
      "ALTER FUNCTION dues.obligation_finish(uuid, text, text, bigint) SET search_path = dues"},
     /*
-     * An immutable SQL expression is inlined into its caller; a setting would prevent that.  So is
-     * an SQL body that was parsed when it was created: its names are bound.
+     * An immutable expression reads no tables, and the names of an SQL body that was parsed when it
+     * was created are bound.  What only other functions call runs in their search_path.
      */
-    {"every_function_that_reads_tables_has_a_fixed_search_path",
-     "SELECT proname FROM pg_proc JOIN pg_language l ON l.oid = prolang"
-     " WHERE pronamespace = 'dues'::regnamespace AND NOT (l.lanname = 'sql' AND provolatile = 'i')"
-     " AND prosqlbody IS NULL"
+    {"what_the_service_may_execute_has_a_fixed_search_path",
+     "SELECT proname FROM pg_proc WHERE pronamespace = 'dues'::regnamespace"
+     " AND has_function_privilege('dues_service', oid, 'EXECUTE')"
+     " AND provolatile <> 'i' AND prosqlbody IS NULL"
      " AND NOT coalesce(proconfig, '{}') @> ARRAY['search_path=dues, pg_temp']",
-     "ALTER FUNCTION dues.event_append(uuid, text, uuid, jsonb, timestamptz) RESET search_path"},
+     "GRANT EXECUTE ON FUNCTION dues.event_append(uuid, text, uuid, jsonb, timestamptz)"
+     " TO dues_service"},
     {"no_function_has_two_forms",
      "SELECT proname FROM pg_proc WHERE pronamespace = 'dues'::regnamespace"
      " GROUP BY proname HAVING count(*) > 1",
