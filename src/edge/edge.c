@@ -18,7 +18,7 @@ static struct bucket_rate rate(int32_t per_second)
     return bucket_rate_make(per_second, burst < BURST_MAX ? burst : BURST_MAX);
 }
 
-void edge_open(const struct settings *settings, const struct clock *clock, int port)
+void edge_open(const struct settings *settings, int port)
 {
     const struct accept_limits connections = {
         .total_max = (uint32_t)settings->connections_max,
@@ -39,8 +39,8 @@ void edge_open(const struct settings *settings, const struct clock *clock, int p
             },
     };
 
-    frame_guard_open(&frames, clock);
-    accept_guard_open(connections, (uint64_t)clock_monotonic_us(clock), port);
+    frame_guard_open(&frames);
+    accept_guard_open(connections, (uint64_t)clock_monotonic_us(clock_system()), port);
 }
 
 void edge_close(int port)

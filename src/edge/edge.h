@@ -25,9 +25,9 @@
 /*
  * Guards the listeners on `port` from now on.  What is interposed is the process's, so are counters
  * and limits: a process has one server.  Tests that have several share the limits of the one opened
- * last.  `clock` outlives the connections.
+ * last.
  */
-void edge_open(const struct settings *settings, const struct clock *clock, int port);
+void edge_open(const struct settings *settings, int port);
 void edge_close(int port);
 
 void edge_measure(struct measures *out);

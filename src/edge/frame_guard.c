@@ -29,7 +29,6 @@ typedef int ssl_write_function(SSL *ssl, const void *buffer, int size);
 struct session {
     atomic_uint uses;           /* hands the rest from the thread of one use to that of the next */
     enum frame_verdict verdict; /* not FRAME_FINE: it was cut */
-    const struct clock *clock;
     struct frame_limits limits;
     struct frame_parser parser;
     struct reset_watch watch;
@@ -42,7 +41,6 @@ static pthread_once_t once = PTHREAD_ONCE_INIT;
 static int session_index = -1;
 static atomic_uint open_count;
 static struct frame_limits current_limits; /* under the mutex, as the next */
-static const struct clock *current_clock;
 
 static ssl_read_function *real_ssl_read;
 static ssl_read_ex_function *real_ssl_read_ex;
@@ -59,6 +57,12 @@ static void free_session(void *parent, void *session, CRYPTO_EX_DATA *data, int 
     OPENSSL_free(session);
 }
 
+/* The machine's: sessions outlive the server, and what it was given. */
+static int64_t machine_now_us(void)
+{
+    return clock_monotonic_us(clock_system());
+}
+
 static void prepare(void)
 {
     void *found = interpose_next("SSL_read");
@@ -72,11 +76,10 @@ static void prepare(void)
         bug("edge: no room in OpenSSL's sessions");
 }
 
-void frame_guard_open(const struct frame_limits *limits, const struct clock *clock)
+void frame_guard_open(const struct frame_limits *limits)
 {
     pthread_mutex_lock(&mutex);
     current_limits = *limits;
-    current_clock = clock;
     pthread_mutex_unlock(&mutex);
     atomic_fetch_add(&open_count, 1);
 }
@@ -94,7 +97,6 @@ static struct session *begin_session(SSL *ssl)
         bug("edge: out of memory");
     pthread_mutex_lock(&mutex);
     session->limits = current_limits;
-    session->clock = current_clock;
     pthread_mutex_unlock(&mutex);
     return session;
 }
@@ -137,8 +139,8 @@ static bool end_read(struct session *session, const uint8_t *bytes, size_t size)
     if (session == NULL)
         return false;
     if (size > 0)
-        session->verdict = frame_parser_feed(&session->parser, &session->limits, bytes, size,
-                                             clock_monotonic_us(session->clock));
+        session->verdict =
+            frame_parser_feed(&session->parser, &session->limits, bytes, size, machine_now_us());
     bool cut = session->verdict != FRAME_FINE;
     if (cut) {
         atomic_fetch_add(&frame_guard_refused[session->verdict], 1);
@@ -173,7 +175,7 @@ static void end_write(struct session *session, const uint8_t *bytes, size_t size
 {
     (void)atomic_load_explicit(&session->uses, memory_order_acquire);
     int64_t resets = reset_watch_feed(&session->watch, bytes, size);
-    int64_t now_us = resets > 0 ? clock_monotonic_us(session->clock) : 0; /* only buckets ask */
+    int64_t now_us = resets > 0 ? machine_now_us() : 0; /* only buckets ask */
     if (session->verdict == FRAME_FINE) {
         session->verdict =
             frame_parser_answered(&session->parser, &session->limits, resets, now_us);

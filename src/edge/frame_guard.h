@@ -12,7 +12,7 @@
 #include "edge/frame_parser.h"
 
 /* For sessions that begin from now on. */
-void frame_guard_open(const struct frame_limits *limits, const struct clock *clock);
+void frame_guard_open(const struct frame_limits *limits);
 void frame_guard_close(void);
 
 /* Sessions that were cut, by verdict. */

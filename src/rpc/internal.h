@@ -264,5 +264,3 @@ void rpc_call_log(struct rpc_call *rpc, const struct error *error);
 void rpc_refusal_log(struct rpc_call *rpc, const struct error *error);
 /* and the poller says each second how many more there were. */
 void rpc_refusals_log(struct rpc_server *server, int64_t now_us);
-/* NULL: gRPC's own log goes nowhere again. */
-void rpc_grpc_log_to(struct log *log);

@@ -98,7 +98,7 @@ static bool listen_on(struct rpc_server *server, char problem[RPC_PROBLEM_SIZE])
         return false;
     }
     /* Nothing is accepted before grpc_server_start. */
-    edge_open(server->house->settings, server->house->clock, server->port);
+    edge_open(server->house->settings, server->port);
     return true;
 }
 

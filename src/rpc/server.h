@@ -49,6 +49,9 @@ bool rpc_listen_check(const char *address, char problem[RPC_PROBLEM_SIZE]);
 /* Of the gRPC library that this process runs with: "29.0.0". */
 const char *rpc_library_version(void);
 
+/* Where gRPC's own complaints go from now on; NULL: nowhere. */
+void rpc_grpc_log_to(struct log *log);
+
 /*
  * Takes away the environment variables by which gRPC and OpenSSL would change their behaviour
  * silently.  Call it first thing in the process, before any thread starts.

@@ -393,7 +393,7 @@ static void sees_that_a_guard_is_missing(void **state)
 
     frame_guard_close();
     bool frames = edge_self_test("127.0.0.1:0", port, identity_of(bare), problem);
-    frame_guard_open(&(struct frame_limits){0}, clock_system());
+    frame_guard_open(&(struct frame_limits){0});
     assert_false(frames);
     assert_non_null(strstr(problem, "frames are not guarded"));
 }

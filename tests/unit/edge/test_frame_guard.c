@@ -63,7 +63,7 @@ static int guard_and_connect(void **state)
         .rates = {[FRAME_BUCKET_RESETS] = bucket_rate_make(1, 2)},
     };
 
-    frame_guard_open(&limits, clock_system());
+    frame_guard_open(&limits);
     return connect_pair(state);
 }
 
