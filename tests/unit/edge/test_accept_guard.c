@@ -1,5 +1,6 @@
 /*
- * Who is let in, and that the listener never ends: with a scripted world, then with the kernel's.
+ * Who is let in, and that the listener never ends, in a scripted world; the kernel's is in
+ * test_accept_listener.c.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -9,10 +10,7 @@
 #include <arpa/inet.h>
 #include <cmocka.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <netinet/in.h>
-#include <sys/resource.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "base/attributes.h"
@@ -285,205 +283,6 @@ static void gives_others_a_turn_in_a_flood(void **state)
     assert_int_equal(shed(ACCEPT_SHED_TOTAL), ACCEPT_SHED_MAX);
 }
 
-/* ---- The kernel's world, through the names that libgrpc finds. ---- */
-
-static int listen_on_loopback(int family, int *port)
-{
-    struct sockaddr_in v4 = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    struct sockaddr_in6 v6 = {.sin6_family = AF_INET6, .sin6_addr = in6addr_loopback};
-    const struct sockaddr *address =
-        family == AF_INET ? (const struct sockaddr *)&v4 : (const struct sockaddr *)&v6;
-    socklen_t length = family == AF_INET ? sizeof v4 : sizeof v6;
-    int listener = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-
-    if (listener < 0 || bind(listener, address, length) != 0 || listen(listener, 64) != 0)
-        return -1;
-    struct sockaddr_storage bound;
-    length = sizeof bound;
-    assert_int_equal(getsockname(listener, (struct sockaddr *)&bound, &length), 0);
-    memcpy(&v4, &bound, sizeof v4); /* the port stands at the same place in both */
-    *port = ntohs(v4.sin_port);
-    return listener;
-}
-
-static int connect_to(int family, int port)
-{
-    struct sockaddr_in v4 = {.sin_family = AF_INET,
-                             .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
-                             .sin_port = htons((uint16_t)port)};
-    struct sockaddr_in6 v6 = {
-        .sin6_family = AF_INET6, .sin6_addr = in6addr_loopback, .sin6_port = htons((uint16_t)port)};
-    int client = socket(family, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
-    assert_true(client >= 0);
-    assert_int_equal(family == AF_INET ? connect(client, (const struct sockaddr *)&v4, sizeof v4)
-                                       : connect(client, (const struct sockaddr *)&v6, sizeof v6),
-                     0);
-    return client;
-}
-
-struct seen {
-    uint64_t admitted;
-    uint64_t left;
-    uint64_t shed[ACCEPT_CAUSES];
-};
-
-static struct seen seen(void)
-{
-    const struct accept_guard *process = accept_guard_of_process();
-    struct seen seen = {.admitted = atomic_load(&process->admitted),
-                        .left = atomic_load(&process->left)};
-
-    for (int i = 0; i < ACCEPT_CAUSES; i++)
-        seen.shed[i] = atomic_load(&process->shed[i]);
-    return seen;
-}
-
-static void guards_the_listener_of_its_port(void **state)
-{
-    (void)state;
-    static const int families[] = {AF_INET, AF_INET6};
-
-    for (size_t i = 0; i < ARRAY_LENGTH(families); i++) {
-        int port = 0;
-        int listener = listen_on_loopback(families[i], &port);
-        if (listener < 0 && families[i] == AF_INET6)
-            continue; /* a machine without IPv6 */
-        assert_true(listener >= 0);
-        accept_guard_open((struct accept_limits){.source_max = 1}, 1, port);
-        struct seen before = seen();
-
-        int clients[] = {connect_to(families[i], port), connect_to(families[i], port)};
-        int first = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
-        int second = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
-        int error = errno;
-
-        assert_true(first >= 0);
-        assert_int_equal(second, -1);
-        assert_int_equal(error, EAGAIN);
-        assert_int_equal(seen().admitted, before.admitted + 1);
-        assert_int_equal(seen().shed[ACCEPT_SHED_SOURCE], before.shed[ACCEPT_SHED_SOURCE] + 1);
-        close(first);
-        assert_int_equal(seen().left, before.left + 1);
-        accept_guard_close(port);
-        close(clients[0]);
-        close(clients[1]);
-        close(listener);
-    }
-}
-
-static void lets_other_listeners_accept_as_ever(void **state)
-{
-    (void)state;
-    int guarded = 0;
-    int other = 0;
-    int guarded_listener = listen_on_loopback(AF_INET, &guarded);
-    int listener = listen_on_loopback(AF_INET, &other);
-    accept_guard_open((struct accept_limits){.total_max = 1, .source_max = 1}, 1, guarded);
-    struct seen before = seen();
-
-    for (int i = 0; i < 3; i++) {
-        int client = connect_to(AF_INET, other);
-        int accepted = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
-        assert_true(accepted >= 0);
-        close(accepted);
-        close(client);
-    }
-    assert_int_equal(seen().admitted, before.admitted);
-
-    /* After the end, and for what is no socket of the internet. */
-    accept_guard_close(guarded);
-    accept_guard_close(guarded);
-    assert_int_equal(accept4(guarded_listener, NULL, NULL, 0), -1);
-    assert_int_equal(errno, EAGAIN);
-    close(guarded_listener);
-    close(listener);
-}
-
-static void guards_several_listeners_at_once(void **state)
-{
-    (void)state;
-    int ports[2] = {0};
-    int listeners[2];
-    int accepted[2];
-    for (int i = 0; i < 2; i++)
-        listeners[i] = listen_on_loopback(AF_INET, &ports[i]);
-    struct seen before = seen();
-
-    for (int i = 0; i < 2; i++) {
-        accept_guard_open((struct accept_limits){.total_max = 2}, 1, ports[i]);
-        int client = connect_to(AF_INET, ports[i]);
-        accepted[i] = accept4(listeners[i], NULL, NULL, SOCK_CLOEXEC);
-        close(client);
-        assert_true(accepted[i] >= 0);
-    }
-    assert_int_equal(seen().admitted, before.admitted + 2);
-
-    for (int i = 0; i < 2; i++) {
-        accept_guard_close(ports[i]);
-        close(accepted[i]);
-        close(listeners[i]);
-    }
-    assert_int_equal(seen().left, before.left + 2);
-}
-
-static void lets_unix_sockets_and_files_be(void **state)
-{
-    (void)state;
-    int port = 0;
-    int listener = listen_on_loopback(AF_INET, &port);
-    struct sockaddr_un name = {.sun_family = AF_UNIX};
-    int local = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    accept_guard_open((struct accept_limits){0}, 1, port);
-
-    assert_int_equal(bind(local, (const struct sockaddr *)&name, sizeof(sa_family_t)), 0);
-    assert_int_equal(listen(local, 1), 0);
-    assert_int_equal(accept4(local, NULL, NULL, 0), -1);
-    assert_int_equal(errno, EAGAIN);
-    assert_int_equal(accept4(-1, NULL, NULL, 0), -1);
-    assert_int_equal(errno, EBADF);
-    accept_guard_close(port);
-    close(local);
-    close(listener);
-}
-
-static void survives_the_end_of_descriptors(void **state)
-{
-    (void)state;
-    enum { CLIENTS = 8 };
-    int port = 0;
-    int clients[CLIENTS];
-    struct rlimit before_limit;
-    int listener = listen_on_loopback(AF_INET, &port);
-    accept_guard_open((struct accept_limits){0}, 1, port);
-    for (int i = 0; i < CLIENTS; i++)
-        clients[i] = connect_to(AF_INET, port);
-    struct seen before = seen();
-    assert_int_equal(getrlimit(RLIMIT_NOFILE, &before_limit), 0);
-    int highest = open("/dev/null", O_RDONLY | O_CLOEXEC);
-    const struct rlimit tight = {.rlim_cur = (rlim_t)highest, .rlim_max = before_limit.rlim_max};
-    close(highest);
-
-    assert_int_equal(setrlimit(RLIMIT_NOFILE, &tight), 0);
-    int refused = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
-    int error = errno;
-    assert_int_equal(setrlimit(RLIMIT_NOFILE, &before_limit), 0);
-
-    assert_int_equal(refused, -1);
-    assert_int_equal(error, EAGAIN);
-    assert_int_equal(seen().shed[ACCEPT_SHED_DESCRIPTORS],
-                     before.shed[ACCEPT_SHED_DESCRIPTORS] + CLIENTS);
-    int late = connect_to(AF_INET, port);
-    int accepted = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
-    assert_true(accepted >= 0);
-    accept_guard_close(port);
-    close(accepted);
-    close(late);
-    for (int i = 0; i < CLIENTS; i++)
-        close(clients[i]);
-    close(listener);
-}
-
 #define SCRIPTED_TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
 
 int main(void)
@@ -502,11 +301,6 @@ int main(void)
         SCRIPTED_TEST(goes_on_after_a_connection_that_broke),
         SCRIPTED_TEST(lets_a_listener_that_is_gone_end),
         SCRIPTED_TEST(gives_others_a_turn_in_a_flood),
-        cmocka_unit_test(guards_the_listener_of_its_port),
-        cmocka_unit_test(lets_other_listeners_accept_as_ever),
-        cmocka_unit_test(guards_several_listeners_at_once),
-        cmocka_unit_test(lets_unix_sockets_and_files_be),
-        cmocka_unit_test(survives_the_end_of_descriptors),
     };
     return cmocka_run_group_tests_name("accept guard", tests, NULL, NULL);
 }
