@@ -1,5 +1,6 @@
 /*
- * How long a call may take, and what becomes of a handler whose client no longer waits.
+ * How long a call may take, from its headers on, and what becomes of a handler whose client no
+ * longer waits.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -10,6 +11,7 @@
 #include <unistd.h>
 
 #include "support/rpc_bare.h"
+#include "support/rpc_raw.h"
 
 struct fixture {
     struct rpc_bare *bare;
@@ -118,12 +120,169 @@ static void finishes_what_a_client_left(void **state)
     assert_int_equal(rpc_bare_sleeps_done(), done + 1);
 }
 
+#define GET_PAYMENT "/dues.payment.v1.PaymentService/GetPayment"
+
+static const uint8_t a_name[] = {0x0a, 0x01, 'x'};
+
+static struct rpc_raw *open_raw(struct rpc_bare *bare)
+{
+    return rpc_raw_open(bare->target, test_authority_pem(bare->authority), bare->service);
+}
+
+static int status_of_a_call(struct rpc_bare *bare)
+{
+    struct dues_client *client = rpc_bare_client(bare, bare->service);
+    Dues__Payment__V1__GetPaymentRequest request = DUES__PAYMENT__V1__GET_PAYMENT_REQUEST__INIT;
+    struct dues_answer *answer = rpc_bare_ask(client, "GetPayment", &request.base, NULL, 5000);
+    int status = answer->status;
+
+    dues_answer_free(answer);
+    dues_client_close(client);
+    return status;
+}
+
+#define SILENT 100 /* as many streams as a connection may have */
+
+static void allow_many_calls(struct settings *settings)
+{
+    settings->calls_max = 2 * SILENT;
+    settings->deadline_default_ms = 1000;
+}
+
+static void ends_calls_whose_message_does_not_come(void **state)
+{
+    struct rpc_bare *bare = rpc_bare_new(allow_many_calls);
+    struct rpc_raw *raw = open_raw(bare);
+    struct rpc_raw_stream *streams[SILENT];
+    int ended = 0;
+
+    (void)state;
+    for (int i = 0; i < SILENT; i++)
+        streams[i] = rpc_raw_start(raw, GET_PAYMENT);
+    int meanwhile = status_of_a_call(bare);
+    for (int i = 0; i < SILENT; i++)
+        ended += rpc_raw_finish(streams[i]) == DUES_DEADLINE_EXCEEDED;
+    size_t left = rpc_server_running(bare->server);
+    bool logged = rpc_bare_log_has(bare, "it has waited for the message");
+    rpc_raw_close(raw);
+    rpc_bare_free(bare);
+
+    assert_int_equal(meanwhile, DUES_OK);
+    assert_int_equal(ended, SILENT);
+    assert_int_equal(left, 0);
+    assert_true(logged);
+}
+
+static void waits_for_a_message_that_comes_in_time(void **state)
+{
+    struct fixture *f = *state;
+    struct rpc_raw *raw = open_raw(f->bare);
+    struct rpc_raw_stream *stream = rpc_raw_start(raw, GET_PAYMENT);
+    size_t size = 0;
+
+    usleep(300 * 1000);
+    rpc_raw_send(stream, a_name, sizeof a_name);
+    rpc_raw_half_close(stream);
+    uint8_t *reply = rpc_raw_receive(stream, 5000, &size);
+    bool replied = reply != NULL;
+    free(reply);
+    int status = rpc_raw_finish(stream);
+    rpc_raw_close(raw);
+
+    assert_true(replied);
+    assert_int_equal(status, DUES_OK);
+}
+
+static void forgets_who_leaves_before_the_message(void **state)
+{
+    struct fixture *f = *state;
+    struct rpc_raw *raw = open_raw(f->bare);
+    struct rpc_raw_stream *stream = rpc_raw_start(raw, GET_PAYMENT);
+
+    usleep(100 * 1000);
+    rpc_raw_cancel(stream);
+    int status = rpc_raw_finish(stream);
+    for (int tries = 0; rpc_server_running(f->bare->server) > 0 && tries < 100; tries++)
+        usleep(20 * 1000);
+    rpc_raw_close(raw);
+
+    assert_int_equal(status, 1); /* CANCELLED, says the client itself */
+    assert_int_equal(rpc_server_running(f->bare->server), 0);
+}
+
+static void refuses_a_call_without_message(void **state)
+{
+    struct fixture *f = *state;
+    struct rpc_raw *raw = open_raw(f->bare);
+    struct rpc_raw_stream *stream = rpc_raw_start(raw, GET_PAYMENT);
+
+    rpc_raw_half_close(stream);
+    int status = rpc_raw_finish(stream);
+    rpc_raw_close(raw);
+
+    assert_int_equal(status, DUES_INVALID_ARGUMENT);
+}
+
+#define FEW 16
+
+static void allow_few_calls(struct settings *settings)
+{
+    settings->calls_max = FEW;
+}
+
+static void lets_the_silent_take_no_place_of_those_who_work(void **state)
+{
+    struct rpc_bare *bare = rpc_bare_new(allow_few_calls);
+    struct rpc_raw *raw = open_raw(bare);
+    struct rpc_raw_stream *silent[FEW + 1];
+
+    (void)state;
+    for (int i = 0; i < FEW; i++)
+        silent[i] = rpc_raw_start(raw, GET_PAYMENT);
+    usleep(100 * 1000);
+    silent[FEW] = rpc_raw_start(raw, GET_PAYMENT);
+    usleep(100 * 1000);
+    int meanwhile = status_of_a_call(bare);
+    int gave_way = 0;
+    for (int i = 0; i < FEW + 1; i++)
+        gave_way += rpc_raw_finish(silent[i]) == DUES_RESOURCE_EXHAUSTED;
+    rpc_raw_close(raw);
+    rpc_bare_free(bare);
+
+    assert_int_equal(meanwhile, DUES_OK);
+    assert_int_equal(gave_way, 2); /* for the one too many, and for the call meanwhile */
+}
+
+static void stops_although_somebody_stays_silent(void **state)
+{
+    struct rpc_bare *bare = rpc_bare_new(NULL);
+    struct rpc_raw *raw = open_raw(bare);
+    struct rpc_raw_stream *stream = rpc_raw_start(raw, GET_PAYMENT);
+
+    (void)state;
+    for (int tries = 0; rpc_server_running(bare->server) == 0 && tries < 100; tries++)
+        usleep(20 * 1000);
+    bool drained = rpc_server_drain(bare->server, 100);
+    int status = rpc_raw_finish(stream);
+    rpc_raw_close(raw);
+    rpc_bare_free(bare);
+
+    assert_true(drained);
+    assert_int_not_equal(status, DUES_OK);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(answers_at_the_deadline_while_the_handler_goes_on),
         cmocka_unit_test(gives_handlers_the_clients_deadline_within_bounds),
         cmocka_unit_test(finishes_what_a_client_left),
+        cmocka_unit_test(ends_calls_whose_message_does_not_come),
+        cmocka_unit_test(waits_for_a_message_that_comes_in_time),
+        cmocka_unit_test(forgets_who_leaves_before_the_message),
+        cmocka_unit_test(refuses_a_call_without_message),
+        cmocka_unit_test(lets_the_silent_take_no_place_of_those_who_work),
+        cmocka_unit_test(stops_although_somebody_stays_silent),
     };
 
     return cmocka_run_group_tests_name("deadlines", tests, setup, teardown);

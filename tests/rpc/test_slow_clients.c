@@ -132,12 +132,113 @@ static void cuts_the_oldest_at_once_when_there_are_many(void **state)
     assert_int_equal(oldest, GRPC_STATUS_CANCELLED);
 }
 
+#define WATCH   "/grpc.health.v1.Health/Watch"
+#define REFLECT "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo"
+
+static void be_impatient(struct settings *settings)
+{
+    settings->deadline_default_ms = 1000;
+}
+
+static struct rpc_raw *open_raw(struct rpc_bare *bare, struct test_pair pair)
+{
+    return rpc_raw_open(bare->target, test_authority_pem(bare->authority), pair);
+}
+
+static void ends_streams_that_ask_nothing(void **state)
+{
+    struct rpc_bare *bare = rpc_bare_new(be_impatient);
+    struct rpc_raw *raw = open_raw(bare, bare->app);
+    struct rpc_raw_stream *reflecting = rpc_raw_start(raw, REFLECT);
+    struct rpc_raw_stream *watching = rpc_raw_start(raw, WATCH);
+
+    (void)state;
+    int status_reflecting = rpc_raw_finish(reflecting);
+    int status_watching = rpc_raw_finish(watching);
+    rpc_raw_close(raw);
+    rpc_bare_free(bare);
+
+    assert_int_equal(status_reflecting, DUES_DEADLINE_EXCEEDED);
+    assert_int_equal(status_watching, DUES_DEADLINE_EXCEEDED);
+}
+
+static void lets_who_watches_watch(void **state)
+{
+    struct rpc_bare *bare = rpc_bare_new(be_impatient);
+    struct rpc_raw *raw = open_raw(bare, bare->app);
+    struct rpc_raw_stream *stream = rpc_raw_start(raw, WATCH);
+    size_t size = 0;
+
+    (void)state;
+    rpc_raw_send(stream, "", 0);
+    free(rpc_raw_receive(stream, 5000, &size));
+    usleep(2000 * 1000);
+    atomic_store(&bare->ready, false);
+    uint8_t *news = rpc_raw_receive(stream, 5000, &size);
+    bool told = news != NULL;
+    free(news);
+    rpc_raw_cancel(stream);
+    rpc_raw_finish(stream);
+    rpc_raw_close(raw);
+    rpc_bare_free(bare);
+
+    assert_true(told);
+}
+
+#define STREAMS_OF_A_CALLER 32
+
+static bool opens_a_watch(struct rpc_raw *raw, struct rpc_raw_stream **stream)
+{
+    size_t size;
+
+    *stream = rpc_raw_start(raw, WATCH);
+    rpc_raw_send(*stream, "", 0);
+    uint8_t *first = rpc_raw_receive(*stream, 5000, &size);
+    free(first);
+    return first != NULL;
+}
+
+static void lets_no_caller_have_all_streams(void **state)
+{
+    struct rpc_bare *bare = rpc_bare_new(be_impatient);
+    struct rpc_raw *raw = open_raw(bare, bare->app);
+    struct rpc_raw *other = open_raw(bare, bare->device);
+    struct rpc_raw_stream *streams[STREAMS_OF_A_CALLER];
+    struct rpc_raw_stream *others;
+    struct rpc_raw_stream *one_more;
+    int opened = 0;
+
+    (void)state;
+    for (int i = 0; i < STREAMS_OF_A_CALLER; i++)
+        opened += opens_a_watch(raw, &streams[i]);
+    bool too_many = opens_a_watch(raw, &one_more);
+    bool another = opens_a_watch(other, &others);
+    for (int i = 0; i < STREAMS_OF_A_CALLER; i++) {
+        rpc_raw_cancel(streams[i]);
+        rpc_raw_finish(streams[i]);
+    }
+    rpc_raw_cancel(others);
+    rpc_raw_finish(others);
+    int status = rpc_raw_finish(one_more);
+    rpc_raw_close(raw);
+    rpc_raw_close(other);
+    rpc_bare_free(bare);
+
+    assert_int_equal(opened, STREAMS_OF_A_CALLER);
+    assert_false(too_many);
+    assert_int_equal(status, DUES_RESOURCE_EXHAUSTED);
+    assert_true(another);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(gives_their_places_to_others),
         cmocka_unit_test(cuts_the_oldest_at_once_when_there_are_many),
         cmocka_unit_test(cuts_those_whose_answer_is_not_taken),
+        cmocka_unit_test(ends_streams_that_ask_nothing),
+        cmocka_unit_test(lets_who_watches_watch),
+        cmocka_unit_test(lets_no_caller_have_all_streams),
     };
 
     return cmocka_run_group_tests_name("slow clients", tests, NULL, NULL);
