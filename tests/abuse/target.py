@@ -1,6 +1,7 @@
 """The server under attack: the shipped duesd with a PostgreSQL of its own, a member in it, and an insider's key.
 
-Beside it a second duesd on the same database, which nobody attacks: what its good client suffers comes from the machine.
+Beside it a second duesd on the same database, which nobody attacks: what its good client suffers comes from the
+machine.
 """
 
 import os

