@@ -77,6 +77,18 @@ static Dues__Membership__V1__CheckEntitlementResponse__Cause cause_to_proto(enum
     return DUES__MEMBERSHIP__V1__CHECK_ENTITLEMENT_RESPONSE__CAUSE__CAUSE_UNSPECIFIED;
 }
 
+/* Not by printf: this is the path where it would be seen. */
+static char *tier_name(struct arena *arena, const char *tier)
+{
+    static const char collection[] = "tiers/";
+    size_t length = strlen(tier);
+    char *name = arena_alloc(arena, sizeof(collection) + length);
+
+    memcpy(name, collection, sizeof(collection) - 1);
+    memcpy(name + sizeof(collection) - 1, tier, length);
+    return name; /* ends in a NUL: the arena gives zeros */
+}
+
 static void access_to_proto(struct arena *arena, struct uuid customer,
                             const struct entitlement_facts *facts, const struct access *access,
                             CheckEntitlementResponse *res)
@@ -85,12 +97,11 @@ static void access_to_proto(struct arena *arena, struct uuid customer,
     res->cause = cause_to_proto(access->cause);
     res->until_time = time_to_proto(arena, access->until_us);
     if (access->by_membership) {
-        res->membership =
-            arena_printf(arena, "customers/%s/memberships/%s", uuid_text(arena, customer),
-                         uuid_text(arena, facts->membership));
-        res->tier = arena_printf(arena, "tiers/%s", facts->tier);
+        const struct uuid ids[] = {customer, facts->membership};
+        res->membership = name_make(arena, "customers/{}/memberships/{}", ids);
+        res->tier = tier_name(arena, facts->tier);
     } else if (access->allowed) {
-        res->tier = arena_printf(arena, "tiers/%s", facts->open_tier);
+        res->tier = tier_name(arena, facts->open_tier);
     }
 }
 
