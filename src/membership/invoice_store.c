@@ -50,7 +50,7 @@ const struct error *invoice_load(struct call *call, struct uuid customer, struct
 const struct pg_statement invoice_list_statement = {
     .name = "invoice_list",
     .sql = "SELECT " COLUMNS "  FROM invoice"
-           " WHERE customer_id = $1 AND ($2::bigint = 0 OR number < $2)"
+           " WHERE customer_id = $1 AND number < coalesce(nullif($2, 0), 9223372036854775807)"
            " ORDER BY number DESC LIMIT $3",
 };
 

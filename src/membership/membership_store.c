@@ -113,8 +113,8 @@ const struct error *membership_due_load(struct call *call, struct uuid customer,
 const struct pg_statement membership_list_statement = {
     .name = "membership_list",
     .sql = "SELECT " COLUMNS "  FROM membership"
-           " WHERE customer_id = $1 AND ($2::uuid IS NULL OR membership_id < $2)"
-           " ORDER BY membership_id DESC LIMIT $3",
+           " WHERE customer_id = $1 AND " PG_BELOW("membership_id",
+                                                   "$2") " ORDER BY membership_id DESC LIMIT $3",
 };
 
 const struct error *membership_list(struct call *call, struct uuid customer, struct uuid before,

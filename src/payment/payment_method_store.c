@@ -57,8 +57,8 @@ const struct error *payment_method_load(struct call *call, struct uuid customer,
 const struct pg_statement payment_method_list_statement = {
     .name = "payment_method_list",
     .sql = "SELECT " METHOD_COLUMNS " FROM payment_method m"
-           " WHERE m.customer_id = $1 AND ($2::uuid IS NULL OR m.payment_method_id < $2)"
-           " ORDER BY m.payment_method_id DESC LIMIT $3",
+           " WHERE m.customer_id = $1 AND " PG_BELOW(
+               "m.payment_method_id", "$2") " ORDER BY m.payment_method_id DESC LIMIT $3",
 };
 
 const struct error *payment_method_list(struct call *call, struct uuid customer, struct uuid before,

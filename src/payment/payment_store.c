@@ -57,13 +57,14 @@ const struct error *payment_load(struct call *call, struct uuid customer, struct
 const struct pg_statement payment_list_statement = {
     .name = "payment_list",
     .sql = "SELECT " PAYMENT_COLUMNS " FROM payment"
-           " WHERE customer_id = $1 AND ($2::uuid IS NULL OR payment_id < $2)"
-           "   AND ($3::text IS NULL OR state = ANY (string_to_array($3, ',')))"
-           "   AND ($4::timestamptz IS NULL OR create_time >= $4)"
-           "   AND ($5::timestamptz IS NULL OR create_time < $5)"
-           "   AND ($6::text IS NULL"
-           "        OR create_time <> ALL (string_to_array($6, ',')::timestamptz[]))"
-           " ORDER BY payment_id DESC LIMIT $7",
+           " WHERE customer_id = $1 AND " PG_BELOW(
+               "payment_id",
+               "$2") "   AND ($3::text IS NULL OR state = ANY (string_to_array($3, ',')))"
+                     "   AND ($4::timestamptz IS NULL OR create_time >= $4)"
+                     "   AND ($5::timestamptz IS NULL OR create_time < $5)"
+                     "   AND ($6::text IS NULL"
+                     "        OR create_time <> ALL (string_to_array($6, ',')::timestamptz[]))"
+                     " ORDER BY payment_id DESC LIMIT $7",
 };
 
 const struct error *payment_list(struct call *call, struct uuid customer,

@@ -38,6 +38,7 @@ const struct pg_statement refund_load_statement = {
     .name = "refund_load",
     .sql = "SELECT " REFUND_COLUMNS " FROM refund"
            " WHERE customer_id = $1 AND payment_id = $2 AND refund_id = $3",
+    .is_lookup = true,
 };
 
 const struct error *refund_load(struct call *call, struct uuid customer, struct uuid payment,
@@ -58,8 +59,8 @@ const struct error *refund_load(struct call *call, struct uuid customer, struct 
 const struct pg_statement refund_list_statement = {
     .name = "refund_list",
     .sql = "SELECT " REFUND_COLUMNS " FROM refund"
-           " WHERE customer_id = $1 AND payment_id = $2 AND ($3::uuid IS NULL OR refund_id < $3)"
-           " ORDER BY refund_id DESC LIMIT $4",
+           " WHERE customer_id = $1 AND payment_id = $2 AND " PG_BELOW(
+               "refund_id", "$3") " ORDER BY refund_id DESC LIMIT $4",
 };
 
 const struct error *refund_list(struct call *call, struct uuid customer, struct uuid payment,

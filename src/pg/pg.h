@@ -68,6 +68,13 @@ struct pg_statement {
     bool is_lookup;
 };
 
+/*
+ * In SQL: the id is below the parameter, any id when that is NULL.  One bound, so that an index
+ * begins there; "$2 IS NULL OR id < $2" would read all that is newer, too.
+ */
+#define PG_BELOW(id, param)                                                                        \
+    id " < coalesce(" param "::uuid, 'ffffffff-ffff-ffff-ffff-ffffffffffff')"
+
 /* One NULL-terminated list a room, for the test that PREPAREs every statement. */
 typedef const struct pg_statement *const pg_statement_list[];
 
