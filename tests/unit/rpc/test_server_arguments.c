@@ -58,7 +58,7 @@ static void limits_what_a_peer_can_make_us_do(void **state)
         assert_int_equal(count_of(expected[i].key), 1);
         assert_int_equal(value_of(expected[i].key), expected[i].value);
     }
-    assert_int_equal(MEMORY_QUOTA_SIZE, 256 * 1024 * 1024);
+    assert_int_equal(MEMORY_QUOTA_SIZE, 512 * 1024 * 1024);
 }
 
 /* CVE-2024-11407 */
