@@ -7,7 +7,7 @@ import ssl
 import time
 
 import http2_raw as h2
-from attack import Failed, vector
+from attack import SOURCE, Failed, vector
 
 # The server gives a handshake, with preface and SETTINGS, five seconds.
 HANDSHAKE = 8
@@ -55,24 +55,6 @@ def client_hello():
     return out.read()
 
 
-@vector(1, "fd exhaustion", cpu=0.5)
-def exhaust_descriptors(attack):
-    """The process may open 20 more; 150 come at once and go."""
-    pid = attack.target.pid()
-    limits = resource.prlimit(pid, resource.RLIMIT_NOFILE)
-    resource.prlimit(pid, resource.RLIMIT_NOFILE, (attack.target.open_descriptors() + 20, limits[1]))
-    try:
-        for _ in range(150):
-            attack.tcp()
-        time.sleep(0.5)
-        attack.note(f"{count_closed(attack.sockets)} of 150 shed")
-        for one in attack.sockets:
-            one.close()
-        time.sleep(0.3)
-    finally:
-        resource.prlimit(pid, resource.RLIMIT_NOFILE, limits)
-
-
 def open_many(attack, count, source):
     sockets = []
     for _ in range(count):
@@ -85,6 +67,23 @@ def open_many(attack, count, source):
         if len(sockets) % 100 == 0:
             time.sleep(0.01)  # the backlog is finite, and a SYN that is dropped comes again a second later
     return sockets
+
+
+@vector(1, "fd exhaustion", cpu=0.5)
+def exhaust_descriptors(attack):
+    """The process may open 20 more; 150 come at once and go."""
+    pid = attack.target.pid()
+    limits = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+    resource.prlimit(pid, resource.RLIMIT_NOFILE, (attack.target.open_descriptors() + 20, limits[1]))
+    try:
+        open_many(attack, 150, SOURCE)
+        time.sleep(0.5)
+        attack.note(f"{count_closed(attack.sockets)} of 150 shed")
+        for one in attack.sockets:
+            one.close()
+        time.sleep(0.3)
+    finally:
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, limits)
 
 
 @vector(2, "10 k half-open TCP", cpu=6.0)
