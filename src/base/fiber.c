@@ -12,6 +12,7 @@
 #include "base/fiber.h"
 
 #include <pthread.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -60,6 +61,7 @@ struct fiber_pool {
 struct fiber_home {
     _Atomic(struct fiber *) queued; /* last in, first out */
     atomic_bool sleeps;             /* and wants to be woken */
+    atomic_uint guests;             /* threads that are queuing a fiber, or waking us */
     void (*wake)(void *arg);
     void *arg;
 };
@@ -198,15 +200,18 @@ static __attribute__((noinline)) void resume_here(struct fiber *fiber)
         after_switch(fiber, arg);
 }
 
+/* Once queued, the fiber may end and its home may be closed: hence the guests. */
 static void come_home(struct fiber *fiber)
 {
     struct fiber_home *home = fiber->home;
 
+    atomic_fetch_add(&home->guests, 1);
     fiber->next_at_home = atomic_load(&home->queued);
     while (!atomic_compare_exchange_weak(&home->queued, &fiber->next_at_home, fiber))
         continue;
     if (atomic_exchange(&home->sleeps, false))
         home->wake(home->arg);
+    atomic_fetch_sub(&home->guests, 1);
 }
 
 void fiber_resume(struct fiber *fiber)
@@ -229,10 +234,17 @@ struct fiber_home *fiber_home_open(void (*wake)(void *arg), void *arg)
     return home;
 }
 
+void fiber_home_settle(struct fiber_home *home)
+{
+    while (atomic_load(&home->guests) != 0)
+        sched_yield();
+}
+
 void fiber_home_close(struct fiber_home *home)
 {
     if (home == NULL)
         return;
+    fiber_home_settle(home);
     if (home != home_get() || atomic_load(&home->queued) != NULL)
         bug("fiber: a home is closed while its fibers live");
     home_set(NULL);

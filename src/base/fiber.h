@@ -82,7 +82,13 @@ struct fiber_home;
 /* Makes the calling thread a home.  `wake(arg)` is called by other threads, once a sleep. */
 struct fiber_home *fiber_home_open(void (*wake)(void *arg), void *arg);
 
-/* From its thread, when none of its fibers lives any more.  NULL is allowed. */
+/*
+ * When none of its fibers lives any more: returns when nobody is in `wake` any more, nor will be.
+ * Any thread; before what `wake` uses goes away.
+ */
+void fiber_home_settle(struct fiber_home *home);
+
+/* From its thread, when none of its fibers lives any more; settles.  NULL is allowed. */
 void fiber_home_close(struct fiber_home *home);
 
 /* The thread is about to sleep.  False: something is queued. */

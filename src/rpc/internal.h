@@ -120,7 +120,7 @@ struct rpc_server {
     grpc_completion_queue *queue;
     grpc_channel *nowhere;   /* leads to no server */
     grpc_call *bell;         /* on it; a batch without ops is an event at once: wakes the poller */
-    struct fiber_home *home; /* the poller's; its thread only */
+    struct fiber_home *home; /* the poller's */
     struct deny_list *denied;
     struct peers *peers;
     struct rpc_credentials *credentials;

@@ -217,6 +217,8 @@ bool rpc_server_drain(struct rpc_server *server, int64_t grace_ms)
 
 static void stop_poller(struct rpc_server *server)
 {
+    if (server->poller_runs)
+        fiber_home_settle(server->home); /* who resumed the last fiber may be at the bell still */
     grpc_call_unref(server->bell);
     grpc_channel_destroy(server->nowhere);
     grpc_completion_queue_shutdown(server->queue);

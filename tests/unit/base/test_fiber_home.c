@@ -7,6 +7,7 @@
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -212,6 +213,48 @@ static void is_woken_once_a_sleep(void **state)
     assert_int_equal(clock, 6);
 }
 
+struct slow_bell {
+    atomic_bool rung;
+    atomic_bool let_go;
+};
+
+static void ring_slowly(void *arg)
+{
+    struct slow_bell *bell = arg;
+
+    atomic_store(&bell->rung, true);
+    usleep(100 * 1000);
+    atomic_store(&bell->let_go, true);
+}
+
+static void *resume_one(void *arg)
+{
+    fiber_resume(arg);
+    return NULL;
+}
+
+static void is_closed_when_nobody_wakes_it_any_more(void **state)
+{
+    struct slow_bell bell = {false, false};
+    int32_t clock = 0;
+    struct parked parked = {.clock = &clock};
+    pthread_t thread;
+
+    struct fiber_home *home = fiber_home_open(ring_slowly, &bell);
+    assert_true(fiber_start(*state, park_once, &parked));
+    assert_true(fiber_home_may_sleep(home));
+    assert_int_equal(pthread_create(&thread, NULL, resume_one, parked.fiber), 0);
+    while (!atomic_load(&bell.rung))
+        usleep(1000);
+    fiber_home_run(home); /* its last fiber ends while the other thread is still at the bell */
+    assert_int_equal(clock, 1);
+    fiber_home_close(home);
+    bool let_go = atomic_load(&bell.let_go);
+    pthread_join(thread, NULL);
+
+    assert_true(let_go);
+}
+
 static void tells_of_its_fibers(void **state)
 {
     struct fiber_pool *pool = *state;
@@ -279,6 +322,7 @@ int main(void)
         FIBER_TEST(does_not_share_its_home_with_what_it_starts),
         FIBER_TEST(continues_them_in_the_order_of_resuming),
         FIBER_TEST(is_woken_once_a_sleep),
+        FIBER_TEST(is_closed_when_nobody_wakes_it_any_more),
         FIBER_TEST(tells_of_its_fibers),
         cmocka_unit_test(puts_off_what_would_wake_others),
         cmocka_unit_test(leaves_what_does_not_fit_to_the_caller),
