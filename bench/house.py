@@ -21,6 +21,7 @@ SETTINGS = {
     "rate_app": 1000000,
     "rate_device": 1000000,
     "connections_per_source_max": 100000,
+    "connections_per_second": 100000,
     "connections_max": 15000,
     "metrics_listen": "off",
     "access_token_seconds": 900,

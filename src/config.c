@@ -46,6 +46,7 @@ static const struct key keys[] = {
     KEY(reflection, KIND_BOOL, "on", 0, 0),
     KEY(sandbox, KIND_BOOL, "off", 0, 0),
     KEY(connections_max, KIND_INT32, "12000", 16, 100000),
+    KEY(connections_per_second, KIND_INT32, "500", 1, 100000),
     KEY(connections_per_source_max, KIND_INT32, "200", 1, 100000),
     KEY(guard_header_block_max, KIND_INT32, "16384", 4096, 65536),
     KEY(guard_headers_per_second, KIND_INT32, "50000", 10, 1000000),

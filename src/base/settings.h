@@ -36,6 +36,7 @@ struct settings {
     /* the edge: what one source, one connection, one identity and all together may do */
     int32_t connections_max;
     int32_t connections_per_source_max;
+    int32_t connections_per_second;   /* new ones, of all sources together */
     int32_t guard_header_block_max;   /* bytes of HEADERS and its CONTINUATIONs */
     int32_t guard_headers_per_second; /* of one connection, as the four below */
     int32_t guard_resets_per_second;  /* RST_STREAM */

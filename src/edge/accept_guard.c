@@ -43,7 +43,7 @@ void accept_guard_leave(struct accept_guard *guard, int descriptor)
 
 /* The mutex is held.  False: not let in, and why. */
 static bool enter(struct accept_guard *guard, int descriptor, const struct sockaddr_storage *peer,
-                  enum accept_cause *cause)
+                  int64_t now_us, enum accept_cause *cause)
 {
     uint32_t place = 0;
 
@@ -57,6 +57,12 @@ static bool enter(struct accept_guard *guard, int descriptor, const struct socka
     *cause = admission == SHED_SOURCE ? ACCEPT_SHED_SOURCE : ACCEPT_SHED_TOTAL;
     if (admission != ADMITTED)
         return false;
+    /* Last, so that a source beyond its share uses up nothing of the others'. */
+    *cause = ACCEPT_SHED_RATE;
+    if (!bucket_take(&guard->arrivals, guard->limits.rate, 1, now_us)) {
+        sources_leave(&guard->sources, place);
+        return false;
+    }
     atomic_store(&guard->owners[descriptor], place + 1);
     count(&guard->admitted);
     return true;
@@ -74,10 +80,11 @@ static void drop(const struct accept_calls *calls, int descriptor)
 static bool admit(struct accept_guard *guard, const struct accept_calls *calls, int descriptor,
                   const struct sockaddr_storage *peer)
 {
+    int64_t now_us = calls->now_us();
     enum accept_cause cause;
 
     pthread_mutex_lock(&guard->mutex);
-    bool entered = enter(guard, descriptor, peer, &cause);
+    bool entered = enter(guard, descriptor, peer, now_us, &cause);
     if (guard->spare < 0)
         guard->spare = calls->open_spare();
     pthread_mutex_unlock(&guard->mutex);

@@ -12,6 +12,7 @@
 #include <stdbool.h>
 #include <sys/socket.h>
 
+#include "base/bucket.h"
 #include "edge/sources.h"
 
 /* A connection with a larger descriptor is not let in. */
@@ -26,19 +27,28 @@ struct accept_calls {
     int (*accept)(int listener, struct sockaddr *address, socklen_t *length, int flags);
     int (*close)(int descriptor);
     int (*open_spare)(void); /* -1: none left */
+    int64_t (*now_us)(void); /* monotonic */
 };
 
 struct accept_limits {
     uint32_t total_max; /* 0: no limit */
     uint32_t source_max;
+    struct bucket_rate rate; /* new ones: a handshake costs the server milliseconds */
 };
 
-enum accept_cause { ACCEPT_SHED_TOTAL, ACCEPT_SHED_SOURCE, ACCEPT_SHED_DESCRIPTORS, ACCEPT_CAUSES };
+enum accept_cause {
+    ACCEPT_SHED_TOTAL,
+    ACCEPT_SHED_SOURCE,
+    ACCEPT_SHED_RATE,
+    ACCEPT_SHED_DESCRIPTORS,
+    ACCEPT_CAUSES,
+};
 
 struct accept_guard {
     pthread_mutex_t mutex;
     struct accept_limits limits;
     struct sources sources;
+    struct bucket arrivals;
     int spare; /* given up when no descriptor is left, to accept with it; -1: none */
     atomic_uint_least32_t owners[ACCEPT_DESCRIPTORS_MAX]; /* by descriptor: place + 1 in sources */
     atomic_uint_least64_t admitted;

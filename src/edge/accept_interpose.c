@@ -10,6 +10,7 @@
 #include <netinet/in.h>
 
 #include "base/bug.h"
+#include "base/time.h"
 #include "edge/interpose.h"
 
 #define LISTENERS_MAX 16
@@ -54,6 +55,12 @@ static int real_close(int descriptor)
     return known(descriptor);
 }
 
+/* The machine's: descriptors outlive the server, and what it was given. */
+static int64_t machine_now_us(void)
+{
+    return clock_monotonic_us(clock_system());
+}
+
 static int open_spare(void)
 {
     return open("/dev/null", O_RDONLY | O_CLOEXEC);
@@ -91,7 +98,7 @@ static bool is_guarded(int listener)
 
 int interposed_accept4(int listener, struct sockaddr *address, socklen_t *length, int flags)
 {
-    static const struct accept_calls calls = {real_accept4, real_close, open_spare};
+    static const struct accept_calls calls = {real_accept4, real_close, open_spare, machine_now_us};
 
     if (!is_guarded(listener))
         return real_accept4(listener, address, length, flags);

@@ -23,6 +23,7 @@ void edge_open(const struct settings *settings, int port)
     const struct accept_limits connections = {
         .total_max = (uint32_t)settings->connections_max,
         .source_max = (uint32_t)settings->connections_per_source_max,
+        .rate = rate(settings->connections_per_second),
     };
     const struct frame_limits frames = {
         .header_block_max = (uint32_t)settings->guard_header_block_max,

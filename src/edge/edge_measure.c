@@ -35,6 +35,7 @@ void edge_measure(struct measures *out)
     static const char *const causes[ACCEPT_CAUSES] = {
         [ACCEPT_SHED_TOTAL] = "total",
         [ACCEPT_SHED_SOURCE] = "source",
+        [ACCEPT_SHED_RATE] = "rate",
         [ACCEPT_SHED_DESCRIPTORS] = "descriptors",
     };
     const struct accept_guard *guard = accept_guard_of_process();

@@ -35,6 +35,7 @@ struct session {
 };
 
 atomic_uint_least64_t frame_guard_refused[FRAME_VERDICTS];
+atomic_uint_least64_t frame_guard_answers;
 
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
@@ -173,6 +174,7 @@ int interposed_ssl_read_ex(SSL *ssl, void *buffer, size_t size, size_t *got)
 /* A session that is cut by what its client made the server send ends with the next read. */
 static void end_write(struct session *session, const uint8_t *bytes, size_t size)
 {
+    atomic_fetch_add_explicit(&frame_guard_answers, 1, memory_order_relaxed);
     (void)atomic_load_explicit(&session->uses, memory_order_acquire);
     int64_t resets = reset_watch_feed(&session->watch, bytes, size);
     int64_t now_us = resets > 0 ? machine_now_us() : 0; /* only buckets ask */

@@ -17,3 +17,6 @@ void frame_guard_close(void);
 
 /* Sessions that were cut, by verdict. */
 extern atomic_uint_least64_t frame_guard_refused[FRAME_VERDICTS];
+
+/* Pieces of answers that were watched. */
+extern atomic_uint_least64_t frame_guard_answers;

@@ -25,13 +25,21 @@
 #define ATTEMPTS 3
 #define CLOSE_MS 10
 
-enum outcome { CAUGHT, UNREACHABLE, REFUSED, CONNECTIONS_UNGUARDED, FRAMES_UNGUARDED };
+enum outcome {
+    CAUGHT,
+    UNREACHABLE,
+    REFUSED,
+    CONNECTIONS_UNGUARDED,
+    FRAMES_UNGUARDED,
+    ANSWERS_UNWATCHED,
+};
 
 /* What the guards have counted. */
 struct counters {
     uint64_t admitted;
     uint64_t left;
     uint64_t cut;
+    uint64_t answers;
 };
 
 static struct counters read_counters(void)
@@ -42,6 +50,7 @@ static struct counters read_counters(void)
         .admitted = atomic_load(&guard->admitted),
         .left = atomic_load(&guard->left),
         .cut = atomic_load(&frame_guard_refused[FRAME_TOO_LONG]),
+        .answers = atomic_load(&frame_guard_answers),
     };
 }
 
@@ -191,6 +200,8 @@ static enum outcome attempt(const char *address, int port, SSL_CTX *context)
         return CONNECTIONS_UNGUARDED;
     if (after.cut == before.cut)
         return FRAMES_UNGUARDED;
+    if (after.answers == before.answers)
+        return ANSWERS_UNWATCHED;
     /* What counters tell should be what others did. */
     atomic_fetch_sub(&frame_guard_refused[FRAME_TOO_LONG], 1);
     return is_counted_out(&before) ? CAUGHT : CONNECTIONS_UNGUARDED;
@@ -221,6 +232,7 @@ bool edge_self_test(const char *address, int port, struct edge_identity identity
         [REFUSED] = "the server does not take a client certificate of its own device authority",
         [CONNECTIONS_UNGUARDED] = "connections are not guarded: libgrpc does not call our accept4",
         [FRAMES_UNGUARDED] = "frames are not guarded: libgrpc does not call our SSL_read",
+        [ANSWERS_UNWATCHED] = "answers are not watched: libgrpc does not call our SSL_write",
     };
     AUTO(release_context) SSL_CTX *context = client_context(identity);
     enum outcome outcome = UNREACHABLE;

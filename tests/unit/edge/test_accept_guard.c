@@ -30,6 +30,7 @@ static struct {
     int closed[64];
     int closed_count;
     int spare; /* what open_spare answers */
+    int64_t now_us;
 } world;
 
 static struct accept_guard *guard;
@@ -67,7 +68,13 @@ static int scripted_spare(void)
     return world.spare;
 }
 
-static const struct accept_calls scripted = {scripted_accept, scripted_close, scripted_spare};
+static int64_t scripted_now_us(void)
+{
+    return world.now_us;
+}
+
+static const struct accept_calls scripted = {scripted_accept, scripted_close, scripted_spare,
+                                             scripted_now_us};
 
 static int begin(void **state)
 {
@@ -172,6 +179,43 @@ static void closes_those_beyond_the_total(void **state)
     world.peer = "192.0.2.2";
     assert_ends_with(EAGAIN);
     assert_int_equal(shed(ACCEPT_SHED_TOTAL), 1);
+}
+
+static void closes_those_beyond_the_rate_and_gives_their_share_back(void **state)
+{
+    (void)state;
+    guard->limits.source_max = 3;
+    guard->limits.rate = bucket_rate_make(10, 2);
+    world.now_us = 1000000;
+    ANSWERS(7, 8, 9, -EAGAIN);
+
+    assert_int_equal(run(), 7);
+    assert_int_equal(run(), 8);
+    assert_ends_with(EAGAIN);
+    assert_int_equal(shed(ACCEPT_SHED_RATE), 1);
+    assert_int_equal(world.closed[0], 9);
+
+    world.now_us += 100000;
+    ANSWERS(9);
+    assert_int_equal(run(), 9);
+    assert_int_equal(shed(ACCEPT_SHED_SOURCE), 0);
+}
+
+static void a_source_beyond_its_share_uses_up_no_rate(void **state)
+{
+    (void)state;
+    guard->limits.source_max = 1;
+    guard->limits.rate = bucket_rate_make(10, 2);
+    world.now_us = 1000000;
+    ANSWERS(7, 8, 9, -EAGAIN);
+    assert_int_equal(run(), 7);
+    assert_ends_with(EAGAIN);
+
+    world.peer = "192.0.2.2";
+    ANSWERS(10);
+    assert_int_equal(run(), 10);
+    assert_int_equal(shed(ACCEPT_SHED_RATE), 0);
+    assert_int_equal(shed(ACCEPT_SHED_SOURCE), 2);
 }
 
 static void closes_what_it_cannot_count(void **state)
@@ -292,6 +336,8 @@ int main(void)
         SCRIPTED_TEST(closes_those_beyond_the_share_of_their_source),
         SCRIPTED_TEST(goes_on_to_the_next_after_one_that_it_closed),
         SCRIPTED_TEST(closes_those_beyond_the_total),
+        SCRIPTED_TEST(closes_those_beyond_the_rate_and_gives_their_share_back),
+        SCRIPTED_TEST(a_source_beyond_its_share_uses_up_no_rate),
         SCRIPTED_TEST(closes_what_it_cannot_count),
         SCRIPTED_TEST(counts_out_once_and_only_its_own),
         SCRIPTED_TEST(takes_a_number_given_out_again_for_the_end_of_the_old_connection),
