@@ -7,15 +7,10 @@
 #include "base/bug.h"
 #include "pg/lanes.h"
 
-/*
- * How the lanes' statements are planned: each is a look-up by key, for which the generic plan is
- * the right one and an index always is.  A table that was small when its statement was planned, or
- * whose statistics lag behind, must not be read from end to end once it has grown.
- */
-static const char planning[] = "-c search_path=dues -c plan_cache_mode=force_generic_plan"
-                               " -c enable_seqscan=off -c enable_hashjoin=off"
-                               " -c enable_mergejoin=off -c enable_memoize=off -c jit=off"
-                               " -c max_parallel_workers_per_gather=0";
+const char connection_planning[] = "-c search_path=dues -c plan_cache_mode=force_generic_plan"
+                                   " -c enable_seqscan=off -c enable_hashjoin=off"
+                                   " -c enable_mergejoin=off -c enable_memoize=off -c jit=off"
+                                   " -c max_parallel_workers_per_gather=0";
 
 struct setting {
     const char *keyword;
@@ -128,7 +123,7 @@ PGconn *connection_start(const char *connection, const char *application, uint32
         add(&list, defaults[i].keyword, defaults[i].value);
     /* Expanded in place, so it outranks what stands before it and yields to what comes behind. */
     add(&list, "dbname", connection);
-    add(&list, "options", planning);
+    add(&list, "options", connection_planning);
     add_hosts(&list, connection, attempt, rotated);
     return PQconnectStartParams(list.keywords, list.values, 1);
 }

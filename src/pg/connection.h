@@ -13,6 +13,13 @@ struct sets;
 /* Statements of the house, with room to spare; a power of two. */
 #define STATEMENTS_MAX 1024
 
+/*
+ * How the lanes' statements are planned: each is a look-up by key, for which the generic plan is
+ * the right one and an index always is.  A table that was small when its statement was planned, or
+ * whose statistics lag behind, must not be read from end to end once it has grown.
+ */
+extern const char connection_planning[];
+
 /* PostgreSQL's limit, with the NUL. */
 #define APPLICATION_SIZE 64
 

@@ -13,6 +13,7 @@
 #include "jobs/jobs.h"
 #include "membership/membership.h"
 #include "payment/payment.h"
+#include "pg/connection.h"
 #include "pg/libpq.h"
 #include "pg/replay.h"
 #include "pg/set.h"
@@ -38,12 +39,12 @@ static const struct room rooms[] = {
     {"rpc", rpc_statements},
 };
 
+/* With the settings of a lane. */
 static PGconn *connect_as_service(struct db_fixture *f)
 {
-    PGconn *pg = PQconnectdb(f->service);
+    PGconn *pg = PQconnectdb(db_printf(f, "%s options='%s'", f->service, connection_planning));
 
     assert_int_equal(PQstatus(pg), CONNECTION_OK);
-    PQclear(PQexec(pg, "SET search_path = dues"));
     return pg;
 }
 
@@ -58,6 +59,15 @@ static bool succeeds(PGconn *pg, const struct room *room, const struct pg_statem
         print_error("%s: %s: %s", room->name, statement->name, PQerrorMessage(pg));
     PQclear(result);
     return good;
+}
+
+/* The settings leave a sequential scan only where no index can serve. */
+static bool has_no_scan_of_all(const PGresult *plan)
+{
+    for (int row = 0; row < PQntuples(plan); row++)
+        if (strstr(PQgetvalue(plan, row, 0), "Seq Scan") != NULL)
+            return false;
+    return true;
 }
 
 /* Planning it also starts its executor, which checks what the role may do. */
@@ -75,7 +85,11 @@ static bool can_be_executed(PGconn *pg, const struct room *room,
                            i == 0 ? " (" : ", ");
     if (count > 0)
         snprintf(explain + length, sizeof(explain) - (size_t)length, ")");
-    return succeeds(pg, room, statement, PQexec(pg, explain));
+    PGresult *plan = PQexec(pg, explain);
+    bool indexed = !statement->is_lookup || has_no_scan_of_all(plan);
+    if (!indexed)
+        print_error("%s: %s reads a whole table\n", room->name, statement->name);
+    return succeeds(pg, room, statement, plan) && indexed;
 }
 
 static void prepares_and_may_execute_every_statement(void **state)
@@ -122,6 +136,7 @@ static bool has_a_set_form(PGconn *pg, struct arena *arena, const struct room *r
     const struct pg_statement set = {
         .name = arena_printf(arena, "%s_set", statement->name),
         .sql = set_sql(arena, statement->sql, &(struct pg_params){params, count}),
+        .is_lookup = true,
     };
     if (!succeeds(pg, room, &set, PQprepare(pg, set.name, set.sql, 0, NULL)) ||
         !can_be_executed(pg, room, &set))
@@ -186,6 +201,10 @@ static void notices_what_is_wrong(void **state)
                                                   .sql = "SELECT colour FROM customer"};
     static const struct pg_statement no_grant = {.name = "no_grant",
                                                  .sql = "SELECT event_append($1, $2, $3, $4, $5)"};
+    static const struct pg_statement no_index = {
+        .name = "no_index",
+        .sql = "SELECT amount FROM payment WHERE description = $1",
+        .is_lookup = true};
     PGconn *pg = connect_as_service(*state);
 
     bool column_good =
@@ -193,11 +212,16 @@ static void notices_what_is_wrong(void **state)
     bool prepared =
         succeeds(pg, &room, &no_grant, PQprepare(pg, no_grant.name, no_grant.sql, 0, NULL));
     bool grant_good = can_be_executed(pg, &room, &no_grant);
+    bool index_prepared =
+        succeeds(pg, &room, &no_index, PQprepare(pg, no_index.name, no_index.sql, 0, NULL));
+    bool index_good = can_be_executed(pg, &room, &no_index);
     PQfinish(pg);
 
     assert_false(column_good);
     assert_true(prepared);
     assert_false(grant_good);
+    assert_true(index_prepared);
+    assert_false(index_good);
 }
 
 static int setup(void **state)
