@@ -134,8 +134,14 @@ static void take(struct deny_list *list, const struct pg_rows *rows)
                   LOG_FIELDS(LOG_TEXT("message", "more keys are revoked than a server can hold")));
 }
 
+/*
+ * After an outage from the first version on: the database may be one that was restored, and what it
+ * has been told since then may carry versions that this list has seen already.
+ */
 static const struct error *read_news(struct deny_list *list, struct call *call)
 {
+    if (list->in_trouble)
+        list->version = 0;
     for (;;) {
         struct pg_rows rows;
         TRY(pg_read(call, UUID_NIL, &revoked_key_list,

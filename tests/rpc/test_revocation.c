@@ -289,6 +289,38 @@ static void revokes_an_authority_with_all_that_it_issued(void **state)
     assert_int_equal(ask(f, AS(APP_DEMO))->status, DUES_OK);
 }
 
+/* Behind what was logged until `from`. */
+static bool has_said_since(struct rpc_fixture *f, off_t from, const char *text)
+{
+    static char news[256 * 1024];
+    ssize_t size = pread(f->log_file, news, sizeof(news), from);
+
+    return size > 0 && memmem(news, (size_t)size, text, strlen(text)) != NULL;
+}
+
+/* False: the server never said that it noticed. */
+static bool take_database_away(struct rpc_fixture *f)
+{
+    off_t logged = lseek(f->log_file, 0, SEEK_END);
+    bool noticed = false;
+
+    db_execute(f->db, db_printf(f->db, "REVOKE CONNECT ON DATABASE %s FROM PUBLIC, dues_service",
+                                f->db->database));
+    db_execute(f->db, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                      " WHERE usename = 'dues_service' AND datname = current_database()");
+    for (int waited_ms = 0; !noticed && waited_ms < WAIT_MS; waited_ms += 50) {
+        usleep(50 * 1000);
+        noticed = has_said_since(f, logged, "revocation.cannot_read");
+    }
+    return noticed;
+}
+
+static void give_database_back(struct rpc_fixture *f)
+{
+    db_execute(f->db,
+               db_printf(f->db, "GRANT CONNECT ON DATABASE %s TO dues_service", f->db->database));
+}
+
 static void keeps_the_list_while_the_database_is_away(void **state)
 {
     struct rpc_fixture *f = *state;
@@ -297,18 +329,9 @@ static void keeps_the_list_while_the_database_is_away(void **state)
 
     change(f, pair.certificate_pem, false);
     wait_for_answer(f, thief, DUES_UNAUTHENTICATED);
-    db_execute(f->db, db_printf(f->db, "REVOKE CONNECT ON DATABASE %s FROM PUBLIC, dues_service",
-                                f->db->database));
-    db_execute(f->db, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-                      " WHERE usename = 'dues_service' AND datname = current_database()");
-    bool noticed = false;
-    for (int waited_ms = 0; !noticed && waited_ms < WAIT_MS; waited_ms += 50) {
-        usleep(50 * 1000);
-        noticed = rpc_log_has(f, "revocation.cannot_read");
-    }
+    bool noticed = take_database_away(f);
     const struct dues_answer *away = ask(f, thief);
-    db_execute(f->db,
-               db_printf(f->db, "GRANT CONNECT ON DATABASE %s TO dues_service", f->db->database));
+    give_database_back(f);
     int64_t back_ms = wait_for_answer(f, AS(APP_DEMO), DUES_OK);
     change(f, pair.certificate_pem, true);
     int64_t undone_ms = wait_for_answer(f, thief, DUES_OK);
@@ -318,6 +341,36 @@ static void keeps_the_list_while_the_database_is_away(void **state)
     assert_string_equal(away->reason, REVOKED);
     assert_true(back_ms <= WAIT_MS);
     assert_true(undone_ms <= WAIT_MS);
+}
+
+/* What was revoked after the backup is gone, and the next one gets the version that it had. */
+static void refuses_what_a_restored_database_says_under_a_known_version(void **state)
+{
+    struct rpc_fixture *f = *state;
+    struct test_pair before = issue(f);
+    struct test_pair after = issue(f);
+    struct rpc_as lost = {.client = rpc_client(f, before)};
+    struct rpc_as thief = {.client = rpc_client(f, after)};
+
+    change(f, before.certificate_pem, false);
+    wait_for_answer(f, lost, DUES_UNAUTHENTICATED);
+    bool noticed = take_database_away(f);
+    db_execute(f->db,
+               db_printf(f->db,
+                         "UPDATE dues.revoked_key SET spki_hash = decode('%s', 'hex')"
+                         " WHERE spki_hash = decode('%s', 'hex')",
+                         spki_of(f, after.certificate_pem), spki_of(f, before.certificate_pem)));
+    give_database_back(f);
+    int64_t took_ms = wait_for_answer(f, thief, DUES_UNAUTHENTICATED);
+    const struct dues_answer *answer = ask(f, thief);
+    const struct dues_answer *still = ask(f, lost);
+    dues_client_close(lost.client);
+    dues_client_close(thief.client);
+
+    assert_true(noticed);
+    assert_true(took_ms <= WAIT_MS);
+    assert_string_equal(answer->reason, REVOKED);
+    assert_string_equal(still->reason, REVOKED);
 }
 
 /* Read in several steps, and a table of places that has to grow. */
@@ -418,6 +471,7 @@ int main(void)
         cmocka_unit_test(believes_a_key_again_when_it_is_undone),
         cmocka_unit_test(revokes_an_authority_with_all_that_it_issued),
         cmocka_unit_test(keeps_the_list_while_the_database_is_away),
+        cmocka_unit_test(refuses_what_a_restored_database_says_under_a_known_version),
         cmocka_unit_test(knows_the_revoked_keys_before_it_serves),
         cmocka_unit_test(counts_versions_without_gap_when_many_revoke_at_once),
         cmocka_unit_test(takes_thousands_of_keys_at_once),
