@@ -119,10 +119,12 @@ static void serve_stream(void *argument)
 bool rpc_call_run(struct rpc_call *call)
 {
     struct rpc_server *server = call->server;
+    size_t most = (size_t)server->house->settings->calls_max;
     bool stream = call->route->stream != NULL;
 
-    atomic_fetch_add_explicit(&server->running, 1, memory_order_relaxed);
-    if (fiber_start(server->house->fibers, stream ? serve_stream : serve_unary, call))
+    /* There was room when its headers came; others may have begun while it waited. */
+    if (atomic_fetch_add_explicit(&server->running, 1, memory_order_relaxed) < most &&
+        fiber_start(server->house->fibers, stream ? serve_stream : serve_unary, call))
         return true;
     atomic_fetch_sub_explicit(&server->running, 1, memory_order_relaxed);
     return false;

@@ -194,7 +194,7 @@ const struct error *rpc_admit(struct rpc_call *call) MUST_CHECK;
 /* Takes tokens of the caller's rate: for a call, for a large message, for a question in a stream.
  */
 const struct error *rpc_take_rate(struct rpc_call *rpc, int64_t cost) MUST_CHECK;
-/* Starts the fiber; false when there is none left. */
+/* Starts the fiber; false when there is no room for it: the other fibers are the obligations'. */
 bool rpc_call_run(struct rpc_call *call) MUST_CHECK;
 /* Without a fiber. */
 void rpc_refuse(struct rpc_call *call, const struct error *error);

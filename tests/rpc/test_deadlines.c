@@ -253,6 +253,47 @@ static void lets_the_silent_take_no_place_of_those_who_work(void **state)
     assert_int_equal(gave_way, 2); /* for the one too many, and for the call meanwhile */
 }
 
+#define GET_REFUND "/dues.payment.v1.PaymentService/GetRefund"
+/* Two times as many are more than may run, and one time is not. */
+#define SOME 10
+
+static void send_refund_of(struct rpc_raw_stream *stream, const char *ms)
+{
+    Dues__Payment__V1__GetRefundRequest request = DUES__PAYMENT__V1__GET_REFUND_REQUEST__INIT;
+    uint8_t bytes[32];
+
+    request.name = writable(ms);
+    rpc_raw_send(stream, bytes, protobuf_c_message_pack(&request.base, bytes));
+    rpc_raw_half_close(stream);
+}
+
+/* Fibers beyond those of the calls are the obligations'. */
+static void runs_no_more_than_may_when_the_silent_speak(void **state)
+{
+    struct rpc_bare *bare = rpc_bare_new(allow_few_calls);
+    struct rpc_raw *raw = open_raw(bare);
+    struct rpc_raw_stream *streams[2 * SOME];
+    int refused = 0;
+
+    (void)state;
+    for (int i = 0; i < SOME; i++)
+        streams[i] = rpc_raw_start(raw, GET_REFUND);
+    usleep(100 * 1000);
+    for (int i = SOME; i < 2 * SOME; i++) {
+        streams[i] = rpc_raw_start(raw, GET_REFUND);
+        send_refund_of(streams[i], "1500");
+    }
+    usleep(100 * 1000);
+    for (int i = 0; i < SOME; i++)
+        send_refund_of(streams[i], "1500");
+    for (int i = 0; i < 2 * SOME; i++)
+        refused += rpc_raw_finish(streams[i]) == DUES_RESOURCE_EXHAUSTED;
+    rpc_raw_close(raw);
+    rpc_bare_free(bare);
+
+    assert_int_equal(refused, 2 * SOME - FEW);
+}
+
 static void stops_although_somebody_stays_silent(void **state)
 {
     struct rpc_bare *bare = rpc_bare_new(NULL);
@@ -282,6 +323,7 @@ int main(void)
         cmocka_unit_test(forgets_who_leaves_before_the_message),
         cmocka_unit_test(refuses_a_call_without_message),
         cmocka_unit_test(lets_the_silent_take_no_place_of_those_who_work),
+        cmocka_unit_test(runs_no_more_than_may_when_the_silent_speak),
         cmocka_unit_test(stops_although_somebody_stays_silent),
     };
 
