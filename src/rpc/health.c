@@ -77,8 +77,8 @@ static const struct error *watch(struct rpc_call *call)
 
 bool rpc_health_add(struct rpc_server *server, char problem[RPC_PROBLEM_SIZE])
 {
-    static const struct rpc_method check_row = {
-        "Check", .handler = check, .scope = RPC_PUBLIC, .no_database = true};
+    static const struct rpc_method check_row = {"Check", .handler = check, .scope = RPC_PUBLIC,
+                                                .no_database = true};
     static const struct rpc_method watch_row = {"Watch", .scope = RPC_PUBLIC, .no_database = true};
     const ProtobufCServiceDescriptor *service = &grpc__health__v1__health__descriptor;
 
