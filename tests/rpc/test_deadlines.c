@@ -282,8 +282,8 @@ static void runs_no_more_than_may_when_the_silent_speak(void **state)
     for (int i = SOME; i < 2 * SOME; i++) {
         streams[i] = rpc_raw_start(raw, GET_REFUND);
         send_refund_of(streams[i], "1500");
+        usleep(20 * 1000); /* until it runs: who waits beside too many others gives way */
     }
-    usleep(100 * 1000);
     for (int i = 0; i < SOME; i++)
         send_refund_of(streams[i], "1500");
     for (int i = 0; i < 2 * SOME; i++)
