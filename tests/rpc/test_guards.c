@@ -379,6 +379,27 @@ static void proves_that_the_guards_are_there(void **state)
     assert_int_equal(refused_in_all(), before);
 }
 
+/* Otherwise no server would start while more clients come back than a second lets in. */
+static void proves_it_in_a_crowd(void **state)
+{
+    struct rpc_bare *bare = *state;
+    int port = rpc_server_port(bare->server);
+    char problem[EDGE_PROBLEM_SIZE] = "";
+
+    accept_guard_close(port);
+    accept_guard_open((struct accept_limits){.rate = bucket_rate_make(2, 1)}, 0, port);
+    int first = tcp_open(bare->target);
+    int64_t before = measured(SHED("rate"));
+    bool passed = edge_self_test("127.0.0.1:0", port, identity_of(bare), problem);
+    int64_t shed = measured(SHED("rate")) - before;
+    close(first);
+    accept_guard_close(port);
+    accept_guard_open((struct accept_limits){0}, 0, port);
+
+    assert_true(shed > 0);
+    assert_true(passed);
+}
+
 static void sees_that_a_guard_is_missing(void **state)
 {
     struct rpc_bare *bare = *state;
@@ -432,6 +453,7 @@ int main(void)
         cmocka_unit_test(lets_a_busy_client_be),
         cmocka_unit_test(lets_come_with_calls_what_comes_with_calls),
         cmocka_unit_test(proves_that_the_guards_are_there),
+        cmocka_unit_test(proves_it_in_a_crowd),
         cmocka_unit_test(says_why_the_self_test_found_nobody),
         cmocka_unit_test(sees_that_a_guard_is_missing),
     };
