@@ -154,14 +154,14 @@ static void show_family(FILE *out, struct arena *arena, const struct metrics_pag
 static void show_obligations(FILE *out, struct arena *arena, const struct metrics_page *page)
 {
     fprintf(out, "\n%-28s %-30s %9s\n", "WAITING", "", "now");
-    show_family(out, arena, page, "queue of a lane", "dues_lane_queue_length", "lane");
+    show_family(out, arena, page, "queues of lanes", "dues_lane_queue_length", "kind");
     show_family(out, arena, page, "obligations overdue", "dues_obligations_overdue", "kind");
     show_family(out, arena, page, "  the oldest, seconds", "dues_obligations_overdue_age_seconds",
                 "kind");
     show_family(out, arena, page, "payments UNKNOWN", "dues_attempts_unknown", "");
     show_family(out, arena, page, "  the oldest, seconds", "dues_attempts_unknown_age_seconds", "");
     show_family(out, arena, page, "ledger groups unbalanced", "dues_ledger_unbalanced_groups",
-                "currency");
+                "check");
 }
 
 static void release_json(json_t **json)
