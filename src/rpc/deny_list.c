@@ -134,14 +134,8 @@ static void take(struct deny_list *list, const struct pg_rows *rows)
                   LOG_FIELDS(LOG_TEXT("message", "more keys are revoked than a server can hold")));
 }
 
-/*
- * After an outage from the first version on: the database may be one that was restored, and what it
- * has been told since then may carry versions that this list has seen already.
- */
 static const struct error *read_news(struct deny_list *list, struct call *call)
 {
-    if (list->in_trouble)
-        list->version = 0;
     for (;;) {
         struct pg_rows rows;
         TRY(pg_read(call, UUID_NIL, &revoked_key_list,
@@ -161,12 +155,19 @@ static const struct error *read_news(struct deny_list *list, struct call *call)
     }
 }
 
+/*
+ * After an outage all is read anew: the database may be one that was restored, and what it has been
+ * told since then may carry versions that this list has seen.  Once, so that a long list that needs
+ * several polls gets on.
+ */
 static void note_trouble(struct deny_list *list, const struct error *error)
 {
-    if (error != NULL && !list->in_trouble)
+    if (error != NULL && !list->in_trouble) {
+        list->version = 0;
         log_write(list->house->log, LOG_WARNING, "revocation.cannot_read",
                   LOG_FIELDS(LOG_TEXT("message", "the revoked keys stay as they were last read"),
                              LOG_TEXT("reason", error->reason), LOG_TEXT("cause", error->cause)));
+    }
     list->in_trouble = error != NULL;
 }
 
