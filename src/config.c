@@ -160,11 +160,12 @@ static bool set_text(struct config *config, const struct key *key, const char *v
     char *field = (char *)&config->settings + key->offset;
     char problem[CONFIG_VALUE_PROBLEM_SIZE];
 
+    /* The check first: it knows better than "4 to 4 characters" what is wanted. */
+    if (key->check != NULL && !key->check(value, problem))
+        return wrong(line, "%s %s", key->name, problem);
     if ((int64_t)strlen(value) < key->least || (int64_t)strlen(value) > key->most)
         return wrong(line, "%s needs %" PRId64 " to %" PRId64 " characters", key->name, key->least,
                      key->most);
-    if (key->check != NULL && !key->check(value, problem))
-        return wrong(line, "%s %s", key->name, problem);
     *(const char **)(void *)field = arena_strdup(config->arena, value);
     return true;
 }

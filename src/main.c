@@ -308,9 +308,14 @@ static bool parse_options(int argc, char **argv, struct options *options)
         if (text_equal(argv[optind], commands[i]))
             options->command = commands[i];
     }
-    if (options->command != NULL && text_equal(options->command, "revoke"))
-        return revoke_options_fit(&options->revoke);
-    return options->command != NULL;
+    if (options->command == NULL)
+        fprintf(stderr, "duesd: there is no command \"%s\"\n", argv[optind]);
+    else if (text_equal(options->command, "revoke") && !revoke_options_fit(&options->revoke))
+        fputs("duesd: revoke needs --certificate or --spki, and --reason or --undo, one of each\n",
+              stderr);
+    else
+        return true;
+    return false;
 }
 
 int main(int argc, char **argv)

@@ -12,6 +12,7 @@
 #include "pg/revocation.h"
 
 #define FILE_SIZE_MAX (64 * 1024)
+#define REASON_MAX    200 /* as in revoked_key */
 
 bool revoke_options_fit(const struct revoke_options *options)
 {
@@ -67,10 +68,21 @@ static bool read_hash(const char *text, char hex[REVOCATION_SPKI_LENGTH + 1], FI
     return true;
 }
 
+static bool reason_fits(const char *reason, FILE *problems)
+{
+    if (reason == NULL || (*reason != '\0' && strlen(reason) <= REASON_MAX))
+        return true;
+    fprintf(problems, "--reason takes 1 to %d bytes\n", REASON_MAX);
+    return false;
+}
+
 int revoke_key(const struct settings *settings, const struct revoke_options *options, FILE *out,
                FILE *problems)
 {
     char hex[REVOCATION_SPKI_LENGTH + 1];
+
+    if (!reason_fits(options->reason, problems))
+        return PG_MIGRATE_FAILED;
     bool found = options->certificate != NULL
                      ? read_certificate(options->certificate, hex, out, problems)
                      : read_hash(options->spki, hex, problems);

@@ -147,7 +147,8 @@ static int run(struct arena *arena, int argc, char **argv)
     if (top.metrics == NULL)
         top.metrics = find_metrics(arena, state_dir);
     if (top.metrics == NULL || text_equal(top.metrics, "off"))
-        return complain("%s/duesd.conf names no metrics_listen: give --metrics", state_dir);
+        return complain("%s/duesd.conf is not there or names no metrics_listen: give --metrics",
+                        state_dir);
     return show(&top);
 }
 
