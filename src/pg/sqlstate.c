@@ -36,7 +36,7 @@ static struct error *by_failure(struct call *call, const char *sqlstate)
     case FAILURE_RACE:
         break;
     case FAILURE_TIMEOUT:
-        if (strcmp(sqlstate, "57014") == 0)
+        if (sqlstate != NULL && strcmp(sqlstate, "57014") == 0)
             return error_make(call->arena, STATUS_DEADLINE_EXCEEDED, "DEADLINE_EXCEEDED",
                               "the database took too long");
         break;
