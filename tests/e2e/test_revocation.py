@@ -75,7 +75,7 @@ class Revocation(unittest.TestCase):
                 (("--spki", "00" * 32, "--certificate", "x", "--reason", "both"), 64, "usage"),
                 (("--spki", "00" * 31, "--reason", "short"), 1, "64 hex digits"),
                 (("--spki", "0g" * 32, "--reason", "not hex"), 1, "64 hex digits"),
-                (("--spki", "00" * 32, "--reason", ""), 1, "revoked_key_reason_short"),
+                (("--spki", "00" * 32, "--reason", ""), 1, "--reason takes 1 to 200 bytes"),
                 (("--certificate", "/nowhere.pem", "--reason", "lost"), 1, "could not read /nowhere.pem"),
                 (("--certificate", os.path.join(self.state, "duesd.conf"), "--reason", "lost"), 1,
                  "no certificate in PEM")):
