@@ -36,7 +36,7 @@ static bool read_certificate(const char *path, char hex[REVOCATION_SPKI_LENGTH +
     struct certificate certificate;
     char until[TIME_TEXT_SIZE];
 
-    if (file == NULL || fread(pem, 1, FILE_SIZE_MAX, file) == 0) {
+    if (file == NULL || (fread(pem, 1, FILE_SIZE_MAX, file) == 0 && ferror(file) != 0)) {
         fprintf(problems, "could not read %s: %s\n", path, strerror(errno));
         return false;
     }

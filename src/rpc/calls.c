@@ -167,6 +167,7 @@ static void describe(struct rpc_call *rpc)
     if (find_parent(rpc, &parent))
         trace_go_on(call, &parent);
     call->request_id = "";
+    call->caller.spiffe_id = "";
     call->method = rpc->route == NULL ? unknown_path(rpc) : rpc->route->path;
 }
 

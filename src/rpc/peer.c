@@ -20,7 +20,7 @@
 #define SET_SIZE   8
 
 #define LEAF_SIZE_MAX  16384
-#define CHAIN_SIZE_MAX 65536
+#define CHAIN_SIZE_MAX 16384
 
 /* The end of the signature, which no two certificates share: "-----END CERTIFICATE-----\n" is 26.
  */
