@@ -178,6 +178,9 @@ const char *dev_server_configure(struct dev *dev)
                                   "sandbox_journal = %s/gateway.journal\n"
                                   "# A year of a test clock may take a while.\n"
                                   "deadline_max_ms = 300000\n"
+                                  "# People try things out faster than phones call.\n"
+                                  "rate_device = 500\n"
+                                  "rate_operator = 1000\n"
                                   "metrics_listen = unix:%s\n"
                                   "scopes.service = *\n"
                                   "scopes.operator = *\n",
