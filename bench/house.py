@@ -116,7 +116,11 @@ class House:
         with open(os.path.join(self.environment.state, "postgres", "postgresql.conf"), "a", encoding="utf-8") as file:
             file.writelines(f"{key} = '{value}'\n" for key, value in POSTGRESQL.items())
         self.environment.start_postgres()
-        self.environment.start_duesd()
+        try:
+            self.environment.start_duesd()
+        except subprocess.TimeoutExpired as late:
+            with open(os.path.join(self.directory, "duesd.log"), encoding="utf-8", errors="replace") as log:
+                raise Failed(f"duesd does not serve: {log.read().strip().splitlines()[-1]}") from late
         self.main = Server(self.environment.address, self.environment.duesd)
         return self
 

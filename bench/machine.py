@@ -41,7 +41,7 @@ def commit():
     return result.stdout.strip() or "unknown"
 
 
-def about(house, options):
+def about(house, options, load):
     names = ",".join(f"'{name}'" for name in SETTINGS)
     settings = house.query(f"SELECT name || ' = ' || current_setting(name) FROM pg_settings WHERE name IN ({names})"
                            " ORDER BY name")
@@ -54,7 +54,8 @@ def about(house, options):
         "when": time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()),
         "dues": f"{commit()}, build {kind}, hardening {hardening}, log_level {options.log_level}",
         "machine": f"{os.cpu_count()} × {processor}, "
-                   f"{memory // 1024 // 1024} GiB; client, server and PostgreSQL share it",
+                   f"{memory // 1024 // 1024} GiB; client, server and PostgreSQL share it; "
+                   f"its load before was {load:.1f}",
         "kernel": platform.release(),
         "versions": f"gRPC {package('libgrpc29')}, OpenSSL {package('libssl3')}, PostgreSQL {package('postgresql-15')}",
         "rounds": f"{options.rounds} interleaved rounds of {options.seconds} s after 1 s of warm-up, medians; "

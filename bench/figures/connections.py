@@ -43,7 +43,7 @@ def measure(context, _):
     left = json.loads(idle.stdout.readline() or "{}")
     server.stop()
     worst = max(beside.values())
-    alive = f"{left.get('up', 0):,} of {wanted:,} alive at the end, opened in {opened['took_us'] / 1e6:.0f} s"
+    alive = f"{left.get('up', 0):,} of {wanted:,} alive at the end, opened in {opened['took_us'] / 1e6:.0f} s with {opened['tries']:,} tries"
     rows = [
         row(f"RSS with {wanted:,} idle connections", f"≤ {RSS_MAX_MIB} MiB", f"{max(after, peak):.0f} MiB",
             max(after, peak) <= RSS_MAX_MIB and left.get("up") == wanted,

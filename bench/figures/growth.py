@@ -52,6 +52,15 @@ def title(call, size):
     return f"{call}, {size:,} customers"
 
 
+def load_and_wal(house, server, path, requests):
+    """What a call adds to the write-ahead log tells of the pages that it touches for the first time since a checkpoint."""
+    begun = house.query("SELECT pg_current_wal_insert_lsn()")
+    figures = house.load(server, path, requests)
+    written = float(house.query(f"SELECT pg_current_wal_insert_lsn() - '{begun}'"))
+    share = house.options.seconds / (house.options.seconds + 1)
+    return {**figures, "wal_kib": written * share / figures["calls"] / 1024}
+
+
 def start_sizes(context, house, member, payment):
     """Series of all calls on all sizes."""
     series = {call: {} for call in PATHS}
@@ -67,7 +76,8 @@ def start_sizes(context, house, member, payment):
         sizes[size] = int(house.query(f"SELECT pg_database_size('{database}')")) // 1024 // 1024
         progress(f"{size} customers, {sizes[size]} MiB, in {time.monotonic() - begun:.0f} s")
         for call, path in PATHS.items():
-            series[call][title(call, size)] = lambda server=server, path=path, file=files[call]: house.load(server, path, file)
+            series[call][title(call, size)] = (lambda server=server, path=path, file=files[call]:
+                                               load_and_wal(house, server, path, file))
     return {name: one for call in series.values() for name, one in call.items()}, sizes
 
 
@@ -85,7 +95,8 @@ def rows_of(options, measured, failures, megabytes):
             value = ratio(measured[one], measured[base])
             rates = f"{median(measured[one], 'per_second'):.0f} to {median(measured[base], 'per_second'):.0f} a second"
             rows.append(row(figure, must, f"{value:.2f}", 1 - WITHIN <= value <= 1 + WITHIN,
-                            f"{rates}; {megabytes[size]:,} MiB"))
+                            f"{rates}; {megabytes[size]:,} MiB; WAL {median(measured[one], 'wal_kib'):.1f} to "
+                            f"{median(measured[base], 'wal_kib'):.1f} KiB a call"))
     return rows
 
 
