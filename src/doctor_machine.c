@@ -94,7 +94,11 @@ void doctor_ports(struct doctor *doctor)
     bool is_free = rpc_listen_check(settings->listen, problem);
     const char *page = running_server(arena, settings);
 
-    if (page != NULL && !is_free)
+    bool is_taken = !is_free && strstr(problem, "the port is taken") != NULL;
+
+    if (!is_free && !is_taken)
+        doctor_say(doctor, FINDING_FAILED, "ports", "%s", problem);
+    else if (page != NULL && is_taken)
         doctor_say(doctor, FINDING_OK, "ports", "a server answers: %s (gRPC), %s (metrics)",
                    settings->listen, settings->metrics_listen);
     else if (page != NULL)

@@ -128,10 +128,10 @@ static bool open_rooms(struct opened_house *opened, char problem[HOUSE_PROBLEM_S
     house->gateways = &opened->gateways;
     house->purposes = purposes;
     house->payment_counts = payment_counts_open();
-    if (settings->entitlement_cache_max > 0) {
+    if (settings->entitlement_cache_max > 0)
         house->entitlements = entitlement_cache_open(house->clock, settings->entitlement_cache_max);
-        opened->feed = entitlement_feed_open(house);
-    }
+    /* Without a cache, too: who follows the feed also clears it. */
+    opened->feed = entitlement_feed_open(house);
     house->jobs = jobs_open(house, job_kinds, ARRAY_LENGTH(job_kinds));
     return true;
 }

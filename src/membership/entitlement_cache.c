@@ -233,12 +233,14 @@ void entitlement_cache_forget(struct entitlement_cache *cache, struct uuid custo
 
 void entitlement_cache_forget_all(struct entitlement_cache *cache)
 {
-    atomic_fetch_add(&cache->forgotten_all, 1);
+    if (cache != NULL)
+        atomic_fetch_add(&cache->forgotten_all, 1);
 }
 
 void entitlement_cache_followed(struct entitlement_cache *cache, int64_t until_us)
 {
-    atomic_store(&cache->followed_us, until_us);
+    if (cache != NULL)
+        atomic_store(&cache->followed_us, until_us);
 }
 
 void entitlement_cache_measure(struct entitlement_cache *cache, struct measures *out)

@@ -52,6 +52,7 @@ void entitlement_cache_put(struct entitlement_cache *cache, struct entitlement_t
 
 /* What is known about the customer no longer holds.  `cache` may be NULL. */
 void entitlement_cache_forget(struct entitlement_cache *cache, struct uuid customer);
+/* `cache` may be NULL in these two as well. */
 void entitlement_cache_forget_all(struct entitlement_cache *cache);
 
 /* Every change that was committed before `until_us` (monotonic) has been forgotten. */

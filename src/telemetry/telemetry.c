@@ -14,7 +14,7 @@
 
 /* A scraper or two, somebody with curl, and a monitor of /healthz. */
 #define CONNECTIONS_MAX 16
-#define TIME_LIMIT_MS   10000
+#define TIME_LIMIT_MS   3000
 #define HEAD_SIZE_MAX   8192
 
 struct telemetry {
