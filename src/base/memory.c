@@ -8,19 +8,20 @@
 #include <malloc.h>
 #include <unistd.h>
 
-#define TRIMS 6
+#define TRIMS      6
+#define STATM_SIZE 128
 
 int64_t memory_resident(void)
 {
     FILE *file = fopen("/proc/self/statm", "re");
-    long long pages = 0;
+    char line[STATM_SIZE] = "";
 
     if (file == NULL)
         return 0;
-    if (fscanf(file, "%*s %lld", &pages) != 1)
-        pages = 0;
+    /* The second number of the line: pages in memory. */
+    const char *second = fgets(line, sizeof line, file) == NULL ? NULL : strchr(line, ' ');
     fclose(file);
-    return pages * sysconf(_SC_PAGESIZE);
+    return second == NULL ? 0 : strtoll(second, NULL, 10) * sysconf(_SC_PAGESIZE);
 }
 
 void memory_give_back(struct memory_watch *watch, int64_t step)

@@ -31,10 +31,10 @@ struct rpc_method {
     const char *scope; /* "payments.write", or RPC_PUBLIC */
     unsigned callers;  /* mask of enum caller_kind; ignored for RPC_PUBLIC */
     enum request_id_rule request_id;
-    bool sandbox_only;     /* UNIMPLEMENTED unless the server runs with sandbox = on */
-    int64_t time_limit_ms; /* deadline clamp of this method; 0: the server's default */
     int32_t cost;          /* tokens of the caller's rate that one call takes; 0 is 1 */
+    bool sandbox_only;     /* UNIMPLEMENTED unless the server runs with sandbox = on */
     bool no_database;      /* never waits for the database: admission control lets it pass */
+    int64_t time_limit_ms; /* deadline clamp of this method; 0: the server's default */
 };
 
 struct rpc_service {

@@ -34,7 +34,7 @@ bool metrics_millionths(const char *text, size_t length, int64_t *millionths)
         value *= 10;
     }
     *millionths = negative ? -value : value;
-    return length > (negative ? 1u : 0u);
+    return length > (negative ? 1U : 0U);
 }
 
 /* `line` is one line without its end. */

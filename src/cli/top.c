@@ -154,7 +154,7 @@ static int run(struct arena *arena, int argc, char **argv)
 
 int command_top(int argc, char **argv)
 {
-    struct arena *arena = arena_new(1u << 20);
+    struct arena *arena = arena_new(1U << 20);
     int exit_status = run(arena, argc, argv);
     arena_free(arena);
     return exit_status;

@@ -6,6 +6,7 @@
  */
 #include "pg/set.h"
 
+#include <assert.h>
 #include <endian.h>
 
 #include "base/arena.h"
@@ -231,6 +232,7 @@ void set_deal(struct op *first, size_t count, PGresult *result)
     struct op *op = first;
     size_t at = 1;
 
+    assert(first != NULL);
     for (struct op *each = first; each != NULL; each = each->next_in_set) {
         each->result = result;
         each->in_set = true;
@@ -245,8 +247,10 @@ void set_deal(struct op *first, size_t count, PGresult *result)
             op = first;
             at = 1;
         }
-        for (; at < owner; at++)
+        for (; at < owner; at++) {
             op = op->next_in_set;
+            assert(op != NULL); /* there are `count` */
+        }
         if (op->row >= 0)
             bug("%s: a look-up has more than one row", first->statement->name);
         op->row = row;

@@ -190,7 +190,7 @@ void rpc_message_forget(struct rpc_call *call);
 
 /* dispatch.c */
 /* Who calls, may it call so often, and is there room; nothing here waits. */
-const struct error *rpc_admit(struct rpc_call *call) MUST_CHECK;
+const struct error *rpc_admit(struct rpc_call *rpc) MUST_CHECK;
 /* Takes tokens of the caller's rate: for a call, for a large message, for a question in a stream.
  */
 const struct error *rpc_take_rate(struct rpc_call *rpc, int64_t cost) MUST_CHECK;
@@ -261,6 +261,6 @@ bool rpc_reflection_add(struct rpc_server *server, char problem[RPC_PROBLEM_SIZE
 /* call_log.c */
 void rpc_call_log(struct rpc_call *rpc, const struct error *error);
 /* Of a call that was refused at the door: the first of each second have a line of their own, */
-void rpc_refusal_log(struct rpc_call *rpc, const struct error *error);
+void rpc_refusal_log(struct rpc_call *call, const struct error *error);
 /* and the poller says each second how many more there were. */
 void rpc_refusals_log(struct rpc_server *server, int64_t now_us);

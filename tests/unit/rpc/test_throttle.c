@@ -76,9 +76,9 @@ static void takes_more_for_what_costs_more(void **state)
 
 static void does_not_limit_a_kind_whose_rate_is_0(void **state)
 {
-    struct caller operator_ = caller(CALLER_OPERATOR, "operator/a", NULL);
+    struct caller an_operator = caller(CALLER_OPERATOR, "operator/a", NULL);
 
-    assert_int_equal(burst(*state, operator_, 20, START_US), 1000);
+    assert_int_equal(burst(*state, an_operator, 20, START_US), 1000);
 }
 
 static void lets_nobody_use_what_another_has(void **state)
