@@ -69,11 +69,17 @@ bool trace_parse(const char *text, size_t length, struct trace_parent *parent)
 
 void trace_begin(struct call *call)
 {
-    uint8_t bytes[(TRACE_ID_LENGTH + TRACE_SPAN_LENGTH) / 2];
-    char *text = arena_alloc(call->arena, 2 * sizeof bytes + 1);
+    uint8_t bytes[TRACE_RANDOM_SIZE];
 
     random_fill(call->house->random, bytes, sizeof bytes);
-    hex_encode(bytes, sizeof bytes, text);
+    trace_begin_from(call, bytes);
+}
+
+void trace_begin_from(struct call *call, const uint8_t bytes[TRACE_RANDOM_SIZE])
+{
+    char *text = arena_alloc(call->arena, 2 * TRACE_RANDOM_SIZE + 1);
+
+    hex_encode(bytes, TRACE_RANDOM_SIZE, text);
     call->trace = arena_strndup(call->arena, text, TRACE_ID_LENGTH);
     call->span = text + TRACE_ID_LENGTH;
 }

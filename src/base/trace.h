@@ -6,6 +6,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/call.h"
 
@@ -27,6 +28,11 @@ bool trace_parse(const char *text, size_t length, struct trace_parent *parent);
 
 /* A trace of our own, and the call's place in it; in the arena of the call. */
 void trace_begin(struct call *call);
+
+/* The same with bytes that were drawn before: the kernel is asked for those of many calls at once.
+ */
+#define TRACE_RANDOM_SIZE ((TRACE_ID_LENGTH + TRACE_SPAN_LENGTH) / 2)
+void trace_begin_from(struct call *call, const uint8_t bytes[TRACE_RANDOM_SIZE]);
 
 /* The call's own place in a trace that comes from outside. */
 void trace_go_on(struct call *call, const struct trace_parent *parent);

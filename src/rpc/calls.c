@@ -151,6 +151,16 @@ static const char *unknown_path(struct rpc_call *call)
     return text;
 }
 
+/* On the poller's thread. */
+static const uint8_t *draw_trace(struct rpc_server *server)
+{
+    if (server->traces_left == 0) {
+        random_fill(server->house->random, server->traces, sizeof server->traces);
+        server->traces_left = TRACES_DRAWN;
+    }
+    return server->traces[--server->traces_left];
+}
+
 static void describe(struct rpc_call *rpc)
 {
     struct call *call = &rpc->call;
@@ -163,7 +173,7 @@ static void describe(struct rpc_call *rpc)
     rpc->accept_us = clock_monotonic_us(house->clock);
     rpc->answer_by_us = rpc->accept_us + deadline_ms(rpc) * US_PER_MS;
     call->deadline_us = rpc->answer_by_us;
-    trace_begin(call);
+    trace_begin_from(call, draw_trace(rpc->server));
     if (find_parent(rpc, &parent))
         trace_go_on(call, &parent);
     call->request_id = "";

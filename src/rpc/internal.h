@@ -25,6 +25,7 @@
 #include "base/fiber.h"
 #include "base/house.h"
 #include "base/time.h"
+#include "base/trace.h"
 #include "rpc/admission.h"
 #include "rpc/descriptor_index.h"
 #include "rpc/rpc_measure.h"
@@ -42,6 +43,8 @@
 /* Requests kept outstanding for each method; they are re-armed before anything else is done. */
 #define ARMED_PER_METHOD 8
 #define ARMED_UNKNOWN    16
+/* Calls for whose traces the kernel is asked at once. */
+#define TRACES_DRAWN 64
 /* Streams (health watches, reflection) open at the same time. */
 #define STREAMS_MAX             128
 #define STREAMS_OF_A_CALLER_MAX 32
@@ -142,8 +145,11 @@ struct rpc_server {
     int64_t refusals_second;       /* the poller's */
 
     atomic_bool draining;
-    int stream_count;      /* poller thread only */
-    atomic_size_t running; /* calls with a fiber */
+    int stream_count;   /* poller thread only */
+    size_t traces_left; /* the same */
+    uint8_t traces[TRACES_DRAWN]
+                  [TRACE_RANDOM_SIZE]; /* randomness for the traces of calls to come */
+    atomic_size_t running;             /* calls with a fiber */
 
     pthread_mutex_t mutex;          /* of everything below */
     pthread_cond_t quiet;           /* no calls are left, or the shutdown is done: look */
