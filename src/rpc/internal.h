@@ -236,6 +236,10 @@ const ProtobufCFieldDescriptor *rpc_object_field(const ProtobufCMessageDescripto
 void rpc_object_tell(struct call *call, const ProtobufCFieldDescriptor *field,
                      const ProtobufCMessage *message);
 
+/* library_locks.c: gRPC locks without looking for cycles.  False: the library has no such switch.
+ */
+bool rpc_library_locks_hurry(void);
+
 /* listen.c: why nothing can listen on the address, in one line */
 void rpc_listen_problem(const char *address, char problem[RPC_PROBLEM_SIZE]);
 

@@ -138,6 +138,7 @@ struct rpc_server *rpc_server_open(const struct rpc_server_options *options,
     admission_init(&server->admission, server->house->settings->admission_target_ms * US_PER_MS,
                    server->house->settings->calls_max);
     rpc_grpc_log_to(server->house->log);
+    (void)rpc_library_locks_hurry();
     grpc_init();
     if (!add_routes(server, problem) || !listen_on(server, problem)) {
         rpc_server_close(server);

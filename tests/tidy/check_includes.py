@@ -36,7 +36,7 @@ THIRD_PARTY = {
     r"openssl/ssl\.h|openssl/err\.h": {"crypto", "edge"},
     r"openssl/|argon2\.h|sodium\.h": {"crypto"},
     r"jansson\.h": {"gateway", "crypto", "auth", "rpc", "cli"},
-    r"dlfcn\.h": {"edge"},
+    r"dlfcn\.h": {"edge", "rpc"},
     r"curl/|microhttpd\.h": {"http"},
     r"sanitizer/|valgrind/": {"base"},
 }

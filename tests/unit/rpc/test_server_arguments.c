@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "base/attributes.h"
+#include "rpc/internal.h"
 #include "rpc/server_arguments.h"
 
 static int count_of(const char *key)
@@ -69,11 +70,18 @@ static void never_turns_zero_copy_on(void **state)
     assert_int_equal(count_of(GRPC_ARG_TCP_TX_ZEROCOPY_ENABLED), 0);
 }
 
+static void finds_the_switch_of_the_library_it_was_measured_with(void **state)
+{
+    (void)state;
+    assert_true(rpc_library_locks_hurry());
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(limits_what_a_peer_can_make_us_do),
         cmocka_unit_test(never_turns_zero_copy_on),
+        cmocka_unit_test(finds_the_switch_of_the_library_it_was_measured_with),
     };
 
     return cmocka_run_group_tests_name("server arguments", tests, NULL, NULL);
