@@ -23,7 +23,9 @@ void edge_open(const struct settings *settings, int port)
     const struct accept_limits connections = {
         .total_max = (uint32_t)settings->connections_max,
         .source_max = (uint32_t)settings->connections_per_source_max,
-        .rate = rate(settings->connections_per_second),
+        /* No more at once: each that is let in costs memory before it has said a word. */
+        .rate =
+            bucket_rate_make(settings->connections_per_second, settings->connections_per_second),
     };
     const struct frame_limits frames = {
         .header_block_max = (uint32_t)settings->guard_header_block_max,
