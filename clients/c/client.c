@@ -83,7 +83,9 @@ static grpc_channel *make_channel(const struct dues_client_options *options,
         /* call.c decides what may be sent again, and nobody else. */
         integer_arg("grpc.enable_retries", 0),
         integer_arg("grpc.initial_reconnect_backoff_ms", 100),
-        integer_arg("grpc.min_reconnect_backoff_ms", 1000),
+        /* Also how long an attempt may take.  Where many come back at once a handshake waits for
+         * its turn: who gives up early only begins at the end of the queue again. */
+        integer_arg("grpc.min_reconnect_backoff_ms", 10000),
         integer_arg("grpc.max_reconnect_backoff_ms", 5000),
         integer_arg("grpc.enable_http_proxy", 0),
         integer_arg("grpc.max_receive_message_length", MESSAGE_SIZE_MAX),

@@ -17,12 +17,11 @@
 
 #include "support/rpc_bare.h"
 
-#define ROTATIONS      60
-#define LONG_CLIENTS   2 /* keep their connection while they can */
-#define CLIENTS        3 /* the last one makes a connection for each call */
-#define TAKEN_UP_MS    30000
-#define PAUSE_US       2000
-#define IMPATIENCE_MAX 10
+#define ROTATIONS    60
+#define LONG_CLIENTS 2 /* keep their connection while they can */
+#define CLIENTS      3 /* the last one makes a connection for each call */
+#define TAKEN_UP_MS  30000
+#define PAUSE_US     2000
 
 /* What a client is given: a certificate, and whom to trust. */
 struct papers {
@@ -97,22 +96,10 @@ static struct papers current_papers(struct world *world)
     return papers;
 }
 
-/* A client gives a connection a second: on a machine that is busy with other things it is not up
- * by then, and nothing was refused. */
-static bool is_impatience(const struct dues_answer *answer)
-{
-    return answer->status == DUES_UNAVAILABLE &&
-           strstr(answer->message, "connection attempt timed out") != NULL;
-}
-
 static void call_once(struct client *self, struct dues_client *connection)
 {
     struct dues_answer *answer = ask(connection);
 
-    for (int i = 0; i < IMPATIENCE_MAX && is_impatience(answer); i++) {
-        dues_answer_free(answer);
-        answer = ask(connection);
-    }
     self->calls++;
     if (answer->status != DUES_OK && self->failures++ == 0)
         snprintf(self->first_failure, sizeof self->first_failure, "%d %s %s", answer->status,
