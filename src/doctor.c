@@ -7,10 +7,10 @@
 
 #include <stdarg.h>
 
-#include "base/arena.h"
 #include "base/text.h"
 
 #define TEXT_SIZE        512
+#define PAGE_MEMORY_SIZE (32 * 1024 * 1024)
 #define LINE_MEMORY_SIZE (16 * 1024)
 
 static const char *finding_name(enum finding finding)
@@ -26,15 +26,10 @@ static const char *finding_name(enum finding finding)
     return "failed";
 }
 
-static void free_arena(struct arena **arena)
-{
-    arena_free(*arena);
-}
-
 void doctor_say(struct doctor *doctor, enum finding finding, const char *topic, const char *format,
                 ...)
 {
-    AUTO(free_arena) struct arena *arena = arena_new(LINE_MEMORY_SIZE);
+    AUTO(arena_auto_free) struct arena *arena = arena_new(LINE_MEMORY_SIZE);
     char text[TEXT_SIZE];
     va_list arguments;
 
@@ -51,12 +46,15 @@ void doctor_say(struct doctor *doctor, enum finding finding, const char *topic, 
 
 bool doctor_run(struct doctor *doctor)
 {
+    AUTO(arena_auto_free) struct arena *arena = arena_new(PAGE_MEMORY_SIZE);
+
     doctor_versions(doctor);
     doctor_secrets(doctor);
     doctor_certificates(doctor);
     doctor_database(doctor);
     doctor_clock(doctor);
     doctor_limits(doctor);
+    doctor_look_for_server(doctor, arena);
     doctor_ports(doctor);
     doctor_guards(doctor);
     if (!doctor->json)

@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <stdio.h>
 
+#include "base/arena.h"
 #include "base/attributes.h"
 #include "base/settings.h"
 
@@ -16,6 +17,7 @@ struct doctor {
     FILE *out;
     bool json; /* one object a line instead of text for people */
     const struct settings *settings;
+    const char *page; /* /metrics of the running server; NULL: none answers */
     int counts[FINDING_FAILED + 1];
 };
 
@@ -27,7 +29,8 @@ void doctor_say(struct doctor *doctor, enum finding finding, const char *topic, 
 void doctor_database(struct doctor *doctor);     /* doctor_database.c */
 void doctor_certificates(struct doctor *doctor); /* doctor_files.c */
 void doctor_secrets(struct doctor *doctor);
-void doctor_clock(struct doctor *doctor); /* doctor_machine.c */
+void doctor_clock(struct doctor *doctor);                                /* doctor_machine.c */
+void doctor_look_for_server(struct doctor *doctor, struct arena *arena); /* says nothing */
 void doctor_ports(struct doctor *doctor);
 void doctor_limits(struct doctor *doctor);
 void doctor_guards(struct doctor *doctor);

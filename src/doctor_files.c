@@ -20,11 +20,6 @@
 #define PEM_BEGIN         "-----BEGIN CERTIFICATE-----"
 #define PEM_END           "-----END CERTIFICATE-----"
 
-static void free_arena(struct arena **arena)
-{
-    arena_free(*arena);
-}
-
 static void close_stream(FILE **file)
 {
     if (*file != NULL)
@@ -66,7 +61,7 @@ static void say_end(struct doctor *doctor, const char *role, const struct certif
 
 static void look_at_file(struct doctor *doctor, const char *role, const char *path)
 {
-    AUTO(free_arena) struct arena *arena = arena_new(MEMORY_SIZE_MAX);
+    AUTO(arena_auto_free) struct arena *arena = arena_new(MEMORY_SIZE_MAX);
     int64_t now_us = clock_wall_us(clock_system());
     const char *at = read_text(arena, path);
 

@@ -16,17 +16,12 @@
 #include "pg/inspect.h"
 #include "rpc/server.h"
 
-#define PAGE_MEMORY_SIZE (32 * 1024 * 1024)
-#define PAGE_LIMIT_MS    2000
+#define VALUE_MEMORY_SIZE (64 * 1024)
+#define PAGE_LIMIT_MS     2000
 /* Files beside the connections: lanes, logs, libraries, the spare of the accept guard. */
 #define FILES_FOR_OTHERS 256
 /* What NTP's client calls synchronised may still be off by. */
 #define CLOCK_ERROR_MAX_US US_PER_SECOND
-
-static void free_arena(struct arena **arena)
-{
-    arena_free(*arena);
-}
 
 void doctor_clock(struct doctor *doctor)
 {
@@ -76,54 +71,61 @@ static const char *sample(struct arena *arena, const char *page, const char *nam
     return NULL;
 }
 
-/* NULL: nobody answers there; the page of the running server otherwise. */
-static char *running_server(struct arena *arena, const struct settings *settings)
+void doctor_look_for_server(struct doctor *doctor, struct arena *arena)
 {
+    const char *listen = doctor->settings->metrics_listen;
     char problem[HTTP_PROBLEM_SIZE];
 
-    if (text_equal(settings->metrics_listen, "off"))
-        return NULL;
-    return http_fetch(arena, settings->metrics_listen, "/metrics", PAGE_LIMIT_MS, problem);
+    if (!text_equal(listen, "off"))
+        doctor->page = http_fetch(arena, listen, "/metrics", PAGE_LIMIT_MS, problem);
 }
 
-void doctor_ports(struct doctor *doctor)
+static void look_at_taken_port(struct doctor *doctor, const char *problem)
 {
-    AUTO(free_arena) struct arena *arena = arena_new(PAGE_MEMORY_SIZE);
     const struct settings *settings = doctor->settings;
-    char problem[RPC_PROBLEM_SIZE];
-    bool is_free = rpc_listen_check(settings->listen, problem);
-    const char *page = running_server(arena, settings);
 
-    bool is_taken = !is_free && strstr(problem, "the port is taken") != NULL;
-
-    if (!is_free && !is_taken)
-        doctor_say(doctor, FINDING_FAILED, "ports", "%s", problem);
-    else if (page != NULL && is_taken)
+    if (doctor->page != NULL)
         doctor_say(doctor, FINDING_OK, "ports", "a server answers: %s (gRPC), %s (metrics)",
                    settings->listen, settings->metrics_listen);
-    else if (page != NULL)
-        doctor_say(doctor, FINDING_FAILED, "ports",
-                   "metrics answer at %s, but nobody listens on %s: is it another server's?",
-                   settings->metrics_listen, settings->listen);
-    else if (is_free)
-        doctor_say(doctor, FINDING_OK, "ports", "%s is free, no server runs", settings->listen);
     else
         doctor_say(doctor, FINDING_WARNING, "ports",
                    "%s (if that is the server: its metrics do not answer at %s)", problem,
                    settings->metrics_listen);
 }
 
+void doctor_ports(struct doctor *doctor)
+{
+    const struct settings *settings = doctor->settings;
+    char problem[RPC_PROBLEM_SIZE];
+
+    switch (rpc_listen_check(settings->listen, problem)) {
+    case RPC_LISTEN_TAKEN:
+        look_at_taken_port(doctor, problem);
+        return;
+    case RPC_LISTEN_IMPOSSIBLE:
+        doctor_say(doctor, FINDING_FAILED, "ports", "%s", problem);
+        return;
+    case RPC_LISTEN_FREE:
+        break;
+    }
+    if (doctor->page != NULL)
+        doctor_say(doctor, FINDING_FAILED, "ports",
+                   "metrics answer at %s, but nobody listens on %s: is it another server's?",
+                   settings->metrics_listen, settings->listen);
+    else
+        doctor_say(doctor, FINDING_OK, "ports", "%s is free, no server runs", settings->listen);
+}
+
 void doctor_guards(struct doctor *doctor)
 {
-    AUTO(free_arena) struct arena *arena = arena_new(PAGE_MEMORY_SIZE);
-    const char *page = running_server(arena, doctor->settings);
+    AUTO(arena_auto_free) struct arena *arena = arena_new(VALUE_MEMORY_SIZE);
 
-    if (page == NULL) {
+    if (doctor->page == NULL) {
         doctor_say(doctor, FINDING_OK, "guards",
                    "built into this binary; a server proves them by calling itself when it starts");
         return;
     }
-    const char *open = sample(arena, page, "dues_edge_connections ");
+    const char *open = sample(arena, doctor->page, "dues_edge_connections ");
     if (open == NULL)
         doctor_say(doctor, FINDING_FAILED, "guards", "the running server does not count them");
     else

@@ -54,44 +54,52 @@ static int try_to_listen(const struct addrinfo *address)
     return listen(descriptor, 1) != 0 ? errno : 0;
 }
 
-/* NULL: nothing is wrong any more. */
-static const char *reason(const char *address)
+/* `*why` is what keeps it, for people; NULL: nothing does. */
+static enum rpc_listen try(const char *address, const char **why)
 {
     const struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE};
     AUTO(release_addresses) struct addrinfo *addresses = NULL;
     char host[HOST_SIZE];
     const char *port;
 
+    *why = "that is not an address and a port";
     if (!split(address, host, &port))
-        return "that is not an address and a port";
+        return RPC_LISTEN_IMPOSSIBLE;
+    *why = "that is no address, and no name of one";
     if (getaddrinfo(host, port, &hints, &addresses) != 0)
-        return "that is no address, and no name of one";
+        return RPC_LISTEN_IMPOSSIBLE;
     switch (try_to_listen(addresses)) {
     case 0:
-        return NULL;
+        *why = NULL;
+        return RPC_LISTEN_FREE;
     case EADDRINUSE:
-        return "the port is taken";
+        *why = "the port is taken";
+        return RPC_LISTEN_TAKEN;
     case EADDRNOTAVAIL:
-        return "the address is not one of this machine";
+        *why = "the address is not one of this machine";
+        return RPC_LISTEN_IMPOSSIBLE;
     case EACCES:
-        return "this user may not take the port";
+        *why = "this user may not take the port";
+        return RPC_LISTEN_IMPOSSIBLE;
     default:
-        return "gRPC refuses the address";
+        *why = "gRPC refuses the address";
+        return RPC_LISTEN_IMPOSSIBLE;
     }
 }
 
-bool rpc_listen_check(const char *address, char problem[RPC_PROBLEM_SIZE])
+enum rpc_listen rpc_listen_check(const char *address, char problem[RPC_PROBLEM_SIZE])
 {
-    const char *why = reason(address);
+    const char *why;
+    enum rpc_listen outcome = try(address, &why);
 
-    if (why != NULL)
+    if (outcome != RPC_LISTEN_FREE)
         snprintf(problem, RPC_PROBLEM_SIZE, "could not listen on %s: %s", address, why);
-    return why == NULL;
+    return outcome;
 }
 
 void rpc_listen_problem(const char *address, char problem[RPC_PROBLEM_SIZE])
 {
-    if (rpc_listen_check(address, problem))
+    if (rpc_listen_check(address, problem) == RPC_LISTEN_FREE)
         snprintf(problem, RPC_PROBLEM_SIZE, "could not listen on %s: gRPC refuses the address",
                  address);
 }

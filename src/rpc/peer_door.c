@@ -36,17 +36,12 @@ static bool may_log(struct peer_door *door)
     return may;
 }
 
-static void log_refusal(struct peer_door *door, const struct peer_evidence *evidence)
+static void log_refusal(struct peer_door *door, const struct caller *caller, const char *rule)
 {
-    AUTO(arena_auto_free) struct arena *arena = arena_new(64 * 1024);
-    struct caller caller = {.spiffe_id = ""};
-    const char *rule;
-
     if (!may_log(door))
         return;
-    peers_look(door->peers, evidence, clock_wall_us(door->house->clock), arena, &caller, &rule);
     log_write(door->house->log, LOG_INFO, "handshake.refused",
-              LOG_FIELDS(LOG_TEXT("caller", caller.spiffe_id), LOG_TEXT("cause", rule)));
+              LOG_FIELDS(LOG_TEXT("caller", caller->spiffe_id), LOG_TEXT("cause", rule)));
 }
 
 /* Who has no name of ours is let in to be told so. */
@@ -63,15 +58,17 @@ static int verify(void *user_data, grpc_tls_custom_verification_check_request *r
         .chain = chain != NULL ? chain : "",
         .chain_size = chain != NULL ? strlen(chain) : 0,
     };
+    AUTO(arena_auto_free) struct arena *arena = arena_new(64 * 1024);
+    struct caller caller = {.spiffe_id = ""};
     const char *rule;
 
     (void)callback;
     (void)callback_argument;
-    enum peer_verdict verdict =
-        peers_look(door->peers, &evidence, clock_wall_us(door->house->clock), NULL, NULL, &rule);
+    enum peer_verdict verdict = peers_look(
+        door->peers, &evidence, clock_wall_us(door->house->clock), arena, &caller, &rule);
     *status = GRPC_STATUS_OK;
     if (verdict != PEER_GOOD && verdict != PEER_NAMELESS) {
-        log_refusal(door, &evidence);
+        log_refusal(door, &caller, rule);
         *status = GRPC_STATUS_UNAUTHENTICATED;
         *details = gpr_strdup(rule);
     }

@@ -43,8 +43,10 @@ extern pg_statement_list rpc_statements;
  */
 const char *rpc_find_bad_file(const struct settings *settings, char problem[RPC_PROBLEM_SIZE]);
 
-/* Could a server listen there now?  False and one line in `problem` otherwise. */
-bool rpc_listen_check(const char *address, char problem[RPC_PROBLEM_SIZE]);
+enum rpc_listen { RPC_LISTEN_FREE, RPC_LISTEN_TAKEN, RPC_LISTEN_IMPOSSIBLE };
+
+/* Could a server listen there now?  One line in `problem` when not. */
+enum rpc_listen rpc_listen_check(const char *address, char problem[RPC_PROBLEM_SIZE]);
 
 /* Of the gRPC library that this process runs with: "29.0.0". */
 const char *rpc_library_version(void);
