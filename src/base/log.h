@@ -1,5 +1,8 @@
 /*
- * Log lines: one JSON object a line, one write(2) each, on the descriptor given at start.
+ * Log lines: one JSON object a line, on the descriptor given at start.  A line is written at once;
+ * in a burst (base/burst.h) it may wait for the burst's end or the next warning, whichever is
+ * first.  A process that is killed in between loses those lines: what must not be lost is in the
+ * database.
  *
  * Only rpc/dispatch.c (a call), jobs/ (an obligation) and main.c (the process) write here.  Nothing
  * that is secret has a formatter; a value that could be a card number is replaced before writing.
@@ -31,6 +34,11 @@ struct log *log_open(int descriptor, enum log_level least, const struct clock *c
 
 /* LOG_PLAIN is for people: time, level, event, then key=value; before the first line. */
 void log_set_format(struct log *log, enum log_format format);
+
+/* Writes what waits for a burst's end.  Any thread. */
+void log_flush(struct log *log);
+
+/* Flushes.  When no burst of any thread holds a line any more. */
 void log_close(struct log *log);
 
 /* {"time":"…","level":"…","event":"…", fields…}.  Safe from any thread; never fails. */

@@ -3,7 +3,6 @@
  */
 #include "support/rpc_bare.h"
 
-#include <sys/mman.h>
 #include <unistd.h>
 
 #include "base/bug.h"
@@ -327,13 +326,5 @@ struct dues_answer *rpc_bare_bytes(struct dues_client *client, const char *metho
 
 bool rpc_bare_log_has(const struct rpc_bare *bare, const char *text)
 {
-    off_t size = lseek(bare->log_file, 0, SEEK_END);
-    void *all =
-        size <= 0 ? MAP_FAILED : mmap(NULL, (size_t)size, PROT_READ, MAP_SHARED, bare->log_file, 0);
-
-    if (all == MAP_FAILED)
-        return false;
-    bool found = memmem(all, (size_t)size, text, strlen(text)) != NULL;
-    munmap(all, (size_t)size);
-    return found;
+    return rpc_log_file_has(bare->house.log, bare->log_file, text);
 }

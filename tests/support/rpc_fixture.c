@@ -7,7 +7,6 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <stdarg.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
 #include "base/bug.h"
@@ -293,15 +292,7 @@ struct rpc_user rpc_given_user(struct rpc_fixture *f)
 
 bool rpc_log_has(struct rpc_fixture *f, const char *text)
 {
-    off_t size = lseek(f->log_file, 0, SEEK_END);
-    void *all =
-        size <= 0 ? MAP_FAILED : mmap(NULL, (size_t)size, PROT_READ, MAP_SHARED, f->log_file, 0);
-
-    if (all == MAP_FAILED)
-        return false;
-    bool found = memmem(all, (size_t)size, text, strlen(text)) != NULL;
-    munmap(all, (size_t)size);
-    return found;
+    return rpc_log_file_has(f->log, f->log_file, text);
 }
 
 void rpc_race(void *(*run)(void *racer), void *racers, size_t count, size_t size)

@@ -77,3 +77,17 @@ void rpc_log_check(int descriptor)
     }
     munmap(all, (size_t)size);
 }
+
+bool rpc_log_file_has(struct log *log, int descriptor, const char *text)
+{
+    log_flush(log);
+    off_t size = lseek(descriptor, 0, SEEK_END);
+    void *all =
+        size <= 0 ? MAP_FAILED : mmap(NULL, (size_t)size, PROT_READ, MAP_SHARED, descriptor, 0);
+
+    if (all == MAP_FAILED)
+        return false;
+    bool found = memmem(all, (size_t)size, text, strlen(text)) != NULL;
+    munmap(all, (size_t)size);
+    return found;
+}

@@ -4,5 +4,12 @@
  */
 #pragma once
 
+#include <stdbool.h>
+
+#include "base/log.h"
+
 /* Ends the program with the line when one is wrong.  `descriptor` is the whole log, mappable. */
 void rpc_log_check(int descriptor);
+
+/* True when the log, from its start and with what waits to be written, holds the text. */
+bool rpc_log_file_has(struct log *log, int descriptor, const char *text);

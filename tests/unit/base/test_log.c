@@ -4,6 +4,7 @@
 
 #include "base/log.h"
 
+#include <limits.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -14,6 +15,7 @@
 #include <cmocka.h>
 
 #include "base/attributes.h"
+#include "base/burst.h"
 
 #define HEAD "{\"time\":\"2026-11-22T10:11:12.123456Z\",\"level\":"
 
@@ -237,6 +239,57 @@ static void leaves_out_what_is_not_there(void **state)
     assert_non_null(strstr(line, "\"event\":\"call\",\"some\":\"x\"}"));
 }
 
+static void lines_of_one_burst_leave_in_one_write_at_its_end(void **state)
+{
+    struct fixture *f = *state;
+
+    burst_begin();
+    log_write(f->log, LOG_INFO, "first", NULL, 0);
+    log_write(f->log, LOG_INFO, "second", NULL, 0);
+    assert_null(next_line(f));
+    burst_end();
+
+    assert_string_equal(next_line(f), HEAD "\"info\",\"event\":\"first\"}\n" HEAD
+                                           "\"info\",\"event\":\"second\"}\n");
+    assert_null(next_line(f));
+}
+
+static void a_warning_does_not_wait_and_takes_along_what_waits(void **state)
+{
+    struct fixture *f = *state;
+
+    burst_begin();
+    log_write(f->log, LOG_INFO, "first", NULL, 0);
+    log_write(f->log, LOG_WARNING, "second", NULL, 0);
+    const char *lines = next_line(f);
+    burst_end();
+
+    assert_non_null(strstr(lines, "\"first\"}\n{"));
+    assert_non_null(strstr(lines, "\"second\"}\n"));
+    assert_null(next_line(f));
+}
+
+static void no_write_of_a_burst_is_larger_than_a_pipe_takes_whole(void **state)
+{
+    struct fixture *f = *state;
+    char text[1001] = {0};
+    int lines = 0;
+
+    memset(text, 'x', sizeof text - 1);
+    burst_begin();
+    for (int i = 0; i < 20; i++)
+        log_write(f->log, LOG_INFO, "call", LOG_FIELDS(LOG_TEXT("text", text)));
+    burst_end();
+
+    for (const char *packet = next_line(f); packet != NULL; packet = next_line(f)) {
+        assert_true(strlen(packet) <= PIPE_BUF);
+        assert_int_equal(packet[strlen(packet) - 1], '\n');
+        for (; *packet != '\0'; packet++)
+            lines += *packet == '\n';
+    }
+    assert_int_equal(lines, 20);
+}
+
 static void a_closed_descriptor_does_not_matter(void **state)
 {
     struct log *log = log_open(-1, LOG_INFO, &frozen);
@@ -263,6 +316,9 @@ int main(void)
         LOG_TEST(the_longest_line_fits),
         LOG_TEST(plain_lines_are_for_people_and_cannot_be_forged_either),
         LOG_TEST(leaves_out_what_is_not_there),
+        LOG_TEST(lines_of_one_burst_leave_in_one_write_at_its_end),
+        LOG_TEST(a_warning_does_not_wait_and_takes_along_what_waits),
+        LOG_TEST(no_write_of_a_burst_is_larger_than_a_pipe_takes_whole),
         cmocka_unit_test(a_closed_descriptor_does_not_matter),
     };
     return cmocka_run_group_tests_name("log", tests, NULL, NULL);
