@@ -5,20 +5,16 @@
 
 #include "config_check.h"
 
-#include <arpa/inet.h>
 #include <stdio.h>
 
+#include "base/address.h"
 #include "base/text.h"
 #include "crypto/secrets.h"
 #include "house_open.h"
 #include "pg/lanes.h"
 #include "rpc/server.h"
 
-#define PORT_MAX        65535
-#define HOST_SIZE       256
-#define DIGITS          "0123456789"
-#define NAME_CHARACTERS "abcdefghijklmnopqrstuvwxyz" DIGITS ".-_"
-#define HOST_CHARACTERS "ABCDEFGHIJKLMNOPQRSTUVWXYZ" NAME_CHARACTERS
+#define NAME_CHARACTERS "abcdefghijklmnopqrstuvwxyz0123456789.-_"
 
 static bool needs(char problem[CONFIG_VALUE_PROBLEM_SIZE], const char *what)
 {
@@ -26,36 +22,11 @@ static bool needs(char problem[CONFIG_VALUE_PROBLEM_SIZE], const char *what)
     return false;
 }
 
-static bool is_port(const char *text)
-{
-    size_t length = strspn(text, DIGITS);
-
-    return length >= 1 && length <= 5 && text[length] == '\0' && strtol(text, NULL, 10) <= PORT_MAX;
-}
-
-static bool is_host(const char *host)
-{
-    unsigned char address[sizeof(struct in6_addr)];
-    size_t length = strlen(host);
-
-    if (host[0] == '[' && host[length - 1] == ']') {
-        char inner[HOST_SIZE];
-        snprintf(inner, sizeof inner, "%.*s", (int)length - 2, host + 1);
-        return inet_pton(AF_INET6, inner, address) == 1;
-    }
-    if (host[strspn(host, DIGITS ".")] == '\0')
-        return inet_pton(AF_INET, host, address) == 1;
-    return host[strspn(host, HOST_CHARACTERS)] == '\0';
-}
-
 bool config_check_listen(const char *value, char problem[CONFIG_VALUE_PROBLEM_SIZE])
 {
-    const char *colon = strrchr(value, ':');
-    char host[HOST_SIZE] = "";
+    struct address address;
 
-    if (colon != NULL)
-        snprintf(host, sizeof host, "%.*s", (int)(colon - value), value);
-    if (host[0] == '\0' || !is_port(colon + 1) || !is_host(host))
+    if (!address_parse(value, &address) || address.path != NULL)
         return needs(problem, "an address and a port, like 127.0.0.1:8443 or [::1]:8443");
     return true;
 }
@@ -97,9 +68,11 @@ bool config_check_log_format(const char *value, char problem[CONFIG_VALUE_PROBLE
 
 bool config_check_metrics_listen(const char *value, char problem[CONFIG_VALUE_PROBLEM_SIZE])
 {
-    if (text_equal(value, "off") || (text_starts_with(value, "unix:/") && value[6] != '\0'))
+    struct address address;
+
+    if (text_equal(value, "off") || address_parse(value, &address))
         return true;
-    return config_check_listen(value, problem) || needs(problem, "ADDRESS:PORT, unix:/PATH or off");
+    return needs(problem, "ADDRESS:PORT, unix:/PATH or off");
 }
 
 bool config_check_scopes(const char *value, char problem[CONFIG_VALUE_PROBLEM_SIZE])

@@ -11,47 +11,19 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/address.h"
 #include "base/random.h"
 #include "base/text.h"
 #include "cli/connection.h"
 
 #define MASTER_KEY_SIZE 32
 
-/* "127.0.0.1:8443" or "[::1]:8443" into its two halves. */
-static bool split_address(struct dev *dev, const char **port)
-{
-    const char *colon = strrchr(dev->listen, ':');
-    if (colon == NULL || colon[1] == '\0' || colon == dev->listen)
-        return false;
-    *port = colon + 1;
-    bool is_bracketed = dev->listen[0] == '[' && colon[-1] == ']';
-    const char *host = is_bracketed ? dev->listen + 1 : dev->listen;
-    size_t length = (size_t)(colon - host) - (is_bracketed ? 1 : 0);
-    dev->host = arena_strndup(dev->arena, host, length);
-    /* "::1:0" could be an address without a port. */
-    if (is_bracketed != (strchr(dev->host, ':') != NULL))
-        return false;
-    return strspn(*port, "0123456789") == strlen(*port) && strlen(*port) <= 5 &&
-           strtol(*port, NULL, 10) <= UINT16_MAX;
-}
-
-/* The port that is really bound: the kernel chooses one for 0. */
-static int bound_port(int listener)
-{
-    union {
-        struct sockaddr any;
-        struct sockaddr_in v4;
-        struct sockaddr_in6 v6;
-    } address = {0};
-    socklen_t size = sizeof(address);
-    if (getsockname(listener, &address.any, &size) != 0)
-        return 0;
-    return ntohs(address.any.sa_family == AF_INET6 ? address.v6.sin6_port : address.v4.sin_port);
-}
-
-static const char *try_to_bind(struct dev *dev, const struct addrinfo *found)
+static const char *try_to_bind(struct dev *dev, const struct address *wanted,
+                               const struct addrinfo *found)
 {
     const int on = 1;
+    char bound[ADDRESS_TEXT_SIZE];
+    AUTO(address_socket_release)
     int listener = socket(found->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (listener < 0)
         return arena_printf(dev->arena, "could not make a socket: %s", strerror(errno));
@@ -63,24 +35,18 @@ static const char *try_to_bind(struct dev *dev, const struct addrinfo *found)
                 ? arena_printf(dev->arena, "%s is in use: choose another with --listen",
                                dev->listen)
                 : arena_printf(dev->arena, "cannot listen on %s: %s", dev->listen, strerror(errno));
-    int port = bound_port(listener);
-    close(listener);
-    dev->address = found->ai_family == AF_INET6
-                       ? arena_printf(dev->arena, "[%s]:%d", dev->host, port)
-                       : arena_printf(dev->arena, "%s:%d", dev->host, port);
+    address_format(wanted, address_bound_port(listener), bound);
+    dev->address = arena_printf(dev->arena, "%s", bound);
     return problem;
 }
 
-/* The address that --listen means; to be freed. */
-static struct addrinfo *resolve(struct dev *dev)
+/* What --listen means, without asking anybody; to be released. */
+static struct addrinfo *find(struct dev *dev, struct address *wanted)
 {
-    const struct addrinfo hints = {.ai_socktype = SOCK_STREAM,
-                                   .ai_flags = AI_PASSIVE | AI_NUMERICHOST | AI_NUMERICSERV};
-    struct addrinfo *found = NULL;
-    const char *port = NULL;
-    if (!split_address(dev, &port) || getaddrinfo(dev->host, port, &hints, &found) != 0)
+    if (!address_parse(dev->listen, wanted) || wanted->path != NULL || wanted->is_name)
         return NULL;
-    return found;
+    dev->host = arena_printf(dev->arena, "%s", wanted->host);
+    return address_find(wanted, wanted->port);
 }
 
 /* Reachable from this machine alone: the certificates and keys are made for trying out. */
@@ -95,14 +61,13 @@ static bool is_loopback(const struct sockaddr *address)
 
 const char *dev_address_parse(struct dev *dev)
 {
-    struct addrinfo *found = resolve(dev);
+    struct address wanted;
+    AUTO(address_list_release) struct addrinfo *found = find(dev, &wanted);
     if (found == NULL)
         return arena_printf(dev->arena,
                             "--listen needs ADDRESS:PORT such as %s or [::1]:8443, not \"%s\"",
                             DEV_LISTEN_DEFAULT, dev->listen);
-    bool is_ours = is_loopback(found->ai_addr);
-    freeaddrinfo(found);
-    if (!is_ours)
+    if (!is_loopback(found->ai_addr))
         return arena_printf(dev->arena,
                             "--listen takes a loopback address only, such as %s, not \"%s\": "
                             "`dues dev` is for trying out",
@@ -112,12 +77,11 @@ const char *dev_address_parse(struct dev *dev)
 
 const char *dev_address_check(struct dev *dev)
 {
-    struct addrinfo *found = resolve(dev);
+    struct address wanted;
+    AUTO(address_list_release) struct addrinfo *found = find(dev, &wanted);
     if (found == NULL)
         return arena_printf(dev->arena, "cannot listen on %s", dev->listen);
-    const char *problem = try_to_bind(dev, found);
-    freeaddrinfo(found);
-    return problem;
+    return try_to_bind(dev, &wanted, found);
 }
 
 static const char *make_master_key(struct dev *dev)

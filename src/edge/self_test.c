@@ -14,12 +14,11 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "base/attributes.h"
+#include "base/address.h"
 #include "base/bug.h"
 #include "edge/accept_guard.h"
 #include "edge/frame_guard.h"
 
-#define HOST_SIZE 256
 /* Of one step. */
 #define WAIT_MS  5000
 #define ATTEMPTS 3
@@ -55,18 +54,6 @@ static struct counters read_counters(void)
         .cut = atomic_load(&frame_guard_refused[FRAME_TOO_LONG]),
         .answers = atomic_load(&frame_guard_answers),
     };
-}
-
-static void release_addresses(struct addrinfo **addresses)
-{
-    if (*addresses != NULL)
-        freeaddrinfo(*addresses);
-}
-
-static void close_socket(const int *descriptor)
-{
-    if (*descriptor >= 0)
-        close(*descriptor);
 }
 
 static void release_context(SSL_CTX **context)
@@ -112,22 +99,14 @@ static int connect_one(const struct addrinfo *address)
 /* A wildcard address is one that can be connected to: it leads to this machine. */
 static int connect_to(const char *address, int port)
 {
-    const struct addrinfo hints = {.ai_socktype = SOCK_STREAM};
-    AUTO(release_addresses) struct addrinfo *addresses = NULL;
-    const char *colon = strrchr(address, ':');
-    char host[HOST_SIZE];
-    char service[16];
+    AUTO(address_list_release) struct addrinfo *found = NULL;
+    struct address parsed;
     int descriptor = -1;
 
-    if (colon == NULL)
+    if (!address_parse(address, &parsed) || parsed.path != NULL)
         return -1;
-    bool bracketed = address[0] == '[' && colon > address && colon[-1] == ']';
-    snprintf(host, sizeof host, "%.*s", (int)(colon - address) - (bracketed ? 2 : 0),
-             address + (bracketed ? 1 : 0));
-    snprintf(service, sizeof service, "%d", port);
-    if (getaddrinfo(host, service, &hints, &addresses) != 0)
-        return -1;
-    for (const struct addrinfo *one = addresses; one != NULL && descriptor < 0; one = one->ai_next)
+    found = address_find(&parsed, port);
+    for (const struct addrinfo *one = found; one != NULL && descriptor < 0; one = one->ai_next)
         descriptor = connect_one(one);
     return descriptor;
 }
@@ -191,7 +170,7 @@ static enum outcome attempt(const char *address, int port, SSL_CTX *context)
 {
     struct counters before = read_counters();
     AUTO(release_ssl) SSL *ssl = SSL_new(context);
-    AUTO(close_socket) int descriptor = connect_to(address, port);
+    AUTO(address_socket_release) int descriptor = connect_to(address, port);
 
     if (descriptor < 0 || ssl == NULL || SSL_set_fd(ssl, descriptor) != 1)
         return UNREACHABLE;

@@ -8,10 +8,8 @@
 #include <curl/curl.h>
 #include <stdio.h>
 
-#include "base/attributes.h"
+#include "base/address.h"
 #include "base/text.h"
-
-#define UNIX_PREFIX "unix:"
 
 struct page {
     struct arena *arena;
@@ -64,8 +62,9 @@ static CURLcode set_options(CURL *curl, const char *url, const char *listen, int
         code = curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, take);
     if (code == CURLE_OK)
         code = curl_easy_setopt(curl, CURLOPT_WRITEDATA, page);
-    if (code == CURLE_OK && text_starts_with(listen, UNIX_PREFIX))
-        code = curl_easy_setopt(curl, CURLOPT_UNIX_SOCKET_PATH, listen + sizeof UNIX_PREFIX - 1);
+    if (code == CURLE_OK && text_starts_with(listen, ADDRESS_UNIX_PREFIX))
+        code = curl_easy_setopt(curl, CURLOPT_UNIX_SOCKET_PATH,
+                                listen + sizeof ADDRESS_UNIX_PREFIX - 1);
     return code;
 }
 
@@ -74,7 +73,7 @@ char *http_fetch(struct arena *arena, const char *listen, const char *path, int6
 {
     AUTO(release_curl) CURL *curl = curl_easy_init();
     struct page page = {.arena = arena, .bytes = arena_strdup(arena, "")};
-    bool on_socket = text_starts_with(listen, UNIX_PREFIX);
+    bool on_socket = text_starts_with(listen, ADDRESS_UNIX_PREFIX);
     const char *url = arena_printf(arena, "http://%s%s", on_socket ? "localhost" : listen, path);
     long status = 0;
 

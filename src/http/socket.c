@@ -17,13 +17,11 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "base/attributes.h"
-#include "base/text.h"
+#include "base/address.h"
 
-#define UNIX_PREFIX "unix:"
-#define HOST_SIZE   256
 #define BACKLOG     64
 #define SOCKET_MODE 0660
+#define NOT_OURS    "that is no address and port of this machine"
 
 _Static_assert(sizeof(((struct sockaddr_un *)NULL)->sun_path) == HTTP_SOCKET_PATH_SIZE,
                "the size of sun_path");
@@ -80,9 +78,9 @@ static bool make_way(const struct sockaddr_un *address)
     return is_stale && unlink(address->sun_path) == 0;
 }
 
-static bool open_unix(const char *name, struct http_socket *opened, char problem[HTTP_PROBLEM_SIZE])
+static bool open_unix(const char *name, const char *path, struct http_socket *opened,
+                      char problem[HTTP_PROBLEM_SIZE])
 {
-    const char *path = name + strlen(UNIX_PREFIX);
     struct sockaddr_un address = {.sun_family = AF_UNIX};
 
     if (strlen(path) >= sizeof(address.sun_path)) {
@@ -109,51 +107,14 @@ static bool open_unix(const char *name, struct http_socket *opened, char problem
     return true;
 }
 
-static void release_addresses(struct addrinfo **addresses)
+static bool open_port(const char *name, const struct address *wanted, struct http_socket *opened,
+                      char problem[HTTP_PROBLEM_SIZE])
 {
-    if (*addresses != NULL)
-        freeaddrinfo(*addresses);
-}
-
-/* "127.0.0.1:9464" or "[::1]:9464"; NULL: neither. */
-static const char *split(const char *name, char host[HOST_SIZE])
-{
-    const char *colon = strrchr(name, ':');
-    bool bracketed = name[0] == '[';
-
-    if (colon == NULL || colon - name < (bracketed ? 3 : 1) || (bracketed && colon[-1] != ']') ||
-        colon - name >= HOST_SIZE)
-        return NULL;
-    snprintf(host, HOST_SIZE, "%.*s", (int)(colon - name) - (bracketed ? 2 : 0),
-             name + (bracketed ? 1 : 0));
-    return colon + 1;
-}
-
-static int port_of(int descriptor)
-{
-    union {
-        struct sockaddr any;
-        struct sockaddr_in v4;
-        struct sockaddr_in6 v6;
-    } address = {0};
-    socklen_t size = sizeof(address);
-
-    if (getsockname(descriptor, &address.any, &size) != 0)
-        return 0;
-    return ntohs(address.any.sa_family == AF_INET6 ? address.v6.sin6_port : address.v4.sin_port);
-}
-
-static bool open_port(const char *name, struct http_socket *opened, char problem[HTTP_PROBLEM_SIZE])
-{
-    const struct addrinfo hints = {.ai_socktype = SOCK_STREAM,
-                                   .ai_flags = AI_PASSIVE | AI_NUMERICSERV};
     const int on = 1;
-    AUTO(release_addresses) struct addrinfo *found = NULL;
-    char host[HOST_SIZE];
-    const char *port = split(name, host);
+    AUTO(address_list_release) struct addrinfo *found = address_find(wanted, wanted->port);
 
-    if (port == NULL || getaddrinfo(host, port, &hints, &found) != 0)
-        return cannot(name, "that is no address and port of this machine", problem);
+    if (found == NULL)
+        return cannot(name, NOT_OURS, problem);
     opened->descriptor = make_socket(found->ai_family);
     if (opened->descriptor < 0)
         return give_up(opened, name, errno, problem);
@@ -163,16 +124,20 @@ static bool open_port(const char *name, struct http_socket *opened, char problem
     if (bind(opened->descriptor, found->ai_addr, found->ai_addrlen) != 0 ||
         listen(opened->descriptor, BACKLOG) != 0)
         return give_up(opened, name, errno, problem);
-    opened->port = port_of(opened->descriptor);
+    opened->port = address_bound_port(opened->descriptor);
     return true;
 }
 
 bool http_socket_open(const char *name, struct http_socket *opened, char problem[HTTP_PROBLEM_SIZE])
 {
+    struct address wanted;
+
     *opened = (struct http_socket){.descriptor = -1};
-    if (text_starts_with(name, UNIX_PREFIX))
-        return open_unix(name, opened, problem);
-    return open_port(name, opened, problem);
+    if (!address_parse(name, &wanted))
+        return cannot(name, NOT_OURS, problem);
+    if (wanted.path != NULL)
+        return open_unix(name, wanted.path, opened, problem);
+    return open_port(name, &wanted, opened, problem);
 }
 
 void http_socket_close(struct http_socket *opened)

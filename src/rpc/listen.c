@@ -5,45 +5,15 @@
 #include <errno.h>
 #include <netdb.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
-#include "base/attributes.h"
+#include "base/address.h"
 #include "rpc/internal.h"
-
-#define HOST_SIZE 256
-
-static void release_addresses(struct addrinfo **addresses)
-{
-    if (*addresses != NULL)
-        freeaddrinfo(*addresses);
-}
-
-static void close_socket(const int *descriptor)
-{
-    if (*descriptor >= 0)
-        close(*descriptor);
-}
-
-/* "127.0.0.1:8443" or "[::1]:8443".  False: it is neither. */
-static bool split(const char *address, char host[HOST_SIZE], const char **port)
-{
-    const char *colon = strrchr(address, ':');
-    bool bracketed = address[0] == '[';
-
-    if (colon == NULL || colon - address < (bracketed ? 3 : 1) || (bracketed && colon[-1] != ']') ||
-        colon - address >= HOST_SIZE)
-        return false;
-    snprintf(host, HOST_SIZE, "%.*s", (int)(colon - address) - (bracketed ? 2 : 0),
-             address + (bracketed ? 1 : 0));
-    *port = colon + 1;
-    return true;
-}
 
 /* 0: nothing is wrong any more. */
 static int try_to_listen(const struct addrinfo *address)
 {
     const int on = 1;
-    AUTO(close_socket)
+    AUTO(address_socket_release)
     int descriptor = socket(address->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
     if (descriptor < 0)
@@ -57,18 +27,17 @@ static int try_to_listen(const struct addrinfo *address)
 /* `*why` is what keeps it, for people; NULL: nothing does. */
 static enum rpc_listen try(const char *address, const char **why)
 {
-    const struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE};
-    AUTO(release_addresses) struct addrinfo *addresses = NULL;
-    char host[HOST_SIZE];
-    const char *port;
+    AUTO(address_list_release) struct addrinfo *found = NULL;
+    struct address parsed;
 
     *why = "that is not an address and a port";
-    if (!split(address, host, &port))
+    if (!address_parse(address, &parsed) || parsed.path != NULL)
         return RPC_LISTEN_IMPOSSIBLE;
     *why = "that is no address, and no name of one";
-    if (getaddrinfo(host, port, &hints, &addresses) != 0)
+    found = address_find(&parsed, parsed.port);
+    if (found == NULL)
         return RPC_LISTEN_IMPOSSIBLE;
-    switch (try_to_listen(addresses)) {
+    switch (try_to_listen(found)) {
     case 0:
         *why = NULL;
         return RPC_LISTEN_FREE;
