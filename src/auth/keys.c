@@ -164,16 +164,8 @@ static void run_loading(void *arg)
     AUTO(arena_auto_free) struct arena *arena = arena_new(LOAD_ARENA_SIZE);
 
     for (;;) {
-        struct call call = {
-            .arena = arena,
-            .house = house,
-            .caller = {.kind = CALLER_SYSTEM, .spiffe_id = "", .name = "start", .peer = ""},
-            .method = "start",
-            .trace = "start",
-            .request_id = "",
-            .now_us = clock_wall_us(house->clock),
-            .deadline_us = deadline_us,
-        };
+        struct call call = call_of_house(house, arena, "system/start", "start",
+                                         deadline_us - clock_monotonic_us(house->clock));
         const struct error *error = load_or_make(&call, loading->keys);
         loading->loaded = error == NULL;
         if (loading->loaded)

@@ -1,5 +1,6 @@
 /*
- * The little that a call can do by itself: refuse, and say how long it still may take.
+ * The little that a call can do by itself: begin where nobody calls, refuse, and say how long it
+ * still may take.
  */
 
 #include "base/call.h"
@@ -7,6 +8,8 @@
 #include <stdarg.h>
 
 #include "base/time.h"
+
+#define SYSTEM_PREFIX "system/"
 
 struct error *refuse(struct call *call, enum status status, const char *reason, const char *format,
                      ...)
@@ -31,6 +34,25 @@ const char *call_requester(struct call *call)
     if (((unsigned)call->caller.kind & CALLER_USERS) == 0)
         return call->caller.spiffe_id;
     return name_make(call->arena, "users/{}", &call->caller.user);
+}
+
+struct call call_of_house(const struct house *house, struct arena *arena, const char *caller,
+                          const char *method, int64_t limit_us)
+{
+    return (struct call){
+        .arena = arena,
+        .house = house,
+        .caller = {.kind = CALLER_SYSTEM,
+                   .spiffe_id = caller,
+                   .name = caller + strlen(SYSTEM_PREFIX),
+                   .peer = "",
+                   .scope = ""},
+        .method = method,
+        .trace = "",
+        .request_id = "",
+        .now_us = clock_wall_us(house->clock),
+        .deadline_us = clock_monotonic_us(house->clock) + limit_us,
+    };
 }
 
 int64_t call_time_left_us(const struct call *call)

@@ -91,5 +91,12 @@ struct error *not_found(struct call *call, const char *reason, const char *name)
  */
 const char *call_requester(struct call *call);
 
+/*
+ * A call of the house's own, `limit_us` from now.  `caller` is "system/" and a name; it and
+ * `method` stay the caller's.  It has no trace: trace_begin gives it one.
+ */
+struct call call_of_house(const struct house *house, struct arena *arena, const char *caller,
+                          const char *method, int64_t limit_us);
+
 /* Microseconds until the deadline; 0 when it has passed. */
 int64_t call_time_left_us(const struct call *call);

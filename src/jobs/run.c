@@ -26,21 +26,9 @@ void job_call_open(struct call *call, const struct house *house, const char *met
                    int64_t time_limit_ms)
 {
     struct arena *arena = arena_new(JOB_ARENA_MAX);
-    int64_t now_us = clock_wall_us(house->clock);
 
-    *call = (struct call){
-        .arena = arena,
-        .house = house,
-        .caller = {.kind = CALLER_SYSTEM,
-                   .spiffe_id = "system/jobs",
-                   .name = "jobs",
-                   .peer = "",
-                   .scope = ""},
-        .method = arena_strdup(arena, method),
-        .request_id = "",
-        .now_us = now_us,
-        .deadline_us = clock_monotonic_us(house->clock) + time_limit_ms * US_PER_MS,
-    };
+    *call = call_of_house(house, arena, "system/jobs", arena_strdup(arena, method),
+                          time_limit_ms * US_PER_MS);
     trace_begin(call);
 }
 
