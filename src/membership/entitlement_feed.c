@@ -10,17 +10,13 @@
  */
 #include "membership/entitlement_feed.h"
 
-#include <pthread.h>
-
 #include "base/bug.h"
-#include "base/fiber.h"
-#include "base/log.h"
+#include "base/watch.h"
 #include "membership/entitlement_cache.h"
 #include "membership/statements.h"
 #include "pg/pg.h"
 
-#define POLL_LIMIT_MS 2000
-#define SLICE_US      (25 * US_PER_MS)
+#define POLL_LIMIT_US (2 * US_PER_SECOND)
 
 /* Rows are kept so long, and a follower that was away for half of it begins anew. */
 #define RETENTION_US (10 * US_PER_MINUTE)
@@ -41,17 +37,13 @@ struct position {
 
 struct entitlement_feed {
     const struct house *house;
-    pthread_mutex_t mutex; /* guards the next two */
-    pthread_cond_t changed;
-    bool stopping;
-    bool lives;
+    struct watch *watch;
 
-    /* The fiber's own: */
+    /* The watching fiber's own: */
     struct arena *kept; /* of the position */
     struct position last;
     char forget_before[24]; /* an id that was the oldest running at: */
     int64_t forget_since_us;
-    bool in_trouble; /* said once, until it works again */
 };
 
 /*
@@ -82,24 +74,6 @@ const struct pg_statement entitlement_change_forget_statement = {
     .name = "entitlement_change_forget",
     .sql = "SELECT entitlement_change_forget($1)",
 };
-
-static void open_call(struct call *call, const struct house *house)
-{
-    *call = (struct call){
-        .arena = arena_new(POLL_ARENA_SIZE),
-        .house = house,
-        .caller = {.kind = CALLER_SYSTEM,
-                   .spiffe_id = "system/entitlements",
-                   .name = "entitlements",
-                   .peer = "",
-                   .scope = ""},
-        .method = "entitlements/poll",
-        .trace = "",
-        .request_id = "",
-        .now_us = clock_wall_us(house->clock),
-        .deadline_us = clock_monotonic_us(house->clock) + POLL_LIMIT_MS * US_PER_MS,
-    };
-}
 
 static bool is_in_doubt(const struct position *last, const struct pg_rows *rows)
 {
@@ -158,8 +132,9 @@ static const struct error *clean(struct entitlement_feed *feed, struct call *cal
     return NULL;
 }
 
-static const struct error *ask(struct entitlement_feed *feed, struct call *call)
+static const struct error *ask(void *owner, struct call *call)
 {
+    struct entitlement_feed *feed = owner;
     int64_t asked_us = clock_monotonic_us(feed->house->clock);
     struct pg_rows rows;
 
@@ -171,45 +146,6 @@ static const struct error *ask(struct entitlement_feed *feed, struct call *call)
     return clean(feed, call, &rows);
 }
 
-static void poll_feed(struct entitlement_feed *feed)
-{
-    struct call call;
-
-    open_call(&call, feed->house);
-    const struct error *error = ask(feed, &call);
-    if (error != NULL && !feed->in_trouble)
-        log_write(feed->house->log, LOG_WARNING, "entitlements.cannot_follow",
-                  LOG_FIELDS(LOG_TEXT("reason", error->reason), LOG_TEXT("message", error->message),
-                             LOG_TEXT("cause", error->cause)));
-    feed->in_trouble = error != NULL;
-    arena_free(call.arena);
-}
-
-static bool is_stopping(struct entitlement_feed *feed)
-{
-    pthread_mutex_lock(&feed->mutex);
-    bool stopping = feed->stopping;
-    pthread_mutex_unlock(&feed->mutex);
-    return stopping;
-}
-
-static void follow(void *arg)
-{
-    struct entitlement_feed *feed = arg;
-
-    while (!is_stopping(feed)) {
-        poll_feed(feed);
-        /* Short steps, because whoever closes waits for one. */
-        for (int64_t slept_us = 0; slept_us < ENTITLEMENT_POLL_US && !is_stopping(feed);
-             slept_us += SLICE_US)
-            fiber_sleep(SLICE_US);
-    }
-    pthread_mutex_lock(&feed->mutex);
-    feed->lives = false;
-    pthread_cond_signal(&feed->changed);
-    pthread_mutex_unlock(&feed->mutex);
-}
-
 struct entitlement_feed *entitlement_feed_open(const struct house *house)
 {
     struct entitlement_feed *feed = calloc(1, sizeof(*feed));
@@ -218,11 +154,18 @@ struct entitlement_feed *entitlement_feed_open(const struct house *house)
         bug("no memory for the feed of entitlements");
     feed->house = house;
     feed->kept = arena_new(KEPT_ARENA_SIZE);
-    feed->lives = true;
-    pthread_mutex_init(&feed->mutex, NULL);
-    pthread_cond_init(&feed->changed, NULL);
-    if (!fiber_start(house->fibers, follow, feed))
-        bug("no fiber for the feed of entitlements");
+    feed->watch = watch_open(&(struct watch_question){
+        .house = house,
+        .caller = "system/entitlements",
+        .method = "entitlements/poll",
+        .every_us = ENTITLEMENT_POLL_US,
+        .limit_us = POLL_LIMIT_US,
+        .arena_size = POLL_ARENA_SIZE,
+        .ask = ask,
+        .owner = feed,
+        .trouble_event = "entitlements.cannot_follow",
+    });
+    watch_start(feed->watch);
     return feed;
 }
 
@@ -230,13 +173,7 @@ void entitlement_feed_close(struct entitlement_feed *feed)
 {
     if (feed == NULL)
         return;
-    pthread_mutex_lock(&feed->mutex);
-    feed->stopping = true;
-    while (feed->lives)
-        pthread_cond_wait(&feed->changed, &feed->mutex);
-    pthread_mutex_unlock(&feed->mutex);
-    pthread_cond_destroy(&feed->changed);
-    pthread_mutex_destroy(&feed->mutex);
+    watch_close(feed->watch);
     arena_free(feed->kept);
     free(feed);
 }

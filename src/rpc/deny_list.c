@@ -1,23 +1,22 @@
 /*
  * The list is a hash set of the hashes themselves, with a mark for those that were withdrawn.  A
- * thread of its own starts a fiber every second that reads what is newer than what it has read; one
- * row says each change, and versions are committed in order, so nothing is read twice or missed.
+ * fiber reads every second what is newer than what it has read; one row says each change, and
+ * versions are committed in order, so nothing is read twice or missed.
  */
 
 #include "rpc/deny_list.h"
 
-#include <errno.h>
 #include <pthread.h>
 #include <stdatomic.h>
 
 #include "base/bug.h"
-#include "base/fiber.h"
 #include "base/log.h"
 #include "base/time.h"
+#include "base/watch.h"
 #include "pg/pg.h"
 #include "rpc/internal.h"
 
-#define POLL_SECONDS 1
+#define POLL_US US_PER_SECOND
 /* Of one poll: the database is asked again soon enough. */
 #define POLL_LIMIT_US (2 * US_PER_SECOND)
 #define FIRST_TRIES   8
@@ -36,19 +35,13 @@ struct slot {
 
 struct deny_list {
     const struct house *house;
-    pthread_t thread;
-    bool thread_runs;
-    int64_t version;  /* of the last row read; the polling fiber's */
-    bool read_worked; /* likewise */
-    bool in_trouble;  /* likewise */
+    struct watch *watch; /* NULL: the house has no database */
+    int64_t version;     /* of the last row read; the watching fiber's */
     atomic_uint generation;
     _Atomic int64_t read_us; /* monotonic: when the list was last known to be whole */
 
     pthread_mutex_t mutex; /* of everything below */
-    pthread_cond_t changed;
-    bool stopping;
-    bool polling;
-    struct arena *arena; /* of the slots */
+    struct arena *arena;   /* of the slots */
     struct slot *slots;
     size_t slot_count; /* a power of two */
     size_t slots_used;
@@ -155,115 +148,66 @@ static const struct error *read_news(struct deny_list *list, struct call *call)
     }
 }
 
+static const struct error *ask(void *owner, struct call *call)
+{
+    struct deny_list *list = owner;
+
+    TRY(read_news(list, call));
+    atomic_store(&list->read_us, clock_monotonic_us(clock_system()));
+    return NULL;
+}
+
 /*
  * After an outage all is read anew: the database may be one that was restored, and what it has been
  * told since then may carry versions that this list has seen.  Once, so that a long list that needs
  * several polls gets on.
  */
-static void note_trouble(struct deny_list *list, const struct error *error)
+static void read_anew(void *owner)
 {
-    if (error != NULL && !list->in_trouble) {
-        list->version = 0;
-        log_write(list->house->log, LOG_WARNING, "revocation.cannot_read",
-                  LOG_FIELDS(LOG_TEXT("message", "the revoked keys stay as they were last read"),
-                             LOG_TEXT("reason", error->reason), LOG_TEXT("cause", error->cause)));
-    }
-    list->in_trouble = error != NULL;
-}
+    struct deny_list *list = owner;
 
-/* In a fiber of its own. */
-static void poll(void *argument)
-{
-    struct deny_list *list = argument;
-    const struct house *house = list->house;
-    AUTO(arena_auto_free) struct arena *arena = arena_new(ARENA_SIZE);
-    struct call call = {
-        .arena = arena,
-        .house = house,
-        .caller = {.kind = CALLER_SYSTEM, .spiffe_id = "", .name = "revocation", .peer = ""},
-        .method = "revocation",
-        .trace = "revocation",
-        .request_id = "",
-        .now_us = clock_wall_us(house->clock),
-        .deadline_us = clock_monotonic_us(house->clock) + POLL_LIMIT_US,
-    };
-
-    const struct error *error = read_news(list, &call);
-    note_trouble(list, error);
-    list->read_worked = error == NULL;
-    if (error == NULL)
-        atomic_store(&list->read_us, clock_monotonic_us(clock_system()));
-    pthread_mutex_lock(&list->mutex);
-    list->polling = false;
-    pthread_cond_broadcast(&list->changed);
-    pthread_mutex_unlock(&list->mutex);
-}
-
-/* Blocks the plain thread.  The mutex is held before and after.  False: the list is as it was. */
-static bool poll_and_wait(struct deny_list *list)
-{
-    list->polling = true;
-    pthread_mutex_unlock(&list->mutex);
-    bool started = fiber_start(list->house->fibers, poll, list);
-    pthread_mutex_lock(&list->mutex);
-    if (!started) /* as many calls as there may be: the next second will do */
-        list->polling = false;
-    while (list->polling)
-        pthread_cond_wait(&list->changed, &list->mutex);
-    return started && list->read_worked;
-}
-
-static void *keep_reading(void *argument)
-{
-    struct deny_list *list = argument;
-
-    pthread_mutex_lock(&list->mutex);
-    while (!list->stopping) {
-        int64_t until_us = clock_monotonic_us(clock_system()) + POLL_SECONDS * US_PER_SECOND;
-        const struct timespec until = {.tv_sec = until_us / US_PER_SECOND,
-                                       .tv_nsec = until_us % US_PER_SECOND * 1000};
-        if (pthread_cond_timedwait(&list->changed, &list->mutex, &until) == ETIMEDOUT)
-            poll_and_wait(list);
-    }
-    pthread_mutex_unlock(&list->mutex);
-    return NULL;
+    list->version = 0;
 }
 
 static bool read_first(struct deny_list *list)
 {
     bool read = false;
 
-    pthread_mutex_lock(&list->mutex);
     for (int tries = 0; !read && tries < FIRST_TRIES; tries++)
-        read = poll_and_wait(list);
-    pthread_mutex_unlock(&list->mutex);
+        read = watch_ask_now(list->watch);
     return read;
 }
 
 struct deny_list *deny_list_open(const struct house *house, char problem[RPC_PROBLEM_SIZE])
 {
     struct deny_list *list = calloc(1, sizeof *list);
-    pthread_condattr_t attributes;
 
     if (list == NULL)
         bug("rpc: out of memory");
     list->house = house;
     pthread_mutex_init(&list->mutex, NULL);
-    pthread_condattr_init(&attributes);
-    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    pthread_cond_init(&list->changed, &attributes);
-    pthread_condattr_destroy(&attributes);
     make_room(list);
     if (house->pg == NULL)
         return list;
+    list->watch = watch_open(&(struct watch_question){
+        .house = house,
+        .caller = "system/revocation",
+        .method = "revocation/read",
+        .every_us = POLL_US,
+        .limit_us = POLL_LIMIT_US,
+        .arena_size = ARENA_SIZE,
+        .ask = ask,
+        .owner = list,
+        .trouble_event = "revocation.cannot_read",
+        .trouble_message = "the revoked keys stay as they were last read",
+        .trouble = read_anew,
+    });
     if (!read_first(list)) {
         snprintf(problem, RPC_PROBLEM_SIZE, "could not read the revoked keys from the database");
         deny_list_close(list);
         return NULL;
     }
-    if (pthread_create(&list->thread, NULL, keep_reading, list) != 0)
-        bug("rpc: could not start a thread");
-    list->thread_runs = true;
+    watch_start(list->watch);
     return list;
 }
 
@@ -271,15 +215,8 @@ void deny_list_close(struct deny_list *list)
 {
     if (list == NULL)
         return;
-    if (list->thread_runs) {
-        pthread_mutex_lock(&list->mutex);
-        list->stopping = true;
-        pthread_cond_broadcast(&list->changed);
-        pthread_mutex_unlock(&list->mutex);
-        pthread_join(list->thread, NULL);
-    }
+    watch_close(list->watch);
     arena_free(list->arena);
-    pthread_cond_destroy(&list->changed);
     pthread_mutex_destroy(&list->mutex);
     free(list);
 }

@@ -13,15 +13,13 @@
 #include <pthread.h>
 
 #include "base/bug.h"
-#include "base/fiber.h"
-#include "base/log.h"
 #include "base/random.h"
 #include "base/text.h"
 #include "base/time.h"
+#include "base/watch.h"
 #include "pg/lanes.h"
 
 #define LOOK_US       (10 * US_PER_SECOND)
-#define STEP_US       (200 * US_PER_MS)
 #define TIME_LIMIT_US (5 * US_PER_SECOND)
 #define ARENA_SIZE    ((size_t)256 * 1024)
 #define KINDS_MAX     32
@@ -51,14 +49,12 @@ struct facts {
     struct telemetry_options options;
     int64_t open_us; /* monotonic */
 
-    pthread_mutex_t mutex;
-    pthread_cond_t changed;
-    bool stopping;
-    bool fiber_lives;
+    struct watch *watch;
+
+    pthread_mutex_t mutex; /* guards the answers */
     struct answers answers;
 
-    /* Of the fiber alone: */
-    bool in_trouble; /* said once, until it works again */
+    /* Of the watching fiber alone: */
     struct uuid walk_customer;
     struct uuid walk_group;
     int64_t found_in_round;
@@ -190,74 +186,20 @@ static const struct error *walk_ledger(struct facts *facts, struct call *call,
     return NULL;
 }
 
-static const struct error *ask(struct facts *facts, struct call *call, struct answers *answers)
+static const struct error *ask(void *owner, struct call *call)
 {
-    TRY(ask_obligations(facts, call, answers));
-    TRY(ask_attempts(call, answers));
-    TRY(ask_recent_ledger(call, answers));
-    return walk_ledger(facts, call, answers);
-}
-
-static void complain(struct facts *facts, const struct error *error)
-{
-    if (error != NULL && !facts->in_trouble)
-        log_write(facts->options.house->log, LOG_WARNING, "telemetry.cannot_ask",
-                  LOG_FIELDS(LOG_TEXT("reason", error->reason), LOG_TEXT("message", error->message),
-                             LOG_TEXT("cause", error->cause)));
-    facts->in_trouble = error != NULL;
-}
-
-void facts_look(struct facts *facts)
-{
-    const struct house *house = facts->options.house;
-    AUTO(arena_auto_free) struct arena *arena = arena_new(ARENA_SIZE);
-    struct call call = {
-        .arena = arena,
-        .house = house,
-        .caller = {.kind = CALLER_SYSTEM,
-                   .spiffe_id = "system/telemetry",
-                   .name = "telemetry",
-                   .peer = "",
-                   .scope = ""},
-        .method = "telemetry/look",
-        .trace = "",
-        .request_id = "",
-        .now_us = clock_wall_us(house->clock),
-        .deadline_us = clock_monotonic_us(house->clock) + TIME_LIMIT_US,
-    };
+    struct facts *facts = owner;
     struct answers answers = facts->answers; /* the fiber alone writes them */
-    const struct error *error = ask(facts, &call, &answers);
 
-    complain(facts, error);
-    if (error != NULL)
-        return;
-    answers.look_us = clock_monotonic_us(house->clock);
+    TRY(ask_obligations(facts, call, &answers));
+    TRY(ask_attempts(call, &answers));
+    TRY(ask_recent_ledger(call, &answers));
+    TRY(walk_ledger(facts, call, &answers));
+    answers.look_us = clock_monotonic_us(call->house->clock);
     pthread_mutex_lock(&facts->mutex);
     facts->answers = answers;
     pthread_mutex_unlock(&facts->mutex);
-}
-
-static bool is_stopping(struct facts *facts)
-{
-    pthread_mutex_lock(&facts->mutex);
-    bool stopping = facts->stopping;
-    pthread_mutex_unlock(&facts->mutex);
-    return stopping;
-}
-
-static void look_again_and_again(void *arg)
-{
-    struct facts *facts = arg;
-
-    while (!is_stopping(facts)) {
-        facts_look(facts);
-        for (int64_t slept_us = 0; slept_us < LOOK_US && !is_stopping(facts); slept_us += STEP_US)
-            fiber_sleep(STEP_US);
-    }
-    pthread_mutex_lock(&facts->mutex);
-    facts->fiber_lives = false;
-    pthread_cond_broadcast(&facts->changed);
-    pthread_mutex_unlock(&facts->mutex);
+    return NULL;
 }
 
 struct facts *facts_open(const struct telemetry_options *options)
@@ -271,8 +213,23 @@ struct facts *facts_open(const struct telemetry_options *options)
     facts->options = *options;
     facts->open_us = clock_monotonic_us(options->house->clock);
     pthread_mutex_init(&facts->mutex, NULL);
-    pthread_cond_init(&facts->changed, NULL);
+    facts->watch = watch_open(&(struct watch_question){
+        .house = options->house,
+        .caller = "system/telemetry",
+        .method = "telemetry/look",
+        .every_us = LOOK_US,
+        .limit_us = TIME_LIMIT_US,
+        .arena_size = ARENA_SIZE,
+        .ask = ask,
+        .owner = facts,
+        .trouble_event = "telemetry.cannot_ask",
+    });
     return facts;
+}
+
+bool facts_look(struct facts *facts)
+{
+    return watch_ask_now(facts->watch);
 }
 
 void facts_start(struct facts *facts)
@@ -280,26 +237,17 @@ void facts_start(struct facts *facts)
     /* Each server begins its walk elsewhere. */
     random_fill(facts->options.house->random, facts->walk_customer.bytes,
                 sizeof(facts->walk_customer.bytes));
-    facts->fiber_lives = true;
-    if (!fiber_start(facts->options.house->fibers, look_again_and_again, facts))
-        bug("no fiber for telemetry");
+    watch_start(facts->watch);
 }
 
 void facts_stop(struct facts *facts)
 {
-    pthread_mutex_lock(&facts->mutex);
-    facts->stopping = true;
-    pthread_mutex_unlock(&facts->mutex);
+    watch_stop(facts->watch);
 }
 
 void facts_close(struct facts *facts)
 {
-    facts_stop(facts);
-    pthread_mutex_lock(&facts->mutex);
-    while (facts->fiber_lives)
-        pthread_cond_wait(&facts->changed, &facts->mutex);
-    pthread_mutex_unlock(&facts->mutex);
-    pthread_cond_destroy(&facts->changed);
+    watch_close(facts->watch);
     pthread_mutex_destroy(&facts->mutex);
     free(facts);
 }

@@ -10,8 +10,8 @@ struct facts;
 
 struct facts *facts_open(const struct telemetry_options *options);
 
-/* Asks all of it once, in a fiber of the caller. */
-void facts_look(struct facts *facts);
+/* Asks all of it once, before facts_start; blocks the plain thread.  False: it failed. */
+bool facts_look(struct facts *facts) MUST_CHECK;
 
 /* Starts the fiber that looks again and again. */
 void facts_start(struct facts *facts);
