@@ -64,8 +64,8 @@ int accept_guard_run(struct accept_guard *guard, const struct accept_calls *call
 /* The descriptor is about to be closed.  Cheap for those that are not ours. */
 void accept_guard_leave(struct accept_guard *guard, int descriptor);
 
-/* The guard behind the interposed functions, and the ports whose listeners it guards.  `seed`: see
- * struct sources. */
-void accept_guard_open(struct accept_limits limits, uint64_t seed, int port);
-void accept_guard_close(int port);
+/* The guard behind the interposed functions, and the listeners that it guards: at what `listen`
+ * ("127.0.0.1:0") stands for, with this port.  `seed`: see struct sources. */
+void accept_guard_open(struct accept_limits limits, uint64_t seed, const char *listen, int port);
+void accept_guard_close(const char *listen, int port);
 const struct accept_guard *accept_guard_of_process(void);

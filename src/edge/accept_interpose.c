@@ -1,19 +1,25 @@
 /*
  * accept4 and close of this process: exported from the executable (src/CMakeLists.txt), they are
- * what libgrpc finds under these names.  Only listeners of the guarded ports are looked after;
- * libmicrohttpd accepts as ever.
+ * what libgrpc finds under these names.  Only listeners of the guarded addresses are looked after;
+ * libmicrohttpd accepts as ever, also at the same port of another address.
  */
 
 #include "edge/accept_guard.h"
 
 #include <fcntl.h>
-#include <netinet/in.h>
+#include <netdb.h>
+#include <stdio.h>
+#include <string.h>
 
+#include "base/address.h"
 #include "base/bug.h"
+#include "base/text.h"
 #include "base/time.h"
 #include "edge/interpose.h"
 
 #define LISTENERS_MAX 16
+/* A name may stand for several addresses. */
+#define PLACES_MAX 8
 
 /* As the C library declares them, but for its names in C. */
 int interposed_accept4(int listener, struct sockaddr *address, socklen_t *length,
@@ -22,9 +28,16 @@ int interposed_close(int descriptor) __asm__("close");
 
 static struct accept_guard guard = {.mutex = PTHREAD_MUTEX_INITIALIZER, .spare = -1};
 
-/* 0: free.  Ports, not descriptors: the same number may be another file later. */
-static atomic_int ports[LISTENERS_MAX];
-static atomic_int port_count;
+/* Places, not descriptors: the same number may be another file later. */
+struct guarded {
+    char listen[ADDRESS_TEXT_SIZE];
+    int port; /* 0: free */
+    size_t count;
+    struct address_place places[PLACES_MAX];
+};
+
+static struct guarded listeners[LISTENERS_MAX]; /* under the guard's mutex */
+static atomic_int listener_count;
 
 typedef int accept4_function(int listener, struct sockaddr *address, socklen_t *length, int flags);
 typedef int close_function(int descriptor);
@@ -66,34 +79,27 @@ static int open_spare(void)
     return open("/dev/null", O_RDONLY | O_CLOEXEC);
 }
 
-/* 0: it has none. */
-static int port_of(int listener)
+static bool is_at(const struct guarded *guarded, const struct address_place *place)
 {
-    union {
-        struct sockaddr any;
-        struct sockaddr_in v4;
-        struct sockaddr_in6 v6;
-        struct sockaddr_storage storage;
-    } address = {.storage = {0}};
-    socklen_t length = sizeof address;
-
-    if (getsockname(listener, &address.any, &length) != 0)
-        return 0;
-    if (address.any.sa_family == AF_INET)
-        return ntohs(address.v4.sin_port);
-    return address.any.sa_family == AF_INET6 ? ntohs(address.v6.sin6_port) : 0;
+    for (size_t i = 0; i < guarded->count; i++) {
+        if (address_place_equal(&guarded->places[i], place))
+            return true;
+    }
+    return false;
 }
 
 static bool is_guarded(int listener)
 {
-    if (atomic_load(&port_count) == 0)
+    struct address_place place;
+    bool found = false;
+
+    if (atomic_load(&listener_count) == 0 || !address_place_of_socket(listener, &place))
         return false;
-    int port = port_of(listener);
-    for (int i = 0; port != 0 && i < LISTENERS_MAX; i++) {
-        if (atomic_load(&ports[i]) == port)
-            return true;
-    }
-    return false;
+    pthread_mutex_lock(&guard.mutex);
+    for (int i = 0; i < LISTENERS_MAX && !found; i++)
+        found = is_at(&listeners[i], &place);
+    pthread_mutex_unlock(&guard.mutex);
+    return found;
 }
 
 int interposed_accept4(int listener, struct sockaddr *address, socklen_t *length, int flags)
@@ -111,8 +117,28 @@ int interposed_close(int descriptor)
     return real_close(descriptor);
 }
 
-void accept_guard_open(struct accept_limits limits, uint64_t seed, int port)
+/* All that gRPC has bound for the name: it takes each address, and the wildcards as one. */
+static struct guarded look_up(const char *listen, int port)
 {
+    struct guarded guarded = {.port = port};
+    struct address address;
+    AUTO(address_list_release) struct addrinfo *found = NULL;
+
+    snprintf(guarded.listen, sizeof guarded.listen, "%s", listen);
+    if (!address_parse(listen, &address) || address.path != NULL)
+        bug("edge: \"%s\" is no address of a listener", listen);
+    found = address_find(&address, port);
+    for (const struct addrinfo *one = found; one != NULL && guarded.count < PLACES_MAX;
+         one = one->ai_next) {
+        if (address_place_of(one->ai_addr, &guarded.places[guarded.count]))
+            guarded.count++;
+    }
+    return guarded;
+}
+
+void accept_guard_open(struct accept_limits limits, uint64_t seed, const char *listen, int port)
+{
+    struct guarded guarded = look_up(listen, port);
     int place = 0;
 
     pthread_mutex_lock(&guard.mutex);
@@ -121,23 +147,23 @@ void accept_guard_open(struct accept_limits limits, uint64_t seed, int port)
         guard.sources.seed = seed;
     if (guard.spare < 0)
         guard.spare = open_spare();
-    while (place < LISTENERS_MAX && atomic_load(&ports[place]) != 0)
+    while (place < LISTENERS_MAX && listeners[place].port != 0)
         place++;
     if (place == LISTENERS_MAX)
         bug("edge: more than %d listeners", LISTENERS_MAX);
-    atomic_store(&ports[place], port);
-    atomic_fetch_add(&port_count, 1);
+    listeners[place] = guarded;
+    atomic_fetch_add(&listener_count, 1);
     pthread_mutex_unlock(&guard.mutex);
 }
 
-void accept_guard_close(int port)
+void accept_guard_close(const char *listen, int port)
 {
     pthread_mutex_lock(&guard.mutex);
     for (int i = 0; i < LISTENERS_MAX; i++) {
-        if (atomic_load(&ports[i]) != port)
+        if (listeners[i].port != port || !text_equal(listeners[i].listen, listen))
             continue;
-        atomic_store(&ports[i], 0);
-        if (atomic_fetch_sub(&port_count, 1) == 1) {
+        listeners[i] = (struct guarded){.port = 0};
+        if (atomic_fetch_sub(&listener_count, 1) == 1) {
             real_close(guard.spare);
             guard.spare = -1;
         }

@@ -43,11 +43,12 @@ void edge_open(const struct settings *settings, int port)
     };
 
     frame_guard_open(&frames);
-    accept_guard_open(connections, (uint64_t)clock_monotonic_us(clock_system()), port);
+    accept_guard_open(connections, (uint64_t)clock_monotonic_us(clock_system()), settings->listen,
+                      port);
 }
 
-void edge_close(int port)
+void edge_close(const struct settings *settings, int port)
 {
-    accept_guard_close(port);
+    accept_guard_close(settings->listen, port);
     frame_guard_close();
 }

@@ -23,12 +23,12 @@
 #define EDGE_PROBLEM_SIZE 256
 
 /*
- * Guards the listeners on `port` from now on.  What is interposed is the process's, so are counters
- * and limits: a process has one server.  Tests that have several share the limits of the one opened
- * last.
+ * Guards the listeners at `settings->listen` from now on; `port` is the one that was bound.  What
+ * is interposed is the process's, so are counters and limits: a process has one server.  Tests that
+ * have several share the limits of the one opened last.
  */
 void edge_open(const struct settings *settings, int port);
-void edge_close(int port);
+void edge_close(const struct settings *settings, int port);
 
 void edge_measure(struct measures *out);
 

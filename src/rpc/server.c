@@ -250,7 +250,7 @@ void rpc_server_close(struct rpc_server *server)
     rpc_credentials_release(server->credentials);
     grpc_shutdown_blocking();
     if (server->port != 0)
-        edge_close(server->port);
+        edge_close(server->house->settings, server->port);
     rpc_grpc_log_to(NULL);
     rpc_credentials_close(server->credentials);
     peers_close(server->peers);

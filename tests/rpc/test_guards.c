@@ -19,6 +19,7 @@
 #include "support/rpc_bare.h"
 #include "support/rpc_http2.h"
 
+#define LISTEN     "127.0.0.1:0"
 #define SOURCE_MAX 12
 #define PATIENCE   1000 /* × 10 ms */
 
@@ -370,8 +371,7 @@ static void proves_that_the_guards_are_there(void **state)
     char problem[EDGE_PROBLEM_SIZE] = "";
     int64_t before = refused_in_all();
 
-    assert_true(
-        edge_self_test("127.0.0.1:0", rpc_server_port(bare->server), identity_of(bare), problem));
+    assert_true(edge_self_test(LISTEN, rpc_server_port(bare->server), identity_of(bare), problem));
     assert_true(
         edge_self_test("localhost:0", rpc_server_port(bare->server), identity_of(bare), problem));
     assert_true(
@@ -386,15 +386,15 @@ static void proves_it_in_a_crowd(void **state)
     int port = rpc_server_port(bare->server);
     char problem[EDGE_PROBLEM_SIZE] = "";
 
-    accept_guard_close(port);
-    accept_guard_open((struct accept_limits){.rate = bucket_rate_make(2, 1)}, 0, port);
+    accept_guard_close(LISTEN, port);
+    accept_guard_open((struct accept_limits){.rate = bucket_rate_make(2, 1)}, 0, LISTEN, port);
     int first = tcp_open(bare->target);
     int64_t before = measured(SHED("rate"));
-    bool passed = edge_self_test("127.0.0.1:0", port, identity_of(bare), problem);
+    bool passed = edge_self_test(LISTEN, port, identity_of(bare), problem);
     int64_t shed = measured(SHED("rate")) - before;
     close(first);
-    accept_guard_close(port);
-    accept_guard_open((struct accept_limits){0}, 0, port);
+    accept_guard_close(LISTEN, port);
+    accept_guard_open((struct accept_limits){0}, 0, LISTEN, port);
 
     assert_true(shed > 0);
     assert_true(passed);
@@ -406,14 +406,14 @@ static void sees_that_a_guard_is_missing(void **state)
     int port = rpc_server_port(bare->server);
     char problem[EDGE_PROBLEM_SIZE] = "";
 
-    accept_guard_close(port);
-    bool connections = edge_self_test("127.0.0.1:0", port, identity_of(bare), problem);
-    accept_guard_open((struct accept_limits){0}, 0, port);
+    accept_guard_close(LISTEN, port);
+    bool connections = edge_self_test(LISTEN, port, identity_of(bare), problem);
+    accept_guard_open((struct accept_limits){0}, 0, LISTEN, port);
     assert_false(connections);
     assert_non_null(strstr(problem, "connections are not guarded"));
 
     frame_guard_close();
-    bool frames = edge_self_test("127.0.0.1:0", port, identity_of(bare), problem);
+    bool frames = edge_self_test(LISTEN, port, identity_of(bare), problem);
     frame_guard_open(&(struct frame_limits){0});
     assert_false(frames);
     assert_non_null(strstr(problem, "frames are not guarded"));
@@ -427,11 +427,11 @@ static void says_why_the_self_test_found_nobody(void **state)
     const struct edge_identity identity = {stranger.certificate_pem, stranger.key_pem};
     char problem[EDGE_PROBLEM_SIZE] = "";
 
-    bool taken = edge_self_test("127.0.0.1:0", rpc_server_port(bare->server), identity, problem);
+    bool taken = edge_self_test(LISTEN, rpc_server_port(bare->server), identity, problem);
     test_authority_free(strangers);
     assert_false(taken);
     assert_non_null(strstr(problem, "does not take a client certificate"));
-    assert_false(edge_self_test("127.0.0.1:0", 1, identity_of(bare), problem));
+    assert_false(edge_self_test(LISTEN, 1, identity_of(bare), problem));
     assert_non_null(strstr(problem, "nothing answers"));
     assert_false(edge_self_test("no port", 1, identity_of(bare), problem));
     assert_non_null(strstr(problem, "nothing answers"));

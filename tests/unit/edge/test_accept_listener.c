@@ -15,8 +15,10 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "base/attributes.h"
+#include "base/address.h"
 #include "edge/accept_guard.h"
+
+#define IPV4 "127.0.0.1:0"
 
 static int listen_on_loopback(int family, int *port)
 {
@@ -70,10 +72,11 @@ static struct seen seen(void)
     return seen;
 }
 
-static void guards_the_listener_of_its_port(void **state)
+static void guards_the_listener_of_its_address(void **state)
 {
     (void)state;
     static const int families[] = {AF_INET, AF_INET6};
+    static const char *const names[] = {IPV4, "[::1]:0"};
 
     for (size_t i = 0; i < ARRAY_LENGTH(families); i++) {
         int port = 0;
@@ -81,7 +84,7 @@ static void guards_the_listener_of_its_port(void **state)
         if (listener < 0 && families[i] == AF_INET6)
             continue; /* a machine without IPv6 */
         assert_true(listener >= 0);
-        accept_guard_open((struct accept_limits){.source_max = 1}, 1, port);
+        accept_guard_open((struct accept_limits){.source_max = 1}, 1, names[i], port);
         struct seen before = seen();
 
         int clients[] = {connect_to(families[i], port), connect_to(families[i], port)};
@@ -96,7 +99,7 @@ static void guards_the_listener_of_its_port(void **state)
         assert_int_equal(seen().shed[ACCEPT_SHED_SOURCE], before.shed[ACCEPT_SHED_SOURCE] + 1);
         close(first);
         assert_int_equal(seen().left, before.left + 1);
-        accept_guard_close(port);
+        accept_guard_close(names[i], port);
         close(clients[0]);
         close(clients[1]);
         close(listener);
@@ -110,7 +113,7 @@ static void lets_other_listeners_accept_as_ever(void **state)
     int other = 0;
     int guarded_listener = listen_on_loopback(AF_INET, &guarded);
     int listener = listen_on_loopback(AF_INET, &other);
-    accept_guard_open((struct accept_limits){.total_max = 1, .source_max = 1}, 1, guarded);
+    accept_guard_open((struct accept_limits){.total_max = 1, .source_max = 1}, 1, IPV4, guarded);
     struct seen before = seen();
 
     for (int i = 0; i < 3; i++) {
@@ -123,12 +126,97 @@ static void lets_other_listeners_accept_as_ever(void **state)
     assert_int_equal(seen().admitted, before.admitted);
 
     /* After the end, and for what is no socket of the internet. */
-    accept_guard_close(guarded);
-    accept_guard_close(guarded);
+    accept_guard_close(IPV4, guarded);
+    accept_guard_close(IPV4, guarded);
     assert_int_equal(accept4(guarded_listener, NULL, NULL, 0), -1);
     assert_int_equal(errno, EAGAIN);
     close(guarded_listener);
     close(listener);
+}
+
+/* As 127.0.0.2 may be where /metrics listens. */
+static int listen_at(const char *host, int port)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
+    int listener = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+
+    assert_int_equal(inet_pton(AF_INET, host, &address.sin_addr), 1);
+    assert_int_equal(bind(listener, (const struct sockaddr *)&address, sizeof address), 0);
+    assert_int_equal(listen(listener, 64), 0);
+    return listener;
+}
+
+static int connect_at(const char *host, int port)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
+    int client = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    assert_int_equal(inet_pton(AF_INET, host, &address.sin_addr), 1);
+    assert_int_equal(connect(client, (const struct sockaddr *)&address, sizeof address), 0);
+    return client;
+}
+
+static void lets_the_same_port_of_another_address_accept_as_ever(void **state)
+{
+    (void)state;
+    int port = 0;
+    int guarded = listen_on_loopback(AF_INET, &port);
+    int other = listen_at("127.0.0.2", port);
+    accept_guard_open((struct accept_limits){.source_max = 1}, 1, IPV4, port);
+    struct seen before = seen();
+
+    int clients[] = {connect_at("127.0.0.2", port), connect_at("127.0.0.2", port),
+                     connect_at("127.0.0.1", port)};
+    int accepted[] = {accept4(other, NULL, NULL, SOCK_CLOEXEC),
+                      accept4(other, NULL, NULL, SOCK_CLOEXEC),
+                      accept4(guarded, NULL, NULL, SOCK_CLOEXEC)};
+    struct seen after = seen();
+    accept_guard_close(IPV4, port);
+    for (size_t i = 0; i < ARRAY_LENGTH(accepted); i++) {
+        close(accepted[i]);
+        close(clients[i]);
+    }
+    close(guarded);
+    close(other);
+
+    for (size_t i = 0; i < ARRAY_LENGTH(accepted); i++)
+        assert_true(accepted[i] >= 0);
+    assert_int_equal(after.admitted, before.admitted + 1);
+    assert_int_equal(after.shed[ACCEPT_SHED_SOURCE], before.shed[ACCEPT_SHED_SOURCE]);
+}
+
+/* gRPC binds "0.0.0.0" to a socket of both families, and "127.0.0.1" to ::ffff:127.0.0.1. */
+static void guards_an_ipv4_address_behind_a_socket_of_ipv6(void **state)
+{
+    static const char *const names[] = {"0.0.0.0:0", IPV4};
+    static const char *const bound[] = {"::", "::ffff:127.0.0.1"};
+    const int off = 0;
+    (void)state;
+
+    for (size_t i = 0; i < ARRAY_LENGTH(names); i++) {
+        struct sockaddr_in6 address = {.sin6_family = AF_INET6};
+        int listener = socket(AF_INET6, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+        assert_int_equal(inet_pton(AF_INET6, bound[i], &address.sin6_addr), 1);
+        if (listener < 0 ||
+            setsockopt(listener, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof off) != 0 ||
+            bind(listener, (const struct sockaddr *)&address, sizeof address) != 0)
+            skip(); /* a machine without IPv6 */
+        assert_int_equal(listen(listener, 64), 0);
+        int port = address_bound_port(listener);
+        accept_guard_open((struct accept_limits){.source_max = 1}, 1, names[i], port);
+        struct seen before = seen();
+
+        int client = connect_at("127.0.0.1", port);
+        int accepted = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+        struct seen after = seen();
+        accept_guard_close(names[i], port);
+        close(accepted);
+        close(client);
+        close(listener);
+
+        assert_true(accepted >= 0);
+        assert_int_equal(after.admitted, before.admitted + 1);
+    }
 }
 
 static void guards_several_listeners_at_once(void **state)
@@ -142,7 +230,7 @@ static void guards_several_listeners_at_once(void **state)
     struct seen before = seen();
 
     for (int i = 0; i < 2; i++) {
-        accept_guard_open((struct accept_limits){.total_max = 2}, 1, ports[i]);
+        accept_guard_open((struct accept_limits){.total_max = 2}, 1, IPV4, ports[i]);
         int client = connect_to(AF_INET, ports[i]);
         accepted[i] = accept4(listeners[i], NULL, NULL, SOCK_CLOEXEC);
         close(client);
@@ -151,7 +239,7 @@ static void guards_several_listeners_at_once(void **state)
     assert_int_equal(seen().admitted, before.admitted + 2);
 
     for (int i = 0; i < 2; i++) {
-        accept_guard_close(ports[i]);
+        accept_guard_close(IPV4, ports[i]);
         close(accepted[i]);
         close(listeners[i]);
     }
@@ -165,7 +253,7 @@ static void lets_unix_sockets_and_files_be(void **state)
     int listener = listen_on_loopback(AF_INET, &port);
     struct sockaddr_un name = {.sun_family = AF_UNIX};
     int local = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    accept_guard_open((struct accept_limits){0}, 1, port);
+    accept_guard_open((struct accept_limits){0}, 1, IPV4, port);
 
     assert_int_equal(bind(local, (const struct sockaddr *)&name, sizeof(sa_family_t)), 0);
     assert_int_equal(listen(local, 1), 0);
@@ -173,7 +261,7 @@ static void lets_unix_sockets_and_files_be(void **state)
     assert_int_equal(errno, EAGAIN);
     assert_int_equal(accept4(-1, NULL, NULL, 0), -1);
     assert_int_equal(errno, EBADF);
-    accept_guard_close(port);
+    accept_guard_close(IPV4, port);
     close(local);
     close(listener);
 }
@@ -186,7 +274,7 @@ static void survives_the_end_of_descriptors(void **state)
     int clients[CLIENTS];
     struct rlimit before_limit;
     int listener = listen_on_loopback(AF_INET, &port);
-    accept_guard_open((struct accept_limits){0}, 1, port);
+    accept_guard_open((struct accept_limits){0}, 1, IPV4, port);
     for (int i = 0; i < CLIENTS; i++)
         clients[i] = connect_to(AF_INET, port);
     struct seen before = seen();
@@ -207,7 +295,7 @@ static void survives_the_end_of_descriptors(void **state)
     int late = connect_to(AF_INET, port);
     int accepted = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
     assert_true(accepted >= 0);
-    accept_guard_close(port);
+    accept_guard_close(IPV4, port);
     close(accepted);
     close(late);
     for (int i = 0; i < CLIENTS; i++)
@@ -218,8 +306,10 @@ static void survives_the_end_of_descriptors(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(guards_the_listener_of_its_port),
+        cmocka_unit_test(guards_the_listener_of_its_address),
         cmocka_unit_test(lets_other_listeners_accept_as_ever),
+        cmocka_unit_test(lets_the_same_port_of_another_address_accept_as_ever),
+        cmocka_unit_test(guards_an_ipv4_address_behind_a_socket_of_ipv6),
         cmocka_unit_test(guards_several_listeners_at_once),
         cmocka_unit_test(lets_unix_sockets_and_files_be),
         cmocka_unit_test(survives_the_end_of_descriptors),
