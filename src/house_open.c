@@ -9,7 +9,6 @@
 #include "auth/keys.h"
 #include "auth/session_cache.h"
 #include "auth/token.h"
-#include "base/bug.h"
 #include "base/fiber.h"
 #include "base/method.h"
 #include "base/text.h"
@@ -224,8 +223,9 @@ struct opened_house *house_open(const struct settings *settings, const struct cl
         jobs_start(opened->house.jobs);
         return opened;
     }
-    if (!house_close(opened))
-        bug("a house that never served has a call");
+    /* It may have served for a moment (the self-test of the edge is a client among others), and a
+     * call that came in then may overstay its grace: then all of this stays, as the header says. */
+    (void)house_close(opened);
     return NULL;
 }
 

@@ -19,7 +19,8 @@ struct opened_house;
 /*
  * Opens everything and starts to serve.  NULL and one line in `problem` when something is missing:
  * the database not at this version, a busy port, an unreadable key.  What is passed in outlives the
- * house.
+ * house, also one that was not opened: a client may have got in before the start failed, and what
+ * its call still uses was not closed (house_close).  So the process must then end by _exit(2).
  */
 struct opened_house *house_open(const struct settings *settings, const struct clock *clock,
                                 const struct random *random, struct log *log,

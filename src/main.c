@@ -150,9 +150,9 @@ static int serve(const struct settings *configured)
     struct opened_house *house =
         house_open(settings, clock_system(), random_system(), log, problem);
     if (house == NULL) {
+        log_flush(log);
         fprintf(stderr, "duesd: %s\n", problem);
-        log_close(log);
-        return EXIT_UNAVAILABLE;
+        _exit(EXIT_UNAVAILABLE);
     }
     log_write(log, LOG_INFO, "serving",
               LOG_FIELDS(LOG_TEXT("listen", settings->listen),
@@ -162,8 +162,10 @@ static int serve(const struct settings *configured)
                          LOG_TEXT("version", DUES_VERSION)));
     wait_for_stop(house, &signals, log);
     /* It has said what is left; that is found again as after a crash. */
-    if (!house_close(house))
+    if (!house_close(house)) {
+        log_flush(log);
         _exit(EXIT_SUCCESS);
+    }
     log_write(log, LOG_INFO, "stopped", NULL, 0);
     log_close(log);
     return EXIT_SUCCESS;
