@@ -1,169 +1,79 @@
 /*
- * Log lines.  A line is built whole in one buffer and leaves by one write(2), so that lines of
- * several threads and processes on one pipe or file do not mix.  Lines of one burst leave together,
- * as many as a pipe takes whole: a write(2) for each would be a fifth of what a short call costs.
- * Whatever is wrong with the descriptor, the caller goes on.
+ * The queue of the log and the thread that empties it.
+ *
+ * There are two buffers: everybody appends to one, the thread writes out the other and then takes
+ * them in turn.  Waking a thread costs more than a line, so while there is something to write the
+ * thread looks by itself every millisecond, and sleeps only after a while without.
+ *
+ * A write(2) is no longer than a pipe takes whole, or it is a single line: so lines of several
+ * processes on one pipe do not mix.  Whatever is wrong with the descriptor, the caller goes on.
  */
-
 #include "base/log.h"
 
 #include <errno.h>
-#include <inttypes.h>
 #include <limits.h>
 #include <pthread.h>
+#include <signal.h>
+#include <stdalign.h>
 #include <stdbool.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/bug.h"
-#include "base/burst.h"
-#include "base/text.h"
+#include "base/log_line.h"
 
-#define CARD_NUMBER_REPLACEMENT "[removed: could be a card number]"
-#define CUT_MARK                "…"
-#define KEY_LENGTH_MAX          64
-#define WORD_CHARACTERS         "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._:/-+*@[]"
+/* How long the thread waits before it looks again, and how often it does before it sleeps. */
+#define NAP_US   US_PER_MS
+#define NAPS_MAX 20
 
-/* Room for every field at its longest: key, quotes, colon, comma, value. */
-#define LINE_SIZE ((LOG_FIELDS_MAX + 4) * (LOG_VALUE_LENGTH_MAX + KEY_LENGTH_MAX + 16))
+/*
+ * Of a value so much is kept: a little more than is shown, so that it is seen that it is cut and
+ * that a card number is not halved before it is noticed.
+ */
+#define KEPT_SIZE_MAX (LOG_VALUE_LENGTH_MAX + 64)
+
+/* An event in the queue, with its texts behind it. */
+struct record {
+    int64_t time_us;
+    const char *name;
+    size_t size; /* of all of it */
+    size_t field_count;
+    enum log_level level;
+    struct log_field fields[];
+};
+
+#define RECORD_SIZE_MAX                                                                            \
+    (sizeof(struct record) + LOG_FIELDS_MAX * (sizeof(struct log_field) + KEPT_SIZE_MAX) +         \
+     alignof(struct record))
+
+struct queue {
+    size_t length;
+    alignas(struct record) char bytes[LOG_QUEUE_SIZE];
+};
 
 struct log {
     int descriptor;
     enum log_level least;
-    enum log_format format;
     const struct clock *clock;
-    pthread_mutex_t lock; /* guards what is below; never held across an await */
-    bool will_flush;      /* at the end of a burst */
-    size_t line_at;       /* where the line that is being built begins; whole ones before it */
-    size_t length;
-    char lines[PIPE_BUF + LINE_SIZE];
+    pthread_t thread;
+
+    pthread_mutex_t mutex; /* guards what is below; never held across an await or a write */
+    pthread_cond_t look;   /* the thread shall look at once */
+    pthread_cond_t done;   /* it has written what it took */
+    enum log_format format;
+    bool is_asleep;
+    bool hurry; /* somebody waits for `done` */
+    bool stopping;
+    int64_t queued_count; /* lines, ever */
+    int64_t written_count;
+    struct queue *filling;
+
+    /* The thread's own: */
+    struct queue *writing;
+    struct log_line line;
+    size_t ready; /* of: */
+    char lines[PIPE_BUF];
 };
-
-struct log *log_open(int descriptor, enum log_level least, const struct clock *clock)
-{
-    struct log *log = calloc(1, sizeof *log);
-
-    if (log == NULL)
-        bug("log: out of memory");
-    log->descriptor = descriptor;
-    log->least = least;
-    log->clock = clock;
-    if (pthread_mutex_init(&log->lock, NULL) != 0)
-        bug("log: cannot make a mutex");
-    return log;
-}
-
-void log_set_format(struct log *log, enum log_format format)
-{
-    log->format = format;
-}
-
-void log_close(struct log *log)
-{
-    if (log == NULL)
-        return;
-    log_flush(log);
-    pthread_mutex_destroy(&log->lock);
-    free(log);
-}
-
-static const char *level_name(enum log_level level)
-{
-    switch (level) {
-    case LOG_DEBUG:
-        return "debug";
-    case LOG_INFO:
-        return "info";
-    case LOG_WARNING:
-        return "warning";
-    case LOG_ERROR:
-        return "error";
-    }
-    return "unknown";
-}
-
-static void put(struct log *log, const char *bytes, size_t size)
-{
-    if (size > sizeof log->lines - log->length)
-        bug("log: a line is longer than its fields can be");
-    memcpy(log->lines + log->length, bytes, size);
-    log->length += size;
-}
-
-/* Is `text` longer than `length_max` bytes when it is escaped? */
-static bool is_too_long(const char *text, size_t size, size_t length_max)
-{
-    char escaped[JSON_ESCAPE_SIZE];
-    size_t length = 0;
-
-    for (size_t i = 0; i < size && length <= length_max;) {
-        i += json_escape(text + i, size - i, escaped);
-        length += strlen(escaped);
-    }
-    return length > length_max;
-}
-
-/* How many bytes at the start of `text` stand for themselves in JSON, whatever their encoding. */
-static size_t plain_length(const char *text)
-{
-    size_t length = 0;
-
-    while (text[length] >= ' ' && text[length] <= '~' && text[length] != '"' &&
-           text[length] != '\\')
-        length++;
-    return length;
-}
-
-/* `text` in quotes, escaped, at most `length_max` bytes between the quotes; a cut is marked. */
-static void put_quoted(struct log *log, const char *text, size_t length_max)
-{
-    char escaped[JSON_ESCAPE_SIZE];
-    size_t size = plain_length(text);
-    size_t left = length_max;
-
-    /* Nearly all that is ever logged. */
-    if (text[size] == '\0' && size <= length_max) {
-        put(log, "\"", 1);
-        put(log, text, size);
-        put(log, "\"", 1);
-        return;
-    }
-    size = strlen(text);
-    bool cut = is_too_long(text, size, length_max);
-    if (cut)
-        left -= strlen(CUT_MARK);
-    put(log, "\"", 1);
-    for (size_t i = 0; i < size;) {
-        i += json_escape(text + i, size - i, escaped);
-        size_t length = strlen(escaped);
-        if (length > left)
-            break;
-        put(log, escaped, length);
-        left -= length;
-    }
-    if (cut)
-        put(log, CUT_MARK, strlen(CUT_MARK));
-    put(log, "\"", 1);
-}
-
-static void put_text(struct log *log, const char *key, const char *text)
-{
-    put(log, log->length == log->line_at ? "{" : ",", 1);
-    put_quoted(log, key, KEY_LENGTH_MAX);
-    put(log, ":", 1);
-    put_quoted(log, text_has_card_number(text) ? CARD_NUMBER_REPLACEMENT : text,
-               LOG_VALUE_LENGTH_MAX);
-}
-
-static void put_number(struct log *log, const char *key, int64_t number)
-{
-    char digits[24];
-    int length = snprintf(digits, sizeof digits, "%" PRId64, number);
-
-    put(log, ",", 1);
-    put_quoted(log, key, KEY_LENGTH_MAX);
-    put(log, ":", 1);
-    put(log, digits, (size_t)length);
-}
 
 static void send_bytes(const struct log *log, const char *bytes, size_t size)
 {
@@ -179,113 +89,221 @@ static void send_bytes(const struct log *log, const char *bytes, size_t size)
     }
 }
 
-/* What is held, and a line that does not fit beside it by itself.  The lock is held. */
-static void send_lines(struct log *log)
+static void send_ready(struct log *log)
 {
-    size_t held = log->length > PIPE_BUF ? log->line_at : 0;
+    send_bytes(log, log->lines, log->ready);
+    log->ready = 0;
+}
 
-    send_bytes(log, log->lines, held);
-    send_bytes(log, log->lines + held, log->length - held);
-    log->length = 0;
+static void send_line(struct log *log)
+{
+    const struct log_line *line = &log->line;
+
+    if (line->length > sizeof log->lines - log->ready)
+        send_ready(log);
+    if (line->length > sizeof log->lines) {
+        send_bytes(log, line->text, line->length);
+        return;
+    }
+    memcpy(log->lines + log->ready, line->text, line->length);
+    log->ready += line->length;
+}
+
+static void send_queue(struct log *log, enum log_format format)
+{
+    struct queue *queue = log->writing;
+
+    for (size_t at = 0; at < queue->length;) {
+        const struct record *record = (const struct record *)(const void *)(queue->bytes + at);
+        const struct log_event event = {record->time_us, record->level, record->name,
+                                        record->fields, record->field_count};
+        if (format == LOG_JSON)
+            log_line_json(&log->line, &event);
+        else
+            log_line_plain(&log->line, &event);
+        send_line(log);
+        at += record->size;
+    }
+    send_ready(log);
+    queue->length = 0;
+}
+
+/* The mutex is held. */
+static void nap(struct log *log)
+{
+    int64_t until_us = clock_monotonic_us(clock_system()) + NAP_US;
+    const struct timespec until = {.tv_sec = until_us / US_PER_SECOND,
+                                   .tv_nsec = until_us % US_PER_SECOND * 1000};
+
+    if (!log->hurry && !log->stopping)
+        pthread_cond_timedwait(&log->look, &log->mutex, &until);
+}
+
+/* Returns with something to write, or at the end.  The mutex is held. */
+static void await_lines(struct log *log)
+{
+    for (int naps = 0; naps < NAPS_MAX; naps++) {
+        nap(log);
+        if (log->filling->length > 0 || log->stopping)
+            return;
+    }
+    log->is_asleep = true;
+    while (log->filling->length == 0 && !log->stopping)
+        pthread_cond_wait(&log->look, &log->mutex);
+    log->is_asleep = false;
+}
+
+static void *keep_writing(void *arg)
+{
+    struct log *log = arg;
+
+    pthread_setname_np(pthread_self(), "log");
+    pthread_mutex_lock(&log->mutex);
+    for (;;) {
+        await_lines(log);
+        if (log->filling->length == 0)
+            break;
+        struct queue *taken = log->filling;
+        log->filling = log->writing;
+        log->writing = taken;
+        log->hurry = false;
+        enum log_format format = log->format;
+        int64_t count = log->queued_count;
+        pthread_mutex_unlock(&log->mutex);
+        send_queue(log, format);
+        pthread_mutex_lock(&log->mutex);
+        log->written_count = count;
+        pthread_cond_broadcast(&log->done);
+    }
+    pthread_mutex_unlock(&log->mutex);
+    return NULL;
+}
+
+/* Signals are for the process's main thread. */
+static void start_thread(struct log *log)
+{
+    sigset_t all, before;
+
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    if (pthread_create(&log->thread, NULL, keep_writing, log) != 0)
+        bug("log: cannot start a thread");
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+}
+
+struct log *log_open(int descriptor, enum log_level least, const struct clock *clock)
+{
+    struct log *log = calloc(1, sizeof *log);
+    pthread_condattr_t attributes;
+
+    if (log == NULL)
+        bug("log: out of memory");
+    log->descriptor = descriptor;
+    log->least = least;
+    log->clock = clock;
+    log->filling = calloc(1, sizeof *log->filling);
+    log->writing = calloc(1, sizeof *log->writing);
+    if (log->filling == NULL || log->writing == NULL)
+        bug("log: out of memory");
+    pthread_mutex_init(&log->mutex, NULL);
+    pthread_condattr_init(&attributes);
+    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    pthread_cond_init(&log->look, &attributes);
+    pthread_cond_init(&log->done, &attributes);
+    pthread_condattr_destroy(&attributes);
+    start_thread(log);
+    return log;
+}
+
+void log_set_format(struct log *log, enum log_format format)
+{
+    pthread_mutex_lock(&log->mutex);
+    log->format = format;
+    pthread_mutex_unlock(&log->mutex);
+}
+
+/* The mutex is held before and after. */
+static void await_write(struct log *log)
+{
+    log->hurry = true;
+    pthread_cond_signal(&log->look);
+    pthread_cond_wait(&log->done, &log->mutex);
 }
 
 void log_flush(struct log *log)
 {
-    pthread_mutex_lock(&log->lock);
-    send_lines(log);
-    pthread_mutex_unlock(&log->lock);
+    if (log == NULL)
+        return;
+    pthread_mutex_lock(&log->mutex);
+    int64_t until = log->queued_count;
+    while (log->written_count < until)
+        await_write(log);
+    pthread_mutex_unlock(&log->mutex);
 }
 
-static void flush_at_end(void *arg)
+void log_close(struct log *log)
 {
-    struct log *log = arg;
-
-    pthread_mutex_lock(&log->lock);
-    log->will_flush = false;
-    pthread_mutex_unlock(&log->lock);
-    log_flush(log);
+    if (log == NULL)
+        return;
+    pthread_mutex_lock(&log->mutex);
+    log->stopping = true;
+    pthread_cond_signal(&log->look);
+    pthread_mutex_unlock(&log->mutex);
+    pthread_join(log->thread, NULL);
+    pthread_cond_destroy(&log->done);
+    pthread_cond_destroy(&log->look);
+    pthread_mutex_destroy(&log->mutex);
+    free(log->filling);
+    free(log->writing);
+    free(log);
 }
 
-/* May the line wait for others of its burst?  The lock is held. */
-static bool may_wait(struct log *log, enum log_level level)
+/* The mutex is held and there is room. */
+static void queue_record(struct queue *queue, struct record record, const struct log_field *fields)
 {
-    if (level >= LOG_WARNING || log->length > PIPE_BUF)
-        return false;
-    if (!log->will_flush)
-        log->will_flush = burst_defer(flush_at_end, log);
-    return log->will_flush;
-}
+    char *start = queue->bytes + queue->length;
+    struct record *kept = (struct record *)(void *)start;
+    size_t count = record.field_count < LOG_FIELDS_MAX ? record.field_count : LOG_FIELDS_MAX;
 
-static void put_json(struct log *log, const char *time, enum log_level level, const char *event,
-                     const struct log_field *fields, size_t field_count)
-{
-    put_text(log, "time", time);
-    put_text(log, "level", level_name(level));
-    put_text(log, "event", event);
-    for (size_t i = 0; i < field_count && i < LOG_FIELDS_MAX; i++) {
+    *kept = record;
+    kept->field_count = 0;
+    char *end = (char *)(kept->fields + count);
+    for (size_t i = 0; i < count; i++) {
         if (fields[i].key == NULL)
             continue;
-        if (fields[i].text != NULL)
-            put_text(log, fields[i].key, fields[i].text);
-        else
-            put_number(log, fields[i].key, fields[i].number);
-    }
-    put(log, "}\n", 2);
-}
-
-/* A word stands for itself; anything else is quoted as in JSON, so that no text forges a field. */
-static void put_value(struct log *log, const char *text)
-{
-    const char *safe = text_has_card_number(text) ? CARD_NUMBER_REPLACEMENT : text;
-    size_t length = strspn(safe, WORD_CHARACTERS);
-
-    if (length > 0 && safe[length] == '\0' && length <= LOG_VALUE_LENGTH_MAX)
-        put(log, safe, length);
-    else
-        put_quoted(log, safe, LOG_VALUE_LENGTH_MAX);
-}
-
-/* "2026-11-22T10:11:12.123456Z warning call method=/dues… code=UNAVAILABLE us=1234" */
-static void put_plain(struct log *log, const char *time, enum log_level level, const char *event,
-                      const struct log_field *fields, size_t field_count)
-{
-    char digits[24];
-
-    put(log, time, strlen(time));
-    put(log, " ", 1);
-    put(log, level_name(level), strlen(level_name(level)));
-    put(log, " ", 1);
-    put_value(log, event);
-    for (size_t i = 0; i < field_count && i < LOG_FIELDS_MAX; i++) {
-        if (fields[i].key == NULL)
+        struct log_field *field = &kept->fields[kept->field_count++];
+        *field = fields[i];
+        if (fields[i].text == NULL)
             continue;
-        put(log, " ", 1);
-        put_value(log, fields[i].key);
-        put(log, "=", 1);
-        if (fields[i].text != NULL)
-            put_value(log, fields[i].text);
-        else
-            put(log, digits, (size_t)snprintf(digits, sizeof digits, "%" PRId64, fields[i].number));
+        field->text = end;
+        char *next = memccpy(end, fields[i].text, '\0', KEPT_SIZE_MAX);
+        end = next != NULL ? next : end + KEPT_SIZE_MAX;
+        end[-1] = '\0';
     }
-    put(log, "\n", 1);
+    size_t size = (size_t)(end - start);
+    kept->size =
+        (size + alignof(struct record) - 1) / alignof(struct record) * alignof(struct record);
+    queue->length += kept->size;
 }
 
 void log_write(struct log *log, enum log_level level, const char *event,
                const struct log_field *fields, size_t field_count)
 {
-    char time[TIME_TEXT_SIZE];
-
     if (log == NULL || level < log->least)
         return;
-    time_format(clock_wall_us(log->clock), time);
+    const struct record record = {
+        .time_us = clock_wall_us(log->clock),
+        .name = event,
+        .level = level,
+        .field_count = field_count,
+    };
 
-    pthread_mutex_lock(&log->lock);
-    log->line_at = log->length;
-    if (log->format == LOG_JSON)
-        put_json(log, time, level, event, fields, field_count);
-    else
-        put_plain(log, time, level, event, fields, field_count);
-    if (!may_wait(log, level))
-        send_lines(log);
-    pthread_mutex_unlock(&log->lock);
+    pthread_mutex_lock(&log->mutex);
+    while (log->filling->length + RECORD_SIZE_MAX > LOG_QUEUE_SIZE)
+        await_write(log);
+    queue_record(log->filling, record, fields);
+    log->queued_count++;
+    if (log->is_asleep)
+        pthread_cond_signal(&log->look);
+    pthread_mutex_unlock(&log->mutex);
 }

@@ -3,6 +3,7 @@
  */
 #include "support/rpc_bare.h"
 
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "base/bug.h"

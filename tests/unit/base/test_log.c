@@ -1,10 +1,11 @@
 /*
- * Log lines, read back from a packet socket: each write(2) is one packet.
+ * Log lines, read back from a packet socket (each write(2) is one packet) or a pipe.
  */
 
 #include "base/log.h"
 
 #include <limits.h>
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -15,7 +16,6 @@
 #include <cmocka.h>
 
 #include "base/attributes.h"
-#include "base/burst.h"
 
 #define HEAD "{\"time\":\"2026-11-22T10:11:12.123456Z\",\"level\":"
 
@@ -57,6 +57,7 @@ static int close_log(void **state)
 /* The next packet, or NULL when there is none. */
 static const char *next_line(struct fixture *f)
 {
+    log_flush(f->log);
     ssize_t size = recv(f->ends[1], f->line, sizeof f->line - 1, 0);
 
     if (size < 0)
@@ -196,8 +197,8 @@ static void the_longest_line_fits(void **state)
 {
     struct fixture *f = *state;
     struct log_field fields[LOG_FIELDS_MAX + 3];
-    char text[2000];
-    char key[100];
+    static char text[2000];
+    static char key[100];
 
     memset(text, '\x01', sizeof text - 1);
     text[sizeof text - 1] = '\0';
@@ -239,47 +240,18 @@ static void leaves_out_what_is_not_there(void **state)
     assert_non_null(strstr(line, "\"event\":\"call\",\"some\":\"x\"}"));
 }
 
-static void lines_of_one_burst_leave_in_one_write_at_its_end(void **state)
-{
-    struct fixture *f = *state;
+/* So much that the thread takes several lines at once. */
+#define MANY 2000
 
-    burst_begin();
-    log_write(f->log, LOG_INFO, "first", NULL, 0);
-    log_write(f->log, LOG_INFO, "second", NULL, 0);
-    assert_null(next_line(f));
-    burst_end();
-
-    assert_string_equal(next_line(f), HEAD "\"info\",\"event\":\"first\"}\n" HEAD
-                                           "\"info\",\"event\":\"second\"}\n");
-    assert_null(next_line(f));
-}
-
-static void a_warning_does_not_wait_and_takes_along_what_waits(void **state)
-{
-    struct fixture *f = *state;
-
-    burst_begin();
-    log_write(f->log, LOG_INFO, "first", NULL, 0);
-    log_write(f->log, LOG_WARNING, "second", NULL, 0);
-    const char *lines = next_line(f);
-    burst_end();
-
-    assert_non_null(strstr(lines, "\"first\"}\n{"));
-    assert_non_null(strstr(lines, "\"second\"}\n"));
-    assert_null(next_line(f));
-}
-
-static void no_write_of_a_burst_is_larger_than_a_pipe_takes_whole(void **state)
+static void no_write_of_several_lines_is_larger_than_a_pipe_takes_whole(void **state)
 {
     struct fixture *f = *state;
     char text[1001] = {0};
     int lines = 0;
 
     memset(text, 'x', sizeof text - 1);
-    burst_begin();
     for (int i = 0; i < 20; i++)
         log_write(f->log, LOG_INFO, "call", LOG_FIELDS(LOG_TEXT("text", text)));
-    burst_end();
 
     for (const char *packet = next_line(f); packet != NULL; packet = next_line(f)) {
         assert_true(strlen(packet) <= PIPE_BUF);
@@ -288,6 +260,63 @@ static void no_write_of_a_burst_is_larger_than_a_pipe_takes_whole(void **state)
             lines += *packet == '\n';
     }
     assert_int_equal(lines, 20);
+}
+
+static void *write_many(void *arg)
+{
+    struct log *log = arg;
+    char text[512] = {0};
+
+    memset(text, 'y', sizeof text - 1);
+    for (int i = 0; i < MANY; i++)
+        log_write(log, LOG_INFO, "many", LOG_FIELDS(LOG_NUMBER("i", i), LOG_TEXT("text", text)));
+    return NULL;
+}
+
+/* The queue is a quarter of what is written, and the reader slow: nothing is lost or out of turn.
+ */
+static void whoever_writes_more_than_the_queue_holds_waits(void **state)
+{
+    int ends[2];
+    pthread_t thread;
+
+    (void)state;
+    assert_int_equal(pipe(ends), 0);
+    struct log *log = log_open(ends[1], LOG_INFO, &frozen);
+    assert_int_equal(pthread_create(&thread, NULL, write_many, log), 0);
+
+    FILE *reader = fdopen(ends[0], "r");
+    char line[1024];
+    for (int i = 0; i < MANY; i++) {
+        char expected[32];
+        snprintf(expected, sizeof expected, "\"i\":%d,", i);
+        assert_non_null(fgets(line, sizeof line, reader));
+        assert_non_null(strstr(line, expected));
+        if (i == 0)
+            usleep(20000);
+    }
+    pthread_join(thread, NULL);
+
+    log_close(log);
+    close(ends[1]);
+    assert_null(fgets(line, sizeof line, reader));
+    fclose(reader);
+}
+
+static void closing_writes_what_is_queued(void **state)
+{
+    int ends[2];
+    char bytes[4096];
+
+    (void)state;
+    assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK, 0, ends), 0);
+    struct log *log = log_open(ends[0], LOG_INFO, &frozen);
+    log_write(log, LOG_INFO, "last", NULL, 0);
+    log_close(log);
+
+    assert_true(recv(ends[1], bytes, sizeof bytes, 0) > 0);
+    close(ends[0]);
+    close(ends[1]);
 }
 
 static void a_closed_descriptor_does_not_matter(void **state)
@@ -316,9 +345,9 @@ int main(void)
         LOG_TEST(the_longest_line_fits),
         LOG_TEST(plain_lines_are_for_people_and_cannot_be_forged_either),
         LOG_TEST(leaves_out_what_is_not_there),
-        LOG_TEST(lines_of_one_burst_leave_in_one_write_at_its_end),
-        LOG_TEST(a_warning_does_not_wait_and_takes_along_what_waits),
-        LOG_TEST(no_write_of_a_burst_is_larger_than_a_pipe_takes_whole),
+        LOG_TEST(no_write_of_several_lines_is_larger_than_a_pipe_takes_whole),
+        cmocka_unit_test(whoever_writes_more_than_the_queue_holds_waits),
+        cmocka_unit_test(closing_writes_what_is_queued),
         cmocka_unit_test(a_closed_descriptor_does_not_matter),
     };
     return cmocka_run_group_tests_name("log", tests, NULL, NULL);
