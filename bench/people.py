@@ -58,8 +58,10 @@ class Member:
         payment = part(2, money) + part(3, self.method) + part(9, "bench")
         return part(1, self.customer) + part(2, payment) + part(3, FRESH)
 
-    def check_entitlement(self):
-        return part(1, self.customer) + part(2, ENTITLEMENT)
+    def check_entitlement(self, max_staleness=0):
+        """`max_staleness` in seconds; 0: the truth."""
+        staleness = part(3, part(1, max_staleness)) if max_staleness else b""
+        return part(1, self.customer) + part(2, ENTITLEMENT) + staleness
 
 
 def make_members(house, count):

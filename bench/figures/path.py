@@ -1,9 +1,8 @@
 """The calls themselves: a payment beside pgbench, reads beside an empty call, the empty call beside the bare C core."""
 
 import os
-import re
 
-from house import HERE, Failed
+from house import Failed
 from messages import part
 from people import EMPTY, MEMBERSHIP, PAYMENT
 from report import at_least, missing, row
@@ -44,13 +43,6 @@ SELECT f.* FROM bench.customer b, LATERAL dues.entitlement_facts(b.customer_id, 
 """
 
 
-def staleness_field():
-    """The number of the request field, None before the contract has it."""
-    with open(os.path.join(HERE, "..", "proto/dues/membership/v1/membership_service.proto"), encoding="utf-8") as file:
-        found = re.search(r"Duration max_staleness = (\d+);", file.read())
-    return int(found.group(1)) if found else None
-
-
 def scripts(house):
     """Paths of the two scripts of pgbench."""
     sql = {"create.sql": CREATE_SQL.format(method=PAYMENT + "CreatePayment", payment=AN_ID.format(kind="7000"),
@@ -68,6 +60,7 @@ def make_series(context):
     create = house.write("create.hex", [one.create_payment() for one in context.members()])
     get = house.write("get.hex", [part(1, name) for name in context.payments()])
     check = house.write("check.hex", [one.check_entitlement() for one in context.members()])
+    stale = house.write("stale.hex", [one.check_entitlement(5) for one in context.members()])
     empty = house.write("empty.hex", [b""])
     create_sql, check_sql = scripts(house)
     series = {
@@ -77,12 +70,9 @@ def make_series(context):
         PGBENCH_CHECK: lambda clients=16, seconds=None: house.pgbench(check_sql, clients, seconds),
         GET: lambda: house.load(house.main, PAYMENT + "GetPayment", get),
         CHECK: lambda: house.load(house.main, MEMBERSHIP + "CheckEntitlement", check),
+        STALE: lambda: house.load(house.main, MEMBERSHIP + "CheckEntitlement", stale),
         EMPTY_CALL: lambda: house.load(house.main, EMPTY, empty),
     }
-    field = staleness_field()
-    if field is not None:
-        stale = house.write("stale.hex", [one.check_entitlement() + part(field, part(1, 5)) for one in context.members()])
-        series[STALE] = lambda: house.load(house.main, MEMBERSHIP + "CheckEntitlement", stale)
     echo = house.start_echo(EMPTY)
     series[ECHO] = lambda: house.load(echo, EMPTY, empty)
     return series
