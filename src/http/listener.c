@@ -97,7 +97,7 @@ static enum MHD_Result send_reply(struct MHD_Connection *connection, const struc
     if (reply->content_type != NULL)
         MHD_add_response_header(response, "Content-Type", reply->content_type);
     if (reply->status == MHD_HTTP_METHOD_NOT_ALLOWED)
-        MHD_add_response_header(response, "Allow", "GET");
+        MHD_add_response_header(response, "Allow", "GET, HEAD");
     enum MHD_Result result = MHD_queue_response(connection, (unsigned int)reply->status, response);
     MHD_destroy_response(response);
     return result;
@@ -132,13 +132,14 @@ static enum MHD_Result answer(void *arg, struct MHD_Connection *connection, cons
     (void)data_size;
     (void)request_context;
     /* Before a body is read: what is refused is not waited for. */
-    if (!text_equal(method, "GET"))
-        return refuse_request(connection, MHD_HTTP_METHOD_NOT_ALLOWED, "only GET\n");
+    if (!text_equal(method, "GET") && !text_equal(method, "HEAD"))
+        return refuse_request(connection, MHD_HTTP_METHOD_NOT_ALLOWED, "only GET and HEAD\n");
     if (has_body(connection))
         return refuse_request(connection, MHD_HTTP_CONTENT_TOO_LARGE, "no body is expected\n");
     AUTO(arena_auto_free) struct arena *arena = arena_new(REPLY_SIZE_MAX);
     const struct http_request request = {.path = url, .arena = arena};
     listener->options.handle(listener->options.owner, &request, &reply);
+    /* To HEAD the library sends all but the body. */
     return send_reply(connection, &reply);
 }
 

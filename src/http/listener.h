@@ -1,7 +1,7 @@
 /*
  * A small HTTP/1.1 server: one socket, one thread, one handler.  It is made for pages that machines
  * read (/metrics) and is careful with whoever connects: few connections, each with one request and
- * a limited life, a limited request, GET only.
+ * a limited life, a limited request, GET and HEAD only.
  */
 #pragma once
 

@@ -301,11 +301,10 @@ static void leaves_alone_what_is_not_its_own(void **state)
     assert_begins(read_all(world, client), "HTTP/1.1 200 ");
 }
 
-static void refuses_every_method_but_get(void **state)
+static void refuses_every_method_but_get_and_head(void **state)
 {
     struct world *world = *state;
     const char *const requests[] = {
-        "HEAD /hello HTTP/1.1\r\nHost: a\r\n\r\n",
         "POST /hello HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc",
         "PUT /hello HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000000\r\n\r\n",
         "DELETE /hello HTTP/1.1\r\nHost: a\r\n\r\n",
@@ -316,11 +315,29 @@ static void refuses_every_method_but_get(void **state)
     start_on(world, "127.0.0.1:0");
     for (size_t i = 0; i < sizeof(requests) / sizeof(requests[0]); i++)
         assert_null(strstr(ask(world, requests[i]), " 200 "));
-    const char *answer = ask(world, requests[1]);
+    const char *answer = ask(world, requests[0]);
 
     assert_begins(answer, "HTTP/1.1 405 ");
-    assert_non_null(strstr(answer, "\r\nAllow: GET\r\n"));
+    assert_non_null(strstr(answer, "\r\nAllow: GET, HEAD\r\n"));
     assert_int_equal(world->asked, 0);
+}
+
+static void answers_head_as_get_but_for_the_body(void **state)
+{
+    struct world *world = *state;
+    char got[1024];
+
+    start_on(world, "127.0.0.1:0");
+    snprintf(got, sizeof(got), "%s", ask(world, "GET /hello HTTP/1.1\r\nHost: a\r\n\r\n"));
+    const char *head = ask(world, "HEAD /hello HTTP/1.1\r\nHost: a\r\n\r\n");
+    const char *length = strstr(got, "\r\nContent-Length: ");
+
+    assert_begins(head, "HTTP/1.1 200 ");
+    assert_non_null(length);
+    assert_non_null(memmem(head, strlen(head), length, strcspn(length + 2, "\r") + 4));
+    assert_true(strlen(strstr(got, "\r\n\r\n")) > 4);
+    assert_string_equal(strstr(head, "\r\n\r\n"), "\r\n\r\n");
+    assert_begins(ask(world, "HEAD /nowhere HTTP/1.1\r\nHost: a\r\n\r\n"), "HTTP/1.1 404 ");
 }
 
 static void refuses_a_body_without_reading_it(void **state)
@@ -466,7 +483,8 @@ int main(void)
         TEST(replaces_a_socket_that_nobody_listens_on),
         TEST(says_why_it_cannot_listen),
         TEST(leaves_alone_what_is_not_its_own),
-        TEST(refuses_every_method_but_get),
+        TEST(refuses_every_method_but_get_and_head),
+        TEST(answers_head_as_get_but_for_the_body),
         TEST(refuses_a_body_without_reading_it),
         TEST(refuses_a_head_beyond_its_limit),
         TEST(survives_what_is_no_http),
