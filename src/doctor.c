@@ -50,6 +50,7 @@ bool doctor_run(struct doctor *doctor)
 
     doctor_versions(doctor);
     doctor_secrets(doctor);
+    doctor_master_key(doctor);
     doctor_certificates(doctor);
     doctor_database(doctor);
     doctor_clock(doctor);

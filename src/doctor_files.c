@@ -1,17 +1,20 @@
 /*
  * The files that the configuration names: do they fit together, who else can read the secret ones,
- * and when does a certificate end.
+ * is the master key the one of this database, and when does a certificate end.
  */
 
 #include "doctor.h"
 
 #include <sys/stat.h>
 
+#include "auth/keys.h"
 #include "base/arena.h"
 #include "base/text.h"
 #include "base/time.h"
-#include "config_check.h"
+#include "crypto/secrets.h"
 #include "crypto/x509.h"
+#include "pg/inspect.h"
+#include "rpc/server.h"
 
 #define FILE_SIZE_MAX     (256 * 1024)
 #define MEMORY_SIZE_MAX   (4 * 1024 * 1024)
@@ -59,7 +62,15 @@ static void say_end(struct doctor *doctor, const char *role, const struct certif
                    (long long)(left_us / US_PER_DAY), end);
 }
 
-static void look_at_file(struct doctor *doctor, const char *role, const char *path)
+static void say_nameless(struct doctor *doctor, const char *role)
+{
+    doctor_say(doctor, FINDING_WARNING, "certificates",
+               "%s: its subjectAltName has no DNS name and no address, so clients do not believe "
+               "that it is the server's",
+               role);
+}
+
+static void look_at_file(struct doctor *doctor, const char *role, const char *path, bool is_server)
 {
     AUTO(arena_auto_free) struct arena *arena = arena_new(MEMORY_SIZE_MAX);
     int64_t now_us = clock_wall_us(clock_system());
@@ -71,8 +82,12 @@ static void look_at_file(struct doctor *doctor, const char *role, const char *pa
         if (end == NULL)
             return;
         end += sizeof PEM_END - 1;
-        if (x509_read(arena, arena_strndup(arena, at, (size_t)(end - at)), &certificate))
+        if (x509_read(arena, arena_strndup(arena, at, (size_t)(end - at)), &certificate)) {
             say_end(doctor, role, &certificate, now_us);
+            if (is_server && !certificate.names_a_host)
+                say_nameless(doctor, role);
+        }
+        is_server = false; /* what follows are authorities */
         at = end;
     }
 }
@@ -80,15 +95,15 @@ static void look_at_file(struct doctor *doctor, const char *role, const char *pa
 void doctor_certificates(struct doctor *doctor)
 {
     const struct settings *settings = doctor->settings;
-    char problem[CONFIG_VALUE_PROBLEM_SIZE];
-    const char *bad = config_find_bad_file(settings, problem);
+    char problem[RPC_PROBLEM_SIZE];
+    const char *bad = rpc_find_bad_file(settings, problem);
 
     if (bad != NULL)
         doctor_say(doctor, FINDING_FAILED, "certificates", "%s: %s", bad, problem);
     else
         doctor_say(doctor, FINDING_OK, "certificates", "server certificate, key and CAs fit");
-    look_at_file(doctor, "server certificate", settings->tls_certificate);
-    look_at_file(doctor, "client CA", settings->tls_client_ca);
+    look_at_file(doctor, "server certificate", settings->tls_certificate, true);
+    look_at_file(doctor, "client CA", settings->tls_client_ca, false);
 }
 
 static void look_at_secret(struct doctor *doctor, const char *key, const char *path)
@@ -109,4 +124,53 @@ void doctor_secrets(struct doctor *doctor)
 {
     look_at_secret(doctor, "tls_key", doctor->settings->tls_key);
     look_at_secret(doctor, "master_key_file", doctor->settings->master_key_file);
+}
+
+static void try_keys(struct doctor *doctor, const struct secrets *secrets)
+{
+    AUTO(arena_auto_free) struct arena *arena = arena_new(MEMORY_SIZE_MAX);
+    struct pg_sealed_key *keys;
+    size_t count;
+    char problem[256];
+
+    if (!pg_inspect_keys(doctor->settings->database, arena, &keys, &count, problem)) {
+        doctor_say(
+            doctor, FINDING_WARNING, "master_key",
+            "well-formed; whether it opens the signing keys of the database is not known: %s",
+            problem);
+        return;
+    }
+    for (size_t i = 0; i < count; i++) {
+        if (auth_keys_opens(secrets, keys[i].kind, keys[i].generation, keys[i].sealed,
+                            keys[i].size))
+            continue;
+        doctor_say(doctor, FINDING_FAILED, "master_key",
+                   "does not open the %s key (generation %lld) of the database: it was sealed with "
+                   "another, and no server starts with this one",
+                   keys[i].kind, (long long)keys[i].generation);
+        return;
+    }
+    if (count == 0)
+        doctor_say(doctor, FINDING_OK, "master_key",
+                   "well-formed; the first server that starts will seal the signing keys with it");
+    else
+        doctor_say(doctor, FINDING_OK, "master_key", "opens the %zu signing keys of the database",
+                   count);
+}
+
+static void release_secrets(struct secrets **secrets)
+{
+    secrets_close(*secrets);
+}
+
+void doctor_master_key(struct doctor *doctor)
+{
+    char problem[256];
+    AUTO(release_secrets)
+    struct secrets *secrets = secrets_open(doctor->settings->master_key_file, problem);
+
+    if (secrets == NULL)
+        doctor_say(doctor, FINDING_FAILED, "master_key", "%s", problem);
+    else
+        try_keys(doctor, secrets);
 }

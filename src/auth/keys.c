@@ -65,17 +65,22 @@ static const struct error *offer_key(struct call *call, const char *kind)
                     &rows);
 }
 
+static struct ec_key *unseal(const struct secrets *secrets, struct arena *arena, const char *kind,
+                             int64_t generation, struct bytes sealed)
+{
+    struct bytes plain;
+    if (!secret_open(secrets, SECRET_SEAL_KEYS, arena, seal_context(arena, kind, generation),
+                     sealed.data, sealed.size, &plain))
+        return NULL;
+    return ec_key_from_pem(arena_strndup(arena, plain.data, plain.size));
+}
+
 static struct ec_key *open_key(struct call *call, const struct pg_rows *rows, size_t row)
 {
-    size_t size;
-    const uint8_t *sealed = pg_get_bytes(rows, row, "sealed_key", &size);
-    const char *context = seal_context(call->arena, pg_get_text(rows, row, "kind"),
-                                       pg_get_int64(rows, row, "generation"));
-    struct bytes plain;
-    if (!secret_open(call->house->secrets, SECRET_SEAL_KEYS, call->arena, context, sealed, size,
-                     &plain))
-        return NULL;
-    return ec_key_from_pem(arena_strndup(call->arena, plain.data, plain.size));
+    struct bytes sealed;
+    sealed.data = pg_get_bytes(rows, row, "sealed_key", &sealed.size);
+    return unseal(call->house->secrets, call->arena, pg_get_text(rows, row, "kind"),
+                  pg_get_int64(rows, row, "generation"), sealed);
 }
 
 static bool keep_key(struct auth_keys *keys, struct call *call, const struct pg_rows *rows,
@@ -200,6 +205,15 @@ void auth_keys_close(struct auth_keys *keys)
         return;
     forget_keys(keys);
     free(keys);
+}
+
+bool auth_keys_opens(const struct secrets *secrets, const char *kind, int64_t generation,
+                     const void *sealed, size_t size)
+{
+    AUTO(arena_auto_free) struct arena *arena = arena_new(LOAD_ARENA_SIZE);
+    AUTO(ec_key_auto_free)
+    struct ec_key *key = unseal(secrets, arena, kind, generation, (struct bytes){sealed, size});
+    return key != NULL;
 }
 
 const struct token_key *auth_keys_signing(const struct auth_keys *keys)

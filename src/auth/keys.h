@@ -26,6 +26,10 @@ struct token_key {
 struct auth_keys *auth_keys_open(const struct house *house, char problem[256]);
 void auth_keys_close(struct auth_keys *keys);
 
+/* A row of table signing_key: does the master key open it?  For `duesd doctor`. */
+bool auth_keys_opens(const struct secrets *secrets, const char *kind, int64_t generation,
+                     const void *sealed, size_t size);
+
 const struct token_key *auth_keys_signing(const struct auth_keys *keys);
 
 /* All that verify; one array, newest first. */

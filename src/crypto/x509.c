@@ -195,6 +195,20 @@ static const char *only_uri(struct arena *arena, X509 *certificate)
 }
 
 /* False: OpenSSL parses a certificate whose times are none. */
+static bool names_a_host(X509 *certificate)
+{
+    AUTO(release_names)
+    GENERAL_NAMES *names = X509_get_ext_d2i(certificate, NID_subject_alt_name, NULL, NULL);
+    bool found = false;
+
+    for (int i = 0; names != NULL && i < sk_GENERAL_NAME_num(names); i++) {
+        int type;
+        (void)GENERAL_NAME_get0_value(sk_GENERAL_NAME_value(names, i), &type);
+        found = found || type == GEN_DNS || type == GEN_IPADD;
+    }
+    return found;
+}
+
 static bool read_time(const ASN1_TIME *time, int64_t *time_us)
 {
     struct tm parts = {0};
@@ -224,6 +238,7 @@ bool x509_read(struct arena *arena, const char *pem, struct certificate *certifi
                 "hash of a certificate");
     certificate->spiffe_id = only_uri(arena, x509);
     certificate->is_ca = X509_check_ca(x509) == 1;
+    certificate->names_a_host = names_a_host(x509);
     return read_time(X509_get0_notBefore(x509), &certificate->not_before_us) &&
            read_time(X509_get0_notAfter(x509), &certificate->not_after_us);
 }

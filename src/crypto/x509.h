@@ -37,6 +37,7 @@ struct certificate {
     int64_t not_before_us;
     int64_t not_after_us;
     bool is_ca;
+    bool names_a_host; /* a DNS name or an address, by which clients know a server */
 };
 
 /* A self-signed authority that may issue leaves only.  PEM. */

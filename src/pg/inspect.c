@@ -6,8 +6,10 @@
 #include "pg/inspect.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "base/attributes.h"
+#include "base/text.h"
 #include "pg/libpq.h"
 
 #define FACTS                                                                                      \
@@ -35,6 +37,10 @@
     " UNION ALL SELECT 'clock_us',"                                                                \
     "     (extract(epoch FROM clock_timestamp()) * 1000000)::bigint::text"
 
+#define KEYS                                                                                       \
+    "SELECT kind, generation, encode(sealed_key, 'hex') FROM dues.signing_key"                     \
+    " ORDER BY kind, generation DESC"
+
 static bool refuse_inspection(char problem[256], const char *why)
 {
     /* libpq's messages have several lines; the first says it. */
@@ -58,6 +64,40 @@ bool pg_inspect(const char *connection, struct pg_facts *facts, char problem[256
         snprintf(facts->list[facts->count].value, PG_FACT_VALUE_SIZE, "%s",
                  PQgetvalue(result, row, 1));
         facts->count++;
+    }
+    return true;
+}
+
+static bool read_key(struct arena *arena, const PGresult *result, int row,
+                     struct pg_sealed_key *key)
+{
+    const char *hex = PQgetvalue(result, row, 2);
+    uint8_t *sealed = arena_alloc(arena, strlen(hex) / 2 + 1);
+
+    *key = (struct pg_sealed_key){
+        .kind = arena_strdup(arena, PQgetvalue(result, row, 0)),
+        .generation = strtoll(PQgetvalue(result, row, 1), NULL, 10),
+        .sealed = sealed,
+        .size = strlen(hex) / 2,
+    };
+    return hex_decode(hex, sealed, key->size);
+}
+
+bool pg_inspect_keys(const char *connection, struct arena *arena, struct pg_sealed_key **keys,
+                     size_t *count, char problem[256])
+{
+    AUTO(release_connection) PGconn *pg = PQconnectdb(connection);
+
+    if (PQstatus(pg) != CONNECTION_OK)
+        return refuse_inspection(problem, PQerrorMessage(pg));
+    AUTO(release_result) PGresult *result = PQexec(pg, KEYS);
+    if (PQresultStatus(result) != PGRES_TUPLES_OK)
+        return refuse_inspection(problem, PQerrorMessage(pg));
+    *count = (size_t)PQntuples(result);
+    *keys = arena_array(arena, *count, sizeof **keys);
+    for (int row = 0; row < PQntuples(result); row++) {
+        if (!read_key(arena, result, row, &(*keys)[row]))
+            return refuse_inspection(problem, "a sealed key is not what PostgreSQL calls hex");
     }
     return true;
 }

@@ -8,6 +8,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/arena.h"
+
 #define PG_FACTS_MAX       32
 #define PG_FACT_NAME_SIZE  64
 #define PG_FACT_VALUE_SIZE 128
@@ -25,6 +27,18 @@ bool pg_inspect(const char *connection, struct pg_facts *facts, char problem[256
 
 /* The value of the fact; "" when PostgreSQL did not tell. */
 const char *pg_fact(const struct pg_facts *facts, const char *name);
+
+/* A key of the server's own, as it rests in table signing_key. */
+struct pg_sealed_key {
+    const char *kind;
+    int64_t generation;
+    const uint8_t *sealed;
+    size_t size;
+};
+
+/* All of them, in the arena; the table's state, not a server's.  False as above. */
+bool pg_inspect_keys(const char *connection, struct arena *arena, struct pg_sealed_key **keys,
+                     size_t *count, char problem[256]);
 
 /* "17.2" of the libpq that this process runs with. */
 void pg_library_version(char version[16]);

@@ -46,7 +46,9 @@ class Doctor(unittest.TestCase):
 
         self.assertEqual((status, self.messages(findings, "failed")), (0, ""))
         self.assertIn("a server answers", self.messages(findings, "ok"))
-        self.assertEqual({"versions", "secrets", "certificates", "database", "durability", "role", "clock", "limits",
+        self.assertIn("master_key: opens the 2 signing keys of the database", self.messages(findings, "ok"))
+        self.assertNotIn("certificates:", self.messages(findings, "warning"))
+        self.assertEqual({"versions", "secrets", "master_key", "certificates", "database", "durability", "role", "clock", "limits",
                           "ports", "guards"} - {one["topic"] for one in findings}, set())
 
     def test_speaks_to_people_one_line_a_finding(self):
@@ -104,6 +106,56 @@ class Doctor(unittest.TestCase):
         self.assertEqual(status, 1)
         self.assertIn("master_key_file: ", self.messages(findings, "failed"))
         self.assertIn("mode 644", self.messages(findings, "failed"))
+
+    def given_master_key(self, text):
+        path = os.path.join(self.server.scratch, "other.key")
+        with open(path, "w", encoding="ascii") as file:
+            file.write(text + "\n")
+        os.chmod(path, 0o600)
+        return path
+
+    def test_sees_a_master_key_that_did_not_seal_the_keys_of_the_database(self):
+        status, findings = self.examine(changes=[("master_key_file", self.given_master_key("5a" * 32))])
+
+        self.assertEqual(status, 1)
+        self.assertIn("master_key: does not open the device_ca key (generation 1) of the database",
+                      self.messages(findings, "failed"))
+        self.assertIn("server certificate, key and CAs fit", self.messages(findings, "ok"))
+
+    def test_sees_a_master_key_that_is_none(self):
+        status, findings = self.examine(changes=[("master_key_file", self.given_master_key("none"))])
+
+        self.assertEqual(status, 1)
+        self.assertRegex(self.messages(findings, "failed"),
+                         r'^master_key: master key file ".*/other\.key" does not hold 64 hex digits$')
+
+    def test_does_not_know_about_the_master_key_while_the_database_is_away(self):
+        _, findings = self.examine(changes=[("database", "host=/nonexistent dbname=dues user=dues_service")])
+
+        self.assertIn("master_key: well-formed; whether it opens the signing keys of the database is not known",
+                      self.messages(findings, "warning"))
+
+    def given_certificate(self, name, *extension):
+        path = os.path.join(self.server.scratch, name)
+        subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-noenc",
+                        "-subj", "/CN=dues", "-days", "90", "-keyout", path + ".key", "-out", path + ".pem", *extension],
+                       check=True, capture_output=True)
+        return [("tls_certificate", path + ".pem"), ("tls_key", path + ".key")]
+
+    def test_warns_of_a_server_certificate_that_names_no_host(self):
+        for name, extension in (("bare", []), ("uri", ["-addext", "subjectAltName=URI:spiffe://dues.local/server"])):
+            status, findings = self.examine(changes=self.given_certificate(name, *extension))
+
+            self.assertEqual((status, self.messages(findings, "failed")), (0, ""))
+            self.assertIn("certificates: server certificate: its subjectAltName has no DNS name and no address",
+                          self.messages(findings, "warning"))
+
+    def test_is_content_with_a_server_certificate_that_names_an_address(self):
+        changes = self.given_certificate("address", "-addext", "subjectAltName=IP:127.0.0.1")
+
+        _, findings = self.examine(changes=changes)
+
+        self.assertNotIn("subjectAltName", self.messages(findings, "warning"))
 
     def test_sees_a_key_of_another_certificate(self):
         status, findings = self.examine(changes=[("tls_key", os.path.join(self.server.certificates, "app-demo.key"))])

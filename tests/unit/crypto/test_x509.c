@@ -69,6 +69,7 @@ static void issues_a_leaf_that_says_who_and_until_when(void **state)
     assert_int_equal(leaf.not_before_us, NOW_US);
     assert_int_equal(leaf.not_after_us, NOW_US + US_PER_DAY);
     assert_false(leaf.is_ca);
+    assert_false(leaf.names_a_host);
     assert_true(x509_is_issued_by(pem, f->ca_pem));
 }
 
@@ -98,6 +99,10 @@ static void issues_for_a_server_with_name_and_address(void **state)
     assert_non_null(pem);
     assert_true(x509_read(f->arena, pem, &leaf));
     assert_string_equal(leaf.spiffe_id, "");
+    assert_true(leaf.names_a_host);
+    wish.dns_name = NULL;
+    assert_true(x509_read(f->arena, issue(f, &wish), &leaf));
+    assert_true(leaf.names_a_host);
     wish.ip_address = "localhost";
     assert_null(issue(f, &wish));
 }
