@@ -36,6 +36,8 @@ static bool may_log(struct peer_door *door)
     return may;
 }
 
+/* Without an address: gRPC tells a server's verifier the certificates and nothing of the
+ * connection, and what else the thread has read last may be another's. */
 static void log_refusal(struct peer_door *door, const struct caller *caller, const char *rule)
 {
     if (!may_log(door))
