@@ -6,7 +6,8 @@
 
 #include <stddef.h>
 
-#define DEFERRED_MAX 32
+/* A connection for each event of a burst, and the lanes. */
+#define DEFERRED_MAX 64
 
 struct deferred {
     void (*work)(void *arg);
@@ -28,7 +29,13 @@ __attribute__((noinline)) void burst_begin(void)
 
 __attribute__((noinline)) bool burst_defer(void (*work)(void *arg), void *arg)
 {
-    if (!burst.is_open || burst.count == DEFERRED_MAX)
+    if (!burst.is_open)
+        return false;
+    for (size_t i = 0; i < burst.count; i++) {
+        if (burst.list[i].work == work && burst.list[i].arg == arg)
+            return true;
+    }
+    if (burst.count == DEFERRED_MAX)
         return false;
     burst.list[burst.count++] = (struct deferred){work, arg};
     return true;
