@@ -37,38 +37,37 @@ bool uuid_is_nil(struct uuid id)
     return uuid_equal(id, UUID_NIL);
 }
 
-static bool is_dash_position(size_t position)
-{
-    return position == 8 || position == 13 || position == 18 || position == 23;
-}
+/* Where the two digits of each byte stand; the dashes are at 8, 13, 18 and 23. */
+static const uint8_t digits_at[16] = {0, 2, 4, 6, 9, 11, 14, 16, 19, 21, 24, 26, 28, 30, 32, 34};
 
-static int hex_value(char c)
+/* 0 to 15, or more for what is no lower-case digit. */
+static unsigned hex_value(char c)
 {
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    return -1;
+    unsigned digit = (unsigned char)c - '0';
+    unsigned letter = (unsigned char)c - 'a';
+
+    if (digit < 10)
+        return digit;
+    return letter < 6 ? letter + 10 : 0x100;
 }
 
 /* The first 36 characters; what follows them is the caller's business. */
 static bool parse_prefix(const char *text, struct uuid *id)
 {
-    struct uuid parsed = UUID_NIL;
-    size_t digits = 0;
+    struct uuid parsed;
+    unsigned values = 0;
 
-    for (size_t i = 0; i < UUID_TEXT_LENGTH; i++) {
-        if (is_dash_position(i)) {
-            if (text[i] != '-')
-                return false;
-            continue;
-        }
-        int value = hex_value(text[i]);
-        if (value < 0)
-            return false;
-        parsed.bytes[digits / 2] = (uint8_t)(parsed.bytes[digits / 2] << 4 | value);
-        digits++;
+    if (strnlen(text, UUID_TEXT_LENGTH) < UUID_TEXT_LENGTH || text[8] != '-' || text[13] != '-' ||
+        text[18] != '-' || text[23] != '-')
+        return false;
+    for (size_t i = 0; i < sizeof parsed.bytes; i++) {
+        const char *digits = text + digits_at[i];
+        unsigned value = hex_value(digits[0]) << 4 | hex_value(digits[1]);
+        values |= value;
+        parsed.bytes[i] = (uint8_t)value;
     }
+    if (values > 0xff)
+        return false;
     *id = parsed;
     return true;
 }
@@ -86,18 +85,12 @@ bool uuid_parse(const char *text, struct uuid *id)
 void uuid_format(struct uuid id, char text[UUID_TEXT_LENGTH + 1])
 {
     static const char digits[] = "0123456789abcdef";
-    size_t digit = 0;
 
-    for (size_t i = 0; i < UUID_TEXT_LENGTH; i++) {
-        if (is_dash_position(i)) {
-            text[i] = '-';
-            continue;
-        }
-        uint8_t byte = id.bytes[digit / 2];
-        text[i] = digits[digit % 2 == 0 ? byte >> 4 : byte & 0x0f];
-        digit++;
+    memcpy(text, "00000000-0000-0000-0000-000000000000", UUID_TEXT_LENGTH + 1);
+    for (size_t i = 0; i < sizeof id.bytes; i++) {
+        text[digits_at[i]] = digits[id.bytes[i] >> 4];
+        text[digits_at[i] + 1] = digits[id.bytes[i] & 0x0f];
     }
-    text[UUID_TEXT_LENGTH] = '\0';
 }
 
 const char *uuid_text(struct arena *arena, struct uuid id)

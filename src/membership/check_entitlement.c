@@ -11,10 +11,17 @@
 #define STALENESS_MAX_SECONDS 60
 #define NANOS_PER_SECOND      1000000000
 
+static bool is_of_an_entitlement(char c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '.' || c == '_' || c == '-';
+}
+
 static void check_entitlement_name(struct field_errors *errors, const char *value)
 {
-    size_t length = strspn(value, "abcdefghijklmnopqrstuvwxyz0123456789._-");
+    size_t length = 0;
 
+    while (is_of_an_entitlement(value[length]))
+        length++;
     if (length == 0 || length > ENTITLEMENT_LENGTH_MAX || value[length] != '\0')
         field_error_add(errors, "entitlement", "must be 1 to %d characters of [a-z0-9._-]",
                         ENTITLEMENT_LENGTH_MAX);

@@ -8,7 +8,6 @@
 #include "rpc/internal.h"
 
 #define OBJECT_LENGTH_MAX 255
-#define NAME_CHARACTERS   "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789/_-"
 
 const ProtobufCFieldDescriptor *rpc_object_field(const ProtobufCMessageDescriptor *message)
 {
@@ -24,13 +23,28 @@ const ProtobufCFieldDescriptor *rpc_object_field(const ProtobufCMessageDescripto
     return NULL;
 }
 
+static bool is_of_a_name(char c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || c == '/' ||
+           c == '_' || c == '-';
+}
+
+/* Not by strspn: this is done for every call. */
+static bool is_name(const char *text)
+{
+    size_t length = 0;
+
+    while (length <= OBJECT_LENGTH_MAX && is_of_a_name(text[length]))
+        length++;
+    return length > 0 && length <= OBJECT_LENGTH_MAX && text[length] == '\0';
+}
+
 void rpc_object_tell(struct call *call, const ProtobufCFieldDescriptor *field,
                      const ProtobufCMessage *message)
 {
     if (field == NULL)
         return;
     const char *const *name = (const void *)((const char *)message + field->offset);
-    size_t length = *name == NULL ? 0 : strspn(*name, NAME_CHARACTERS);
-    if (length > 0 && length <= OBJECT_LENGTH_MAX && (*name)[length] == '\0')
+    if (*name != NULL && is_name(*name))
         call->object = *name;
 }
