@@ -143,6 +143,13 @@ class House:
             raise Failed(f"SQL: {result.stderr.strip()[-500:]}")
         return result.stdout.strip()
 
+    def settle(self, patience=60):
+        """Waits until PostgreSQL has cleaned up after what was written: its workers need the processors too."""
+        until = time.monotonic() + patience
+        while time.monotonic() < until and self.query(
+                "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'autovacuum worker'", "postgres").strip() != "0":
+            time.sleep(0.2)
+
     def keep(self, server):
         self.servers.append(server)
         return server

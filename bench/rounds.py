@@ -5,14 +5,16 @@ import statistics
 from house import Broken, Failed, progress
 
 
-def interleave(series, count):
-    """`series`: name to a function that measures once and answers a dict with `per_second`.
+def interleave(series, count, before=None):
+    """`series`: name to a function that measures once and answers a dict with `per_second`; `before` begins each round.
 
     Answers name to the list of what each round gave, and name to why it has none.
     """
     measured = {name: [] for name in series}
     failures = {}
     for number in range(1, count + 1):
+        if before is not None:
+            before()
         for name, measure in series.items():
             if name in failures:
                 continue

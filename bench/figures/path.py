@@ -22,7 +22,8 @@ SERIES = {
     "stale": (STALE, EMPTY_CALL),
     "empty": (EMPTY_CALL, ECHO),
 }
-ORDER = (CREATE, PGBENCH, GET, CHECK, EMPTY_CALL, STALE, ECHO, PGBENCH_CHECK)
+# What writes comes last, and what reads waits until that is cleaned up.
+ORDER = (GET, CHECK, EMPTY_CALL, STALE, ECHO, PGBENCH_CHECK, CREATE, PGBENCH)
 
 # The ids grow with time, as the server's do, so that new rows go to the right edge of their index.
 AN_ID = "(lpad(to_hex(:base::bigint + :k::bigint), 12, '0') || '{kind}8000' || lpad(:client_id::text, 12, '0'))"
@@ -133,7 +134,7 @@ def measure(context, names):
     wanted = {one for name in names for one in SERIES[name]}
     series = {name: series[name] for name in ORDER if name in wanted and name in series}
     chosen = at_their_best(series, context.options, failed)
-    measured, failures = interleave(series, context.options.rounds)
+    measured, failures = interleave(series, context.options.rounds, context.house().settle)
     failures.update(failed)
     return {name: {"rows": rows_of(name, measured, failures, chosen),
                    "series": {one: measured[one] for one in SERIES[name] if one in measured}} for name in names}
