@@ -155,14 +155,18 @@ const struct error *rpc_take_rate(struct rpc_call *rpc, int64_t cost)
 
     if ((rpc->call.caller.kind & (CALLER_APP | CALLER_APP_USER)) != 0)
         rpc_peer_address(rpc); /* by which copies of an app are told apart */
+    enum throttle_limit limit;
     int64_t wait_us = throttle_take(server->throttle, &rpc->call.caller, cost,
-                                    clock_monotonic_us(server->house->clock));
+                                    clock_monotonic_us(server->house->clock), &limit);
 
     if (wait_us == 0)
         return NULL;
     rpc_count_refusal(&server->counts, REFUSED_RATE);
     return error_retry(refuse(&rpc->call, STATUS_RESOURCE_EXHAUSTED, "RATE_LIMITED",
-                              "caller has used up its rate of calls"),
+                              limit == THROTTLE_SOURCE
+                                  ? "caller's address has used up its share of the app's rate of "
+                                    "calls"
+                                  : "caller has used up its rate of calls"),
                        wait_us / US_PER_MS + 1);
 }
 

@@ -183,9 +183,11 @@ void throttle_source(const char *peer, char source[THROTTLE_SOURCE_SIZE])
     source[length] = '\0';
 }
 
-/* From the first bucket and the second, or from neither. */
+/* From the first bucket and the second, or from neither; `*short_of` is the one that lacked them.
+ */
 static int64_t take(struct throttle *throttle, const uint64_t *keys,
-                    const struct bucket_rate *rates, size_t count, int64_t cost, int64_t now_us)
+                    const struct bucket_rate *rates, size_t count, int64_t cost, int64_t now_us,
+                    size_t *short_of)
 {
     struct bucket *taken = NULL;
     int64_t wait_us = 0;
@@ -198,6 +200,7 @@ static int64_t take(struct throttle *throttle, const uint64_t *keys,
             continue;
         }
         wait_us = bucket_wait_us(bucket, rates[i], cost, now_us);
+        *short_of = i;
         if (taken != NULL)
             bucket_give(taken, rates[0], cost);
     }
@@ -206,20 +209,25 @@ static int64_t take(struct throttle *throttle, const uint64_t *keys,
 }
 
 int64_t throttle_take(struct throttle *throttle, const struct caller *caller, int64_t cost,
-                      int64_t now_us)
+                      int64_t now_us, enum throttle_limit *limit)
 {
     const uint64_t key = sip_hash(throttle->seed, caller->spiffe_id, strlen(caller->spiffe_id)) | 1;
     const struct bucket_rate of_all = rate_of(throttle, caller);
     char source[THROTTLE_SOURCE_SIZE];
+    size_t short_of = 0;
 
+    *limit = THROTTLE_IDENTITY;
     if (of_all.token_ns == 0)
         return 0;
     if ((caller->kind & (CALLER_APP | CALLER_APP_USER)) == 0)
-        return take(throttle, &key, &of_all, 1, cost, now_us);
+        return take(throttle, &key, &of_all, 1, cost, now_us, &short_of);
     throttle_source(caller->peer, source);
     /* Below the identity: its hash goes into the seed. */
     const uint64_t seed[2] = {throttle->seed[0], throttle->seed[1] ^ key};
     const uint64_t keys[2] = {sip_hash(seed, source, strlen(source)) | 1, key};
     const struct bucket_rate rates[2] = {throttle->app_source, of_all};
-    return take(throttle, keys, rates, 2, cost, now_us);
+    int64_t wait_us = take(throttle, keys, rates, 2, cost, now_us, &short_of);
+    if (wait_us > 0 && short_of == 0)
+        *limit = THROTTLE_SOURCE;
+    return wait_us;
 }

@@ -22,15 +22,18 @@
 
 struct throttle;
 
+/* What is used up: what the identity has, or of an app's what one address has. */
+enum throttle_limit { THROTTLE_IDENTITY, THROTTLE_SOURCE };
+
 struct throttle *throttle_open(const struct settings *settings, const struct random *random);
 void throttle_close(struct throttle *throttle);
 
 /*
- * Takes `cost` tokens of the caller.  0: they were there.  Otherwise none were taken, and it is the
- * time in microseconds after which they will be.  Any thread.
+ * Takes `cost` tokens of the caller.  0: they were there.  Otherwise none were taken, it is the
+ * time in microseconds after which they will be, and `*limit` says what is used up.  Any thread.
  */
 int64_t throttle_take(struct throttle *throttle, const struct caller *caller, int64_t cost,
-                      int64_t now_us) MUST_CHECK;
+                      int64_t now_us, enum throttle_limit *limit) MUST_CHECK;
 
 /*
  * The part of a peer ("ipv4:192.0.2.1:4711", "ipv6:%5B2001:db8::1%5D:4711") that stays the same

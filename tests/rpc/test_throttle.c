@@ -86,6 +86,22 @@ static void refuses_whose_rate_is_used_up_and_says_when_to_come_again(void **sta
     dues_answer_free(answer);
 }
 
+static void says_whether_the_identity_or_an_address_of_it_is_limited(void **state)
+{
+    struct fixture *f = *state;
+    int answered;
+
+    struct dues_answer *service = use_up(f->service, "GetPayment", 1000, &answered);
+    struct dues_answer *app = use_up(f->app, "ListPayments", 1000, &answered);
+
+    assert_string_equal(service->message, "caller has used up its rate of calls");
+    assert_string_equal(app->reason, "RATE_LIMITED");
+    assert_string_equal(app->message,
+                        "caller's address has used up its share of the app's rate of calls");
+    dues_answer_free(service);
+    dues_answer_free(app);
+}
+
 static void leaves_others_alone(void **state)
 {
     struct fixture *f = *state;
@@ -218,6 +234,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         THROTTLE_TEST(refuses_whose_rate_is_used_up_and_says_when_to_come_again),
+        THROTTLE_TEST(says_whether_the_identity_or_an_address_of_it_is_limited),
         THROTTLE_TEST(leaves_others_alone),
         THROTTLE_TEST(lets_in_again_who_waits),
         THROTTLE_TEST(counts_calls_that_it_would_refuse_anyway),

@@ -35,12 +35,20 @@ static struct caller caller(enum caller_kind kind, const char *id, const char *p
     return (struct caller){.kind = kind, .spiffe_id = id, .peer = peer};
 }
 
+static int64_t ask(struct throttle *throttle, const struct caller *who, int64_t cost,
+                   int64_t now_us)
+{
+    enum throttle_limit limit;
+
+    return throttle_take(throttle, who, cost, now_us, &limit);
+}
+
 /* How many calls of this cost are let through at one instant. */
 static int burst(struct throttle *throttle, struct caller who, int64_t cost, int64_t now_us)
 {
     int count = 0;
 
-    while (count < 1000 && throttle_take(throttle, &who, cost, now_us) == 0)
+    while (count < 1000 && ask(throttle, &who, cost, now_us) == 0)
         count++;
     return count;
 }
@@ -63,8 +71,8 @@ static void tells_how_long_to_wait(void **state)
 
     burst(*state, device, 1, START_US);
 
-    assert_int_equal(throttle_take(*state, &device, 1, START_US), US_PER_SECOND / 10);
-    assert_int_equal(throttle_take(*state, &device, 1, START_US + US_PER_SECOND / 10), 0);
+    assert_int_equal(ask(*state, &device, 1, START_US), US_PER_SECOND / 10);
+    assert_int_equal(ask(*state, &device, 1, START_US + US_PER_SECOND / 10), 0);
 }
 
 static void takes_more_for_what_costs_more(void **state)
@@ -123,6 +131,26 @@ static void limits_all_copies_of_an_app_together(void **state)
     assert_int_equal(burst(*state, late, 1, START_US + US_PER_SECOND), 20);
 }
 
+static enum throttle_limit limit_of(struct throttle *throttle, struct caller who)
+{
+    enum throttle_limit limit;
+
+    burst(throttle, who, 1, START_US);
+    assert_true(throttle_take(throttle, &who, 1, START_US, &limit) > 0);
+    return limit;
+}
+
+static void tells_the_share_of_an_address_from_what_the_app_has(void **state)
+{
+    assert_int_equal(limit_of(*state, caller(CALLER_DEVICE, "device/a", NULL)), THROTTLE_IDENTITY);
+    for (int i = 0; i < 9; i++) {
+        char peer[40];
+        snprintf(peer, sizeof peer, "ipv4:192.0.2.%d:1000", i);
+        assert_int_equal(limit_of(*state, caller(CALLER_APP, "app/a", peer)),
+                         i < 8 ? THROTTLE_SOURCE : THROTTLE_IDENTITY);
+    }
+}
+
 static void gives_no_fresh_burst_to_who_was_crowded_out(void **state)
 {
     struct caller limited = caller(CALLER_DEVICE, "device/limited", NULL);
@@ -133,7 +161,7 @@ static void gives_no_fresh_burst_to_who_was_crowded_out(void **state)
         char id[40];
         snprintf(id, sizeof id, "device/%d", i);
         struct caller stranger = caller(CALLER_DEVICE, id, NULL);
-        if (throttle_take(*state, &stranger, 1, now_us) != 0)
+        if (ask(*state, &stranger, 1, now_us) != 0)
             continue; /* shares a bucket with others, and that is used up */
     }
 
@@ -151,7 +179,7 @@ static void makes_room_when_buckets_are_full_again(void **state)
             char id[40];
             snprintf(id, sizeof id, "device/%d-%d", round, i);
             struct caller device = caller(CALLER_DEVICE, id, NULL);
-            let_through += throttle_take(*state, &device, 1, now_us) == 0;
+            let_through += ask(*state, &device, 1, now_us) == 0;
         }
     }
 
@@ -194,6 +222,7 @@ int main(void)
         THROTTLE_TEST(knows_a_device_with_and_without_its_user_as_one),
         THROTTLE_TEST(leaves_an_app_most_of_its_rate_when_one_copy_floods),
         THROTTLE_TEST(limits_all_copies_of_an_app_together),
+        THROTTLE_TEST(tells_the_share_of_an_address_from_what_the_app_has),
         THROTTLE_TEST(gives_no_fresh_burst_to_who_was_crowded_out),
         THROTTLE_TEST(makes_room_when_buckets_are_full_again),
         cmocka_unit_test(takes_an_address_for_a_source_and_half_of_an_ipv6_one),
