@@ -43,7 +43,7 @@ THIRD_PARTY = {
 
 SYSTEM = re.compile(
     r"(assert|ctype|dirent|endian|errno|fcntl|ftw|getopt|grp|inttypes|libgen|limits|locale|malloc|netdb|poll"
-    r"|pthread|pwd|sched|semaphore|signal|spawn|stdarg|stdatomic|stdbool|stddef|stdint|stdio|stdlib"
+    r"|pthread|pwd|sched|semaphore|signal|spawn|stdalign|stdarg|stdatomic|stdbool|stddef|stdint|stdio|stdlib"
     r"|stdnoreturn|string|strings|syslog|termios|time|ucontext|unistd|(arpa|linux|net|netinet|sys)/\w+)\.h"
 )
 
