@@ -13,6 +13,10 @@
  * - rows that begin with 0: no payment card does (ISO/IEC 7812).
  */
 
+#include <limits.h>
+#include <stdint.h>
+
+#include "base/attributes.h"
 #include "base/text.h"
 
 #define DIGITS_MIN  13
@@ -23,19 +27,30 @@
 #define DOTTED_MIN 4
 #define DOTTED_MAX 6
 
+/* Every string of every request is looked through, hence a table. */
+enum { DIGIT = 1, HEX_DIGIT = 2, LETTER = 4 };
+
+static const uint8_t kinds[UCHAR_MAX + 1] = {
+    ['0' ... '9'] = DIGIT | HEX_DIGIT,
+    ['a' ... 'f'] = HEX_DIGIT | LETTER,
+    ['A' ... 'F'] = HEX_DIGIT | LETTER,
+    ['g' ... 'z'] = LETTER,
+    ['G' ... 'Z'] = LETTER,
+};
+
+static bool is(char c, int kind)
+{
+    return (kinds[(unsigned char)c] & kind) != 0;
+}
+
 static bool is_digit(char c)
 {
-    return c >= '0' && c <= '9';
+    return is(c, DIGIT);
 }
 
 static bool is_letter(char c)
 {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
-}
-
-static bool is_hex(char c)
-{
-    return is_digit(c) || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
+    return is(c, LETTER);
 }
 
 static bool is_separator(char c)
@@ -43,15 +58,26 @@ static bool is_separator(char c)
     return c == ' ' || c == '-';
 }
 
+static bool begins_with_hex(const char *text, size_t count)
+{
+    size_t i = 0;
+
+    while (i < count && is(text[i], HEX_DIGIT))
+        i++;
+    return i == count;
+}
+
 /* `text` begins with 8-4-4-4-12 hexadecimal digits and nothing that would prolong them. */
 static bool begins_with_uuid(const char *text)
 {
-    for (size_t i = 0; i < UUID_LENGTH; i++) {
-        bool dash = i == 8 || i == 13 || i == 18 || i == 23;
-        if (dash ? text[i] != '-' : !is_hex(text[i]))
+    static const size_t groups[] = {8, 4, 4, 4};
+
+    for (size_t i = 0; i < ARRAY_LENGTH(groups); i++) {
+        if (!begins_with_hex(text, groups[i]) || text[groups[i]] != '-')
             return false;
+        text += groups[i] + 1;
     }
-    return !is_digit(text[UUID_LENGTH]) && !is_letter(text[UUID_LENGTH]);
+    return begins_with_hex(text, 12) && !is(text[12], DIGIT | LETTER);
 }
 
 static bool passes_luhn(const char *digits, size_t count)
@@ -133,7 +159,7 @@ bool text_has_card_number(const char *text)
         }
         if (!in_word && is_digit(*text) && row_is_card_number(text))
             return true;
-        in_word = is_digit(*text) || is_letter(*text);
+        in_word = is(*text, DIGIT | LETTER);
         text++;
     }
     return false;

@@ -5,6 +5,8 @@
 
 #include "base/id.h"
 
+#include <limits.h>
+
 #include "base/bug.h"
 #include "base/random.h"
 #include "base/text.h"
@@ -40,34 +42,28 @@ bool uuid_is_nil(struct uuid id)
 /* Where the two digits of each byte stand; the dashes are at 8, 13, 18 and 23. */
 static const uint8_t digits_at[16] = {0, 2, 4, 6, 9, 11, 14, 16, 19, 21, 24, 26, 28, 30, 32, 34};
 
-/* 0 to 15, or more for what is no lower-case digit. */
-static unsigned hex_value(char c)
-{
-    unsigned digit = (unsigned char)c - '0';
-    unsigned letter = (unsigned char)c - 'a';
-
-    if (digit < 10)
-        return digit;
-    return letter < 6 ? letter + 10 : 0x100;
-}
+/* One more than the value of a lower-case digit; 0 is none. */
+static const uint8_t hex_values[UCHAR_MAX + 1] = {
+    ['0'] = 1, ['1'] = 2,  ['2'] = 3,  ['3'] = 4,  ['4'] = 5,  ['5'] = 6,  ['6'] = 7,  ['7'] = 8,
+    ['8'] = 9, ['9'] = 10, ['a'] = 11, ['b'] = 12, ['c'] = 13, ['d'] = 14, ['e'] = 15, ['f'] = 16,
+};
 
 /* The first 36 characters; what follows them is the caller's business. */
 static bool parse_prefix(const char *text, struct uuid *id)
 {
     struct uuid parsed;
-    unsigned values = 0;
 
     if (strnlen(text, UUID_TEXT_LENGTH) < UUID_TEXT_LENGTH || text[8] != '-' || text[13] != '-' ||
         text[18] != '-' || text[23] != '-')
         return false;
     for (size_t i = 0; i < sizeof parsed.bytes; i++) {
         const char *digits = text + digits_at[i];
-        unsigned value = hex_value(digits[0]) << 4 | hex_value(digits[1]);
-        values |= value;
-        parsed.bytes[i] = (uint8_t)value;
+        unsigned high = hex_values[(unsigned char)digits[0]];
+        unsigned low = hex_values[(unsigned char)digits[1]];
+        if (high == 0 || low == 0)
+            return false;
+        parsed.bytes[i] = (uint8_t)((high - 1) << 4 | (low - 1));
     }
-    if (values > 0xff)
-        return false;
     *id = parsed;
     return true;
 }

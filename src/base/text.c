@@ -7,6 +7,30 @@
 
 #include "base/utf8.h"
 
+/* Of eight bytes at once; the top bit of a byte that is not plain is set in the answer. */
+static uint64_t not_plain(uint64_t bytes)
+{
+    const uint64_t each = 0x0101010101010101U;
+    uint64_t below_blank = bytes - 0x20 * each; /* borrows only from what is wrong itself */
+    uint64_t delete = (bytes ^ 0x7f * each) - each;
+
+    return (bytes | below_blank | delete) & 0x80 * each;
+}
+
+bool text_is_plain(const char *text, size_t size)
+{
+    uint64_t bytes;
+
+    for (; size >= sizeof bytes; size -= sizeof bytes, text += sizeof bytes) {
+        memcpy(&bytes, text, sizeof bytes);
+        if (not_plain(bytes) != 0)
+            return false;
+    }
+    memset(&bytes, ' ', sizeof bytes);
+    memcpy(&bytes, text, size);
+    return not_plain(bytes) == 0;
+}
+
 bool text_is_utf8(const char *text, size_t size)
 {
     size_t position = 0;

@@ -9,6 +9,9 @@
 
 #include "base/arena.h"
 
+/* Printable ASCII only: what is plain is UTF-8 and has no control character. */
+bool text_is_plain(const char *text, size_t size);
+
 /* Well-formed UTF-8 without overlong forms, surrogates or anything above U+10FFFF. */
 bool text_is_utf8(const char *text, size_t size);
 

@@ -4,6 +4,8 @@
  * into a field of that name.
  */
 
+#include <limits.h>
+
 #include "base/text.h"
 #include "rpc/internal.h"
 
@@ -23,18 +25,17 @@ const ProtobufCFieldDescriptor *rpc_object_field(const ProtobufCMessageDescripto
     return NULL;
 }
 
-static bool is_of_a_name(char c)
-{
-    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || c == '/' ||
-           c == '_' || c == '-';
-}
+static const bool name_characters[UCHAR_MAX + 1] = {
+    ['a' ... 'z'] = true, ['A' ... 'Z'] = true, ['0' ... '9'] = true,
+    ['/'] = true,         ['_'] = true,         ['-'] = true,
+};
 
 /* Not by strspn: this is done for every call. */
 static bool is_name(const char *text)
 {
     size_t length = 0;
 
-    while (length <= OBJECT_LENGTH_MAX && is_of_a_name(text[length]))
+    while (length <= OBJECT_LENGTH_MAX && name_characters[(unsigned char)text[length]])
         length++;
     return length > 0 && length <= OBJECT_LENGTH_MAX && text[length] == '\0';
 }

@@ -111,11 +111,12 @@ static void check_string(struct walk *walk, const struct place *place, const uin
         wrong(walk, place, "must be at most 8192 bytes");
         return;
     }
-    if (memchr(data, '\0', size) != NULL) {
+    bool is_plain = text_is_plain((const char *)data, size); /* as nearly every one */
+    if (!is_plain && memchr(data, '\0', size) != NULL) {
         wrong(walk, place, "must not contain a NUL character");
         return;
     }
-    if (!text_is_utf8((const char *)data, size)) {
+    if (!is_plain && !text_is_utf8((const char *)data, size)) {
         wrong(walk, place, "must be valid UTF-8");
         return;
     }
@@ -126,7 +127,7 @@ static void check_string(struct walk *walk, const struct place *place, const uin
 
     if (ends_with(place->field->name, "_pem"))
         blank_line_ends(walk->scratch);
-    if (text_has_control(walk->scratch))
+    if (!is_plain && text_has_control(walk->scratch))
         wrong(walk, place, "must not contain control characters");
     if (text_has_card_number(walk->scratch))
         add_violation(walk, &walk->card, place, "CARD_NUMBER_REFUSED",

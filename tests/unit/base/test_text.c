@@ -152,6 +152,23 @@ static void finds_control_characters(void **state)
     assert_false(text_has_control("\xc3\x80"));
 }
 
+/* Every byte at every place of every short length, beside the plain definition. */
+static void plain_is_printable_ascii_wherever_a_byte_stands(void **state)
+{
+    (void)state;
+    for (size_t size = 1; size <= 20; size++) {
+        for (size_t at = 0; at < size; at++) {
+            for (int byte = 0; byte < 256; byte++) {
+                char text[20];
+                memset(text, byte % 2 == 0 ? '~' : ' ', sizeof text);
+                text[at] = (char)byte;
+                assert_int_equal(text_is_plain(text, size), byte >= 0x20 && byte <= 0x7e);
+            }
+        }
+    }
+    assert_true(text_is_plain("", 0));
+}
+
 static void compares_text(void **state)
 {
     (void)state;
@@ -290,6 +307,7 @@ int main(void)
         cmocka_unit_test(decodes_every_code_point),
         cmocka_unit_test(counts_code_points),
         cmocka_unit_test(finds_control_characters),
+        cmocka_unit_test(plain_is_printable_ascii_wherever_a_byte_stands),
         cmocka_unit_test(compares_text),
         cmocka_unit_test(hex_goes_there_and_back),
         cmocka_unit_test(hex_of_another_length_or_alphabet_is_refused),
