@@ -6,8 +6,8 @@
  *     ▲                   ▲                 │
  *     └─────resumed───────┴──────done───────┘
  *
- * Workers have the lowest priority: who guesses passwords may have what payments leave.  A lock
- * that such a thread held could be held for long, so they take none: the dispatcher gives them
+ * Workers have the lowest priority there is: who guesses passwords may have what payments leave.  A
+ * lock that such a thread held could be held for long, so they take none: the dispatcher gives them
  * their work and takes it back, with semaphores and atomics.
  *
  * A piece of work lives on the stack of its fiber, which is parked for as long as the pool knows
@@ -22,14 +22,12 @@
 #include <sched.h>
 #include <semaphore.h>
 #include <stdatomic.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include "base/fiber.h"
 #include "crypto/must.h"
 
-#define THREADS_MAX     16
-#define LOWEST_PRIORITY 19
+#define THREADS_MAX 16
 
 struct work {
     struct offload *offload;
@@ -71,16 +69,16 @@ static void wait_for(sem_t *semaphore)
 }
 
 /*
- * Of this thread only, which is how Linux reads "process" here; that it fails is no harm.  Not
- * SCHED_IDLE: a thread that never gets the processor holds up who waits for a lock of the kernel's
- * that it has, such as that of the address space.
+ * Of this thread only; that it fails is no harm.  SCHED_IDLE gives way at once: a thread of the
+ * lowest priority holds its processor for up to a slice of 3 ms, each time that PostgreSQL wants
+ * it.  A worker must not hold what others need, though, because it may not run for long: so it asks
+ * the kernel for no memory either (crypto/password.c).
  */
 static void step_back(void)
 {
     const struct sched_param none = {0};
 
-    sched_setscheduler(0, SCHED_BATCH, &none);
-    setpriority(PRIO_PROCESS, (id_t)gettid(), LOWEST_PRIORITY);
+    sched_setscheduler(0, SCHED_IDLE, &none);
 }
 
 static void *run_worker(void *arg)
