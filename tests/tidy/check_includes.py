@@ -28,6 +28,8 @@ BELOW["rpc"] = set(BELOW)
 BELOW["house"] = set(BELOW)
 # The command line is a program of its own, on the client library.
 BELOW["cli"] = {"base", "crypto", "pg", "http"}
+# So is the simulator, which knows nothing of the house: what it says must be what a foreign gateway would say.
+BELOW["simulator"] = {"base", "crypto", "http"}
 
 THIRD_PARTY = {
     r"grpc/": {"rpc"},
@@ -35,9 +37,9 @@ THIRD_PARTY = {
     r"libpq-fe\.h|libpq/|postgres_ext\.h": {"pg"},
     r"openssl/ssl\.h|openssl/err\.h": {"crypto", "edge"},
     r"openssl/|argon2\.h|sodium\.h": {"crypto"},
-    r"jansson\.h": {"gateway", "crypto", "auth", "rpc", "cli"},
+    r"jansson\.h": {"gateway", "crypto", "auth", "rpc", "cli", "simulator"},
     r"dlfcn\.h": {"edge", "rpc"},
-    r"curl/|microhttpd\.h": {"http"},
+    r"curl/|microhttpd\.h|gnutls/": {"http"},
     r"sanitizer/|valgrind/": {"base"},
 }
 

@@ -1,0 +1,348 @@
+/*
+ * The service over libmicrohttpd: a thread for each connection, and one of ours that cuts those
+ * that are too slow.  The library itself knows only how long a connection was idle: a byte now and
+ * then would keep it for ever.
+ */
+
+#include "http/service.h"
+
+#include <poll.h>
+#include <pthread.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/bug.h"
+#include "base/text.h"
+#include "base/time.h"
+#include "http/service_internal.h"
+#include "http/socket.h"
+
+/* How late an overdue connection may be noticed. */
+#define LOOK_MS 100
+
+/* Beyond the body: the request's line, and what the handler makes. */
+#define ARENA_SIZE        ((size_t)32 * 1024 * 1024)
+#define FIRST_BODY_SIZE   4096
+#define TLS_PRIORITIES    "NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2"
+#define THREAD_STACK_SIZE ((size_t)1024 * 1024)
+
+struct http_service {
+    struct http_service_options options;
+    struct http_socket socket;
+    struct MHD_Daemon *daemon;
+    int stop_event; /* readable once the service ends */
+    pthread_t watcher;
+    bool watches;
+    pthread_mutex_t lock; /* of the slots */
+    struct service_slot *slots;
+};
+
+static int64_t now_us(void)
+{
+    return clock_monotonic_us(clock_system());
+}
+
+static void slot_allow(struct service_slot *slot, int64_t limit_ms)
+{
+    if (slot == NULL)
+        return;
+    pthread_mutex_lock(&slot->service->lock);
+    slot->until_us = limit_ms == INT64_MAX ? INT64_MAX : now_us() + limit_ms * US_PER_MS;
+    pthread_mutex_unlock(&slot->service->lock);
+}
+
+int service_descriptor(struct MHD_Connection *connection)
+{
+    return MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
+}
+
+/* The library says when a connection begins and, before it closes the socket, ends. */
+static void note_connection(void *arg, struct MHD_Connection *connection, void **socket_context,
+                            enum MHD_ConnectionNotificationCode what)
+{
+    struct http_service *service = arg;
+    struct service_slot *slot = *socket_context;
+
+    pthread_mutex_lock(&service->lock);
+    if (what == MHD_CONNECTION_NOTIFY_CLOSED) {
+        if (slot != NULL)
+            slot->descriptor = -1;
+        pthread_mutex_unlock(&service->lock);
+        return;
+    }
+    for (int32_t i = 0; i < service->options.connections_max && slot == NULL; i++) {
+        if (service->slots[i].descriptor < 0)
+            slot = &service->slots[i];
+    }
+    if (slot != NULL) {
+        slot->descriptor = service_descriptor(connection);
+        slot->until_us = now_us() + service->options.time_limit_ms * US_PER_MS;
+    }
+    *socket_context = slot;
+    pthread_mutex_unlock(&service->lock);
+}
+
+static void *watch(void *arg)
+{
+    struct http_service *service = arg;
+    struct pollfd stop = {.fd = service->stop_event, .events = POLLIN};
+
+    while (poll(&stop, 1, LOOK_MS) <= 0) {
+        int64_t now = now_us();
+        pthread_mutex_lock(&service->lock);
+        for (int32_t i = 0; i < service->options.connections_max; i++) {
+            struct service_slot *slot = &service->slots[i];
+            if (slot->descriptor < 0 || now < slot->until_us)
+                continue;
+            /* The connection's thread finds it at its end, and closes it. */
+            shutdown(slot->descriptor, SHUT_RDWR);
+            slot->until_us = INT64_MAX;
+        }
+        pthread_mutex_unlock(&service->lock);
+    }
+    return NULL;
+}
+
+/* The first that is known of a request. */
+static void *begin_request(void *arg, const char *target, struct MHD_Connection *connection)
+{
+    struct http_service *service = arg;
+    struct arena *arena = arena_new(ARENA_SIZE + 2 * service->options.body_size_max);
+    struct service_exchange *exchange = arena_alloc(arena, sizeof *exchange);
+
+    *exchange = (struct service_exchange){
+        .arena = arena,
+        .target = arena_strdup(arena, target),
+        .body = arena_alloc(arena, 1),
+        .connection = connection,
+        .service = service,
+        .slot =
+            MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT)->socket_context,
+    };
+    slot_allow(exchange->slot, service->options.time_limit_ms);
+    return exchange;
+}
+
+static void end_request(void *arg, struct MHD_Connection *connection, void **request_context,
+                        enum MHD_RequestTerminationCode code)
+{
+    const struct http_service *service = arg;
+    struct service_exchange *exchange = *request_context;
+
+    (void)connection;
+    (void)code;
+    if (exchange == NULL)
+        return;
+    *request_context = NULL;
+    slot_allow(exchange->slot, service->options.idle_limit_ms);
+    arena_free(exchange->arena);
+}
+
+/* False: more than may be. */
+static bool take_body(struct service_exchange *exchange, const char *data, size_t size)
+{
+    size_t needed = exchange->body_size + size;
+
+    if (needed > exchange->service->options.body_size_max)
+        return false;
+    if (needed > exchange->body_capacity) {
+        size_t capacity = needed > FIRST_BODY_SIZE ? 2 * needed : FIRST_BODY_SIZE;
+        if (capacity > exchange->service->options.body_size_max)
+            capacity = exchange->service->options.body_size_max;
+        char *larger = arena_alloc(exchange->arena, capacity + 1);
+        memcpy(larger, exchange->body, exchange->body_size);
+        exchange->body = larger;
+        exchange->body_capacity = capacity;
+    }
+    memcpy(exchange->body + exchange->body_size, data, size);
+    exchange->body_size = needed;
+    return true;
+}
+
+static enum MHD_Result refuse_request(struct service_exchange *exchange, int32_t status,
+                                      const char *line)
+{
+    const struct http_service_reply reply = {
+        .status = status, .content_type = "text/plain", .body = line, .size = strlen(line)};
+
+    return service_reply_send(exchange, &reply);
+}
+
+/* Refused before it is read; what has no length is counted while it comes. */
+static bool is_announced_too_large(const struct service_exchange *exchange)
+{
+    const char *length =
+        MHD_lookup_connection_value(exchange->connection, MHD_HEADER_KIND, "Content-Length");
+    char *end;
+
+    if (length == NULL)
+        return false;
+    unsigned long long size = strtoull(length, &end, 10);
+    return *end != '\0' || size > exchange->service->options.body_size_max;
+}
+
+static enum MHD_Result handle(struct service_exchange *exchange, const char *path,
+                              const char *method)
+{
+    const struct http_service_options *options = &exchange->service->options;
+    struct http_service_reply reply = {.status = MHD_HTTP_NOT_FOUND};
+    const char *query = strchr(exchange->target, '?');
+    const struct http_service_request request = {
+        .method = method,
+        .path = path,
+        .query = query == NULL ? "" : query + 1,
+        .body = exchange->body,
+        .body_size = exchange->body_size,
+        .arena = exchange->arena,
+        .connection = exchange,
+    };
+
+    slot_allow(exchange->slot, INT64_MAX);
+    options->handle(options->owner, &request, &reply);
+    slot_allow(exchange->slot, options->time_limit_ms);
+    return service_reply_send(exchange, &reply);
+}
+
+/* Called once the head is there, then for each piece of the body, then once more. */
+static enum MHD_Result answer(void *arg, struct MHD_Connection *connection, const char *path,
+                              const char *method, const char *version, const char *data,
+                              size_t *data_size, void **request_context)
+{
+    struct service_exchange *exchange = *request_context;
+
+    (void)arg;
+    (void)connection;
+    (void)version;
+    if (exchange == NULL)
+        return MHD_NO;
+    if (!exchange->has_begun) {
+        exchange->has_begun = true;
+        if (is_announced_too_large(exchange))
+            return refuse_request(exchange, MHD_HTTP_CONTENT_TOO_LARGE, "the body is too large\n");
+        return MHD_YES;
+    }
+    if (*data_size > 0) {
+        if (!take_body(exchange, data, *data_size))
+            return MHD_NO;
+        *data_size = 0;
+        return MHD_YES;
+    }
+    return handle(exchange, path, method);
+}
+
+static struct MHD_Daemon *start_daemon(struct http_service *service)
+{
+    const struct http_service_options *options = &service->options;
+    unsigned int flags = MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_THREAD_PER_CONNECTION |
+                         MHD_USE_POLL | MHD_USE_ITC;
+    struct MHD_OptionItem tls[] = {
+        {MHD_OPTION_HTTPS_MEM_CERT, 0, (void *)(uintptr_t)options->certificate_pem},
+        {MHD_OPTION_HTTPS_MEM_KEY, 0, (void *)(uintptr_t)options->key_pem},
+        {MHD_OPTION_HTTPS_PRIORITIES, 0, (void *)(uintptr_t)TLS_PRIORITIES},
+        {MHD_OPTION_END, 0, NULL},
+    };
+
+    if (options->certificate_pem == NULL)
+        tls[0].option = MHD_OPTION_END;
+    else
+        flags |= MHD_USE_TLS;
+    return MHD_start_daemon(
+        flags, 0, NULL, NULL, answer, service, MHD_OPTION_LISTEN_SOCKET, service->socket.descriptor,
+        MHD_OPTION_CONNECTION_LIMIT, (unsigned int)options->connections_max,
+        MHD_OPTION_CONNECTION_MEMORY_LIMIT, options->head_size_max, MHD_OPTION_NOTIFY_CONNECTION,
+        note_connection, service, MHD_OPTION_NOTIFY_COMPLETED, end_request, service,
+        MHD_OPTION_URI_LOG_CALLBACK, begin_request, service, MHD_OPTION_THREAD_STACK_SIZE,
+        THREAD_STACK_SIZE, MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_ARRAY, tls, MHD_OPTION_END);
+}
+
+struct http_service *http_service_open(const struct http_service_options *options,
+                                       char problem[HTTP_PROBLEM_SIZE])
+{
+    struct http_service *service = calloc(1, sizeof *service);
+
+    if (options->connections_max < 1 || options->connections_max > HTTP_SERVICE_CONNECTIONS_MAX)
+        bug("a service of %d connections", (int)options->connections_max);
+    if (service == NULL)
+        bug("no memory for a service");
+    service->options = *options;
+    service->slots = calloc((size_t)options->connections_max, sizeof *service->slots);
+    service->stop_event = eventfd(0, EFD_CLOEXEC);
+    if (service->slots == NULL || service->stop_event < 0)
+        bug("no memory for the connections of a service");
+    pthread_mutex_init(&service->lock, NULL);
+    for (int32_t i = 0; i < options->connections_max; i++)
+        service->slots[i] = (struct service_slot){.service = service, .descriptor = -1};
+    if (http_socket_open(options->listen, &service->socket, problem))
+        return service;
+    http_service_close(service);
+    return NULL;
+}
+
+bool http_service_start(struct http_service *service, char problem[HTTP_PROBLEM_SIZE])
+{
+    service->watches = pthread_create(&service->watcher, NULL, watch, service) == 0;
+    service->daemon = start_daemon(service);
+    if (service->watches && service->daemon != NULL)
+        return true;
+    snprintf(problem, HTTP_PROBLEM_SIZE,
+             "could not serve: the certificate and its key are not PEM of one another, or no "
+             "thread can be had");
+    return false;
+}
+
+int http_service_port(const struct http_service *service)
+{
+    return service->socket.port;
+}
+
+void http_service_close(struct http_service *service)
+{
+    if (service == NULL)
+        return;
+    if (eventfd_write(service->stop_event, 1) != 0)
+        bug("an event cannot be written");
+    if (service->watches)
+        pthread_join(service->watcher, NULL);
+    if (service->daemon != NULL) {
+        MHD_stop_daemon(service->daemon);
+        service->socket.descriptor = -1; /* the library has closed it */
+    }
+    http_socket_close(&service->socket);
+    close(service->stop_event);
+    pthread_mutex_destroy(&service->lock);
+    free(service->slots);
+    free(service);
+}
+
+const char *http_service_header(const struct http_service_request *request, const char *name)
+{
+    const struct service_exchange *exchange = request->connection;
+
+    return MHD_lookup_connection_value(exchange->connection, MHD_HEADER_KIND, name);
+}
+
+bool http_service_wait(const struct http_service_request *request, int64_t wait_ms)
+{
+    const struct service_exchange *exchange = request->connection;
+    struct pollfd events[] = {
+        {.fd = exchange->service->stop_event, .events = POLLIN},
+        {.fd = service_descriptor(exchange->connection), .events = POLLRDHUP},
+    };
+    int64_t until_us = now_us() + wait_ms * US_PER_MS;
+
+    for (;;) {
+        int64_t left_ms = (until_us - now_us() + US_PER_MS - 1) / US_PER_MS;
+        if (left_ms <= 0)
+            return true;
+        if (poll(events, ARRAY_LENGTH(events), (int)left_ms) > 0)
+            return false;
+    }
+}
+
+void http_service_add_header(struct http_service_reply *reply, const char *name, const char *value)
+{
+    if (reply->header_count == HTTP_SERVICE_HEADERS_MAX)
+        bug("too many headers: %s", name);
+    reply->headers[reply->header_count++] = (struct http_header){name, value};
+}
