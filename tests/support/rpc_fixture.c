@@ -85,8 +85,9 @@ static void read_config(struct rpc_fixture *f)
                                   "scopes.service/service-billing = *\n"
                                   "scopes.operator/operator-demo = *\n"
                                   "%s%s",
-                                  f->directory, f->directory, f->directory, f->db->service,
-                                  f->directory, f->directory, quiet_settings(f), f->more_settings);
+                                  f->directory, f->directory, f->directory,
+                                  f->database != NULL ? f->database : f->db->service, f->directory,
+                                  f->directory, quiet_settings(f), f->more_settings);
 
     f->config = config_parse("test.conf", text, problem);
     if (f->config == NULL)
@@ -123,6 +124,15 @@ static void stop_server(struct rpc_fixture *f)
 void rpc_restart(struct rpc_fixture *f)
 {
     stop_server(f);
+    start_server(f);
+}
+
+void rpc_restart_on(struct rpc_fixture *f, const char *database)
+{
+    stop_server(f);
+    f->database = database;
+    config_free(f->config);
+    read_config(f);
     start_server(f);
 }
 

@@ -51,6 +51,7 @@ struct rpc_fixture {
     struct test_pair pairs[RPC_IDENTITIES];
     struct dues_client *clients[RPC_IDENTITIES];
     const char *more_settings;
+    const char *database; /* of the server, when it is another way than db->service */
 
     pthread_mutex_t mutex;
     struct dues_answer **answers;
@@ -79,6 +80,9 @@ void rpc_fixture_free(struct rpc_fixture *f);
 
 /* Stops the server, in order, and starts it anew on the same database and journal. */
 void rpc_restart(struct rpc_fixture *f);
+
+/* The same, and from then on the server reaches its database by this way; NULL: directly. */
+void rpc_restart_on(struct rpc_fixture *f, const char *database);
 
 /* Sent once, never again by itself. */
 const struct dues_answer *rpc_ask(struct rpc_fixture *f, struct rpc_as as,
