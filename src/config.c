@@ -388,7 +388,10 @@ struct config *config_load(const char *path, char problem[CONFIG_PROBLEM_SIZE])
         return NULL;
     }
     text[size] = '\0';
-    return config_parse(path, text, problem);
+    struct config *config = config_parse(path, text, problem);
+    if (config != NULL)
+        config->settings.credentials_directory = getenv("CREDENTIALS_DIRECTORY");
+    return config;
 }
 
 void config_free(struct config *config)

@@ -99,7 +99,7 @@ const char *config_find_bad_file(const struct settings *settings,
 
     if (key != NULL)
         return key;
-    struct secrets *secrets = secrets_open(settings->master_key_file, problem);
+    struct secrets *secrets = secrets_open_from(house_key_source(settings), problem);
     if (secrets == NULL)
         return "master_key_file";
     secrets_close(secrets);

@@ -1,19 +1,18 @@
 /*
  * The files that the configuration names: do they fit together, who else can read the secret ones,
- * is the master key the one of this database, and when does a certificate end.
+ * and when does a certificate end.
  */
 
 #include "doctor.h"
 
 #include <sys/stat.h>
 
-#include "auth/keys.h"
 #include "base/arena.h"
 #include "base/text.h"
 #include "base/time.h"
-#include "crypto/secrets.h"
+#include "crypto/key_ring.h"
 #include "crypto/x509.h"
-#include "pg/inspect.h"
+#include "house_open.h"
 #include "rpc/server.h"
 
 #define FILE_SIZE_MAX     (256 * 1024)
@@ -123,54 +122,9 @@ static void look_at_secret(struct doctor *doctor, const char *key, const char *p
 void doctor_secrets(struct doctor *doctor)
 {
     look_at_secret(doctor, "tls_key", doctor->settings->tls_key);
-    look_at_secret(doctor, "master_key_file", doctor->settings->master_key_file);
-}
-
-static void try_keys(struct doctor *doctor, const struct secrets *secrets)
-{
-    AUTO(arena_auto_free) struct arena *arena = arena_new(MEMORY_SIZE_MAX);
-    struct pg_sealed_key *keys;
-    size_t count;
-    char problem[256];
-
-    if (!pg_inspect_keys(doctor->settings->database, arena, &keys, &count, problem)) {
-        doctor_say(
-            doctor, FINDING_WARNING, "master_key",
-            "well-formed; whether it opens the signing keys of the database is not known: %s",
-            problem);
-        return;
-    }
-    for (size_t i = 0; i < count; i++) {
-        if (auth_keys_opens(secrets, keys[i].kind, keys[i].generation, keys[i].sealed,
-                            keys[i].size))
-            continue;
-        doctor_say(doctor, FINDING_FAILED, "master_key",
-                   "does not open the %s key (generation %lld) of the database: it was sealed with "
-                   "another, and no server starts with this one",
-                   keys[i].kind, (long long)keys[i].generation);
-        return;
-    }
-    if (count == 0)
-        doctor_say(doctor, FINDING_OK, "master_key",
-                   "well-formed; the first server that starts will seal the signing keys with it");
-    else
-        doctor_say(doctor, FINDING_OK, "master_key", "opens the %zu signing keys of the database",
-                   count);
-}
-
-static void release_secrets(struct secrets **secrets)
-{
-    secrets_close(*secrets);
-}
-
-void doctor_master_key(struct doctor *doctor)
-{
-    char problem[256];
-    AUTO(release_secrets)
-    struct secrets *secrets = secrets_open(doctor->settings->master_key_file, problem);
-
-    if (secrets == NULL)
-        doctor_say(doctor, FINDING_FAILED, "master_key", "%s", problem);
-    else
-        try_keys(doctor, secrets);
+    const struct key_source source = house_key_source(doctor->settings);
+    char paths[KEY_SOURCE_FILES_MAX][KEY_PATH_SIZE];
+    size_t count = key_source_files(source, paths);
+    for (size_t i = 0; i < count; i++)
+        look_at_secret(doctor, "master_key_file", paths[i]);
 }

@@ -31,6 +31,7 @@
 #include "pg/migrate.h"
 #include "rpc/server.h"
 #include "sandbox/sandbox.h"
+#include "vault/vault.h"
 
 #define SELF_TEST_ARENA_SIZE (64 * 1024)
 
@@ -94,7 +95,7 @@ static bool open_ground(struct opened_house *opened, char problem[HOUSE_PROBLEM_
         .log = house->log,
     };
 
-    opened->secrets = secrets_open(settings->master_key_file, problem);
+    opened->secrets = secrets_open_from(house_key_source(settings), problem);
     if (opened->secrets == NULL)
         return false;
     house->secrets = opened->secrets;
@@ -103,6 +104,18 @@ static bool open_ground(struct opened_house *opened, char problem[HOUSE_PROBLEM_
     /* Every call and every obligation has a fiber; streams and the engine need a few more. */
     house->fibers = fiber_pool_open((size_t)settings->calls_max + (size_t)settings->jobs_max + 64);
     house->pg = pg_open(&options);
+    return true;
+}
+
+static bool open_vault(struct opened_house *opened, char problem[HOUSE_PROBLEM_SIZE])
+{
+    struct house *house = &opened->house;
+
+    house->vault = vault_open(house, house_key_source(house->settings), problem);
+    if (house->vault == NULL)
+        return false;
+    vault_lend_root(house->vault, opened->secrets);
+    vault_start(house->vault);
     return true;
 }
 
@@ -217,9 +230,9 @@ struct opened_house *house_open(const struct settings *settings, const struct cl
         .random = random,
         .log = log,
     };
-    if (open_ground(opened, problem) && open_rooms(opened, problem) &&
-        open_telemetry(opened, problem) && open_server(opened, problem) &&
-        start_telemetry(opened, problem)) {
+    if (open_ground(opened, problem) && open_vault(opened, problem) &&
+        open_rooms(opened, problem) && open_telemetry(opened, problem) &&
+        open_server(opened, problem) && start_telemetry(opened, problem)) {
         jobs_start(opened->house.jobs);
         return opened;
     }
@@ -242,6 +255,21 @@ int house_port(const struct opened_house *opened)
 int house_metrics_port(const struct opened_house *opened)
 {
     return telemetry_port(opened->telemetry);
+}
+
+struct key_source house_key_source(const struct settings *settings)
+{
+    return (struct key_source){.text = settings->master_key_file,
+                               .credentials = settings->credentials_directory};
+}
+
+void house_reload_keys(struct opened_house *opened)
+{
+    char problem[256];
+
+    if (!vault_reload(opened->house.vault, problem))
+        log_write(opened->house.log, LOG_ERROR, "vault.refused",
+                  LOG_FIELDS(LOG_TEXT("problem", problem)));
 }
 
 void house_reload_certificates(struct opened_house *opened)
@@ -319,6 +347,7 @@ bool house_close(struct opened_house *opened)
         session_cache_close(house->sessions);
     if (house->offload != NULL)
         offload_close(house->offload);
+    vault_close(house->vault);
     if (house->pg != NULL)
         pg_close(house->pg);
     if (house->fibers != NULL)

@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "base/random.h"
 #include "base/settings.h"
+#include "crypto/secrets.h"
 
 #define HOUSE_PROBLEM_SIZE 512
 
@@ -39,6 +40,12 @@ int house_metrics_port(const struct opened_house *opened);
 
 /* New certificates from the configured files, without a failed call. */
 void house_reload_certificates(struct opened_house *opened);
+
+/* The key-encryption keys of master_key_file are read again. */
+void house_reload_keys(struct opened_house *opened);
+
+/* Where they are kept. */
+struct key_source house_key_source(const struct settings *settings);
 
 /*
  * Readiness off, no new calls and obligations, running ones finish (all within shutdown_grace_ms

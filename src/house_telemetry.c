@@ -14,6 +14,7 @@
 #include "payment/payment_measure.h"
 #include "pg/lanes.h"
 #include "rpc/server.h"
+#include "vault/vault.h"
 
 /* The youngest so many are shown; the count is of all. */
 #define CALLS_SHOWN_MAX 1000
@@ -32,6 +33,7 @@ static void measure(void *owner, struct measures *out)
     pg_measure(view->house->pg, out);
     jobs_measure(view->house->jobs, out);
     payment_measure(view->house->payment_counts, out);
+    vault_measure(view->house->vault, out);
     entitlement_cache_measure(view->house->entitlements, out);
 }
 

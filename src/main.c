@@ -4,7 +4,7 @@
  *
  *   SIGTERM, SIGINT   readiness off, running calls finish within shutdown_grace_ms, exit 0;
  *                     the same signal again ends the process at once
- *   SIGHUP            certificates are read again
+ *   SIGHUP            certificates and master keys are read again
  */
 
 #include <errno.h>
@@ -14,13 +14,16 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "base/id.h"
 #include "base/memory.h"
 #include "base/text.h"
 #include "base/time.h"
 #include "config.h"
 #include "doctor.h"
 #include "house_open.h"
+#include "keys_command.h"
 #include "pg/catalogue.h"
+#include "pg/erasure.h"
 #include "pg/migrate.h"
 #include "revoke.h"
 #include "rpc/server.h"
@@ -33,6 +36,13 @@ static const char usage[] =
     "             {--certificate PEM | --spki HEX} {--reason TEXT | --undo}\n"
     "       duesd doctor --config FILE [-o json]  look at all that a server needs; 1 when "
     "something fails\n"
+    "       duesd rotate-keys --config FILE       a new key-encryption key, and all that hangs on "
+    "the\n"
+    "                                             old one wrapped by it; servers go on meanwhile\n"
+    "       duesd count-keys --config FILE        what hangs on which key; 1 when any is old\n"
+    "             [--forget-old]                  and if none is, the old keys leave their file\n"
+    "       duesd erase-customer --config FILE    destroy the customer's data key and all texts\n"
+    "             --customer customers/ID         about the person; the ledger stays\n"
     "       duesd check-config --config FILE      say what is wrong with it, or print what holds\n"
     "       duesd --version | --help\n";
 
@@ -51,6 +61,8 @@ struct options {
     const char *config;
     bool sandbox_catalogue;
     struct revoke_options revoke;
+    struct keys_options keys;
+    const char *customer;
     bool json;
     bool help;
 };
@@ -102,6 +114,7 @@ static void wait_for_stop(struct opened_house *house, const sigset_t *signals, s
             continue;
         log_write(log, LOG_INFO, "certificates.reload", NULL, 0);
         house_reload_certificates(house);
+        house_reload_keys(house);
     } while (signal_number == SIGHUP || signal_number < 0);
     log_write(log, LOG_INFO, "stopping", LOG_FIELDS(LOG_NUMBER("signal", signal_number)));
     let_end_at_once(signal_number);
@@ -190,22 +203,54 @@ static int migrate(const struct settings *settings, const struct options *option
     return result;
 }
 
-/* What changes the database as its owner. */
-static int run_as_owner(const struct settings *settings, const struct options *options)
+static int erase_customer(const struct settings *settings, const char *name, FILE *problems)
+{
+    struct uuid customer;
+
+    if (name_parse("customers/{}", name, &customer, 1))
+        return pg_erase_customer(settings->database_owner, customer, clock_wall_us(clock_system()),
+                                 stdout, problems);
+    fprintf(problems, "\"%s\" is not customers/ and an id\n", name);
+    return PG_MIGRATE_FAILED;
+}
+
+static int run_command(const struct settings *settings, const struct options *options,
+                       FILE *problems)
+{
+    if (text_equal(options->command, "revoke"))
+        return revoke_key(settings, &options->revoke, stdout, problems);
+    if (text_equal(options->command, "erase-customer"))
+        return erase_customer(settings, options->customer, problems);
+    if (text_equal(options->command, "migrate"))
+        return migrate(settings, options, problems);
+    return keys_run(settings, &options->keys, stdout, problems);
+}
+
+static bool is_owners(const char *command)
+{
+    return text_equal(command, "migrate") || text_equal(command, "revoke") ||
+           text_equal(command, "erase-customer");
+}
+
+static bool is_of_keys(const char *command)
+{
+    return text_equal(command, "rotate-keys") || text_equal(command, "count-keys");
+}
+
+/* What changes the database and ends; most as its owner. */
+static int run_once(const struct settings *settings, const struct options *options)
 {
     char *text = NULL;
     size_t size = 0;
 
-    if (settings->database_owner[0] == '\0') {
+    if (is_owners(options->command) && settings->database_owner[0] == '\0') {
         fprintf(stderr, "duesd: %s needs database_owner in the configuration\n", options->command);
         return EXIT_CONFIG;
     }
     FILE *problems = open_memstream(&text, &size);
     if (problems == NULL)
         return EXIT_FAILURE;
-    int result = text_equal(options->command, "revoke")
-                     ? revoke_key(settings, &options->revoke, stdout, problems)
-                     : migrate(settings, options, problems);
+    int result = run_command(settings, options, problems);
     fclose(problems);
     complain(text);
     free(text);
@@ -225,21 +270,20 @@ static int run(const struct options *options)
 {
     char problem[CONFIG_PROBLEM_SIZE];
     struct config *config = config_load(options->config, problem);
-    bool as_owner =
-        text_equal(options->command, "migrate") || text_equal(options->command, "revoke");
+    bool once = is_owners(options->command) || is_of_keys(options->command);
     bool doctor = text_equal(options->command, "doctor");
     int status;
 
     /* The owner's host need not hold what the server needs; the doctor says more about it. */
-    if (config == NULL || (!as_owner && !doctor && !config_check_files(config, problem))) {
+    if (config == NULL || (!once && !doctor && !config_check_files(config, problem))) {
         fprintf(stderr, "duesd: %s\n", problem);
         config_free(config);
         return EXIT_CONFIG;
     }
     if (text_equal(options->command, "serve")) {
         status = serve(config_settings(config));
-    } else if (as_owner) {
-        status = run_as_owner(config_settings(config), options);
+    } else if (once) {
+        status = run_once(config_settings(config), options);
     } else if (doctor) {
         status = examine(config_settings(config), options->json);
     } else {
@@ -272,6 +316,12 @@ static bool take_option(struct options *options, int option)
     case 'u':
         options->revoke.undo = true;
         return true;
+    case 'i':
+        options->customer = optarg;
+        return true;
+    case 'f':
+        options->keys.forget_old = true;
+        return true;
     case 'o':
         options->json = text_equal(optarg, "json");
         return options->json;
@@ -292,10 +342,14 @@ static bool parse_options(int argc, char **argv, struct options *options)
         {"spki", required_argument, NULL, 'k'},
         {"reason", required_argument, NULL, 'r'},
         {"undo", no_argument, NULL, 'u'},
+        {"customer", required_argument, NULL, 'i'},
+        {"forget-old", no_argument, NULL, 'f'},
         {"help", no_argument, NULL, 'h'},
         {NULL, 0, NULL, 0},
     };
-    static const char *const commands[] = {"serve", "migrate", "revoke", "doctor", "check-config"};
+    static const char *const commands[] = {"serve",       "migrate",     "revoke",
+                                           "rotate-keys", "count-keys",  "erase-customer",
+                                           "doctor",      "check-config"};
     int option;
 
     while ((option = getopt_long(argc, argv, "c:o:", longs, NULL)) != -1) {
@@ -310,11 +364,17 @@ static bool parse_options(int argc, char **argv, struct options *options)
         if (text_equal(argv[optind], commands[i]))
             options->command = commands[i];
     }
+    options->keys.count_only =
+        options->command != NULL && text_equal(options->command, "count-keys");
     if (options->command == NULL)
         fprintf(stderr, "duesd: there is no command \"%s\"\n", argv[optind]);
     else if (text_equal(options->command, "revoke") && !revoke_options_fit(&options->revoke))
         fputs("duesd: revoke needs --certificate or --spki, and --reason or --undo, one of each\n",
               stderr);
+    else if (options->keys.forget_old && !options->keys.count_only)
+        fputs("duesd: --forget-old is for count-keys\n", stderr);
+    else if (text_equal(options->command, "erase-customer") && options->customer == NULL)
+        fputs("duesd: erase-customer needs --customer\n", stderr);
     else
         return true;
     return false;

@@ -3,34 +3,31 @@
  */
 
 #include "auth/auth_internal.h"
+#include "vault/vault.h"
 
-/* The primary key of the row: an answer moved to another row does not open. */
-static const char *answer_context(struct call *call, struct uuid customer)
+static struct vault_place answer_place(struct call *call, struct uuid customer)
 {
-    return arena_printf(call->arena, "recorded_request|answer|%s|%s|%s|%s",
-                        uuid_text(call->arena, customer), call_requester(call), call->method,
-                        call->request_id);
+    return vault_place_answer(call->arena, customer, call_requester(call), call->method,
+                              call->request_id);
 }
 
-struct bytes answer_seal(struct call *call, struct uuid customer, const ProtobufCMessage *answer)
+const struct error *answer_seal(struct call *call, struct uuid customer,
+                                const ProtobufCMessage *answer, struct bytes *sealed)
 {
+    *sealed = (struct bytes){NULL, 0};
     if (call->request_id[0] == '\0')
-        return (struct bytes){NULL, 0};
-    struct bytes packed = message_pack(call->arena, answer);
-    return secret_seal(call->house->secrets, SECRET_SEAL_ANSWERS, call->arena, call->house->random,
-                       answer_context(call, customer), packed.data, packed.size);
+        return NULL;
+    const struct vault_place place = answer_place(call, customer);
+    return vault_seal(call, &place, message_pack(call->arena, answer), sealed);
 }
 
 const struct error *answer_open(struct call *call, struct uuid customer)
 {
+    const struct vault_place place = answer_place(call, customer);
     struct bytes plain;
-    if (!secret_open(call->house->secrets, SECRET_SEAL_ANSWERS, call->arena,
-                     answer_context(call, customer), call->recorded.bytes, call->recorded.size,
-                     &plain))
-        return error_cause(call->arena,
-                           error_make(call->arena, STATUS_INTERNAL, "INTERNAL",
-                                      "the recorded answer could not be read"),
-                           "sealed answer does not open: altered, or another master key");
+
+    TRY(vault_unseal(call, &place, (struct bytes){call->recorded.bytes, call->recorded.size},
+                     (struct bytes){NULL, 0}, &plain));
     call->recorded = (struct recorded_answer){.bytes = plain.data, .size = plain.size};
     return NULL;
 }

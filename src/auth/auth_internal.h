@@ -153,7 +153,8 @@ const struct error *device_record(struct call *call, const struct new_device *de
 /* answer.c */
 
 /* Seals what is recorded; no bytes when the request has no id. */
-struct bytes answer_seal(struct call *call, struct uuid customer, const ProtobufCMessage *answer);
+const struct error *answer_seal(struct call *call, struct uuid customer,
+                                const ProtobufCMessage *answer, struct bytes *sealed) MUST_CHECK;
 /* As replay_find, for sealed answers. */
 const struct error *answer_find(struct call *call, struct uuid customer, bool *found) MUST_CHECK;
 /* Opens call->recorded after a step found a replay. */

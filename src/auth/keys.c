@@ -11,6 +11,7 @@
 #include "base/settings.h"
 #include "base/text.h"
 #include "crypto/x509.h"
+#include "vault/vault.h"
 
 #define TOKEN_KEYS_MAX  8
 #define LOAD_ARENA_SIZE (256 * 1024)
@@ -38,11 +39,6 @@ const struct pg_statement auth_signing_key_offer = {
     .sql = "SELECT outcome FROM signing_key_offer($1, $2, $3, $4, $5, $6)",
 };
 
-static const char *seal_context(struct arena *arena, const char *kind, int64_t generation)
-{
-    return arena_printf(arena, "signing_key|sealed_key|%s|%lld", kind, (long long)generation);
-}
-
 static const struct error *offer_key(struct call *call, const char *kind)
 {
     const struct house *house = call->house;
@@ -55,8 +51,9 @@ static const struct error *offer_key(struct call *call, const char *kind)
         certificate = x509_make_ca(call->arena, house->random, key, "dues device authority",
                                    call->now_us - US_PER_HOUR, call->now_us + DEVICE_CA_LIFE_US);
     const char *pem = ec_key_to_pem(call->arena, key);
-    struct bytes sealed = secret_seal(house->secrets, SECRET_SEAL_KEYS, call->arena, house->random,
-                                      seal_context(call->arena, kind, 1), pem, strlen(pem));
+    const struct vault_place place = vault_place_signing_key(call->arena, kind, 1);
+    struct bytes sealed;
+    TRY(vault_seal(call, &place, (struct bytes){pem, strlen(pem)}, &sealed));
     struct pg_rows rows;
     return pg_write(call, UUID_NIL, &auth_signing_key_offer,
                     PG_PARAMS(pg_text(kind), pg_int32(1), pg_text(key_id),
@@ -65,29 +62,25 @@ static const struct error *offer_key(struct call *call, const char *kind)
                     &rows);
 }
 
-static struct ec_key *unseal(const struct secrets *secrets, struct arena *arena, const char *kind,
-                             int64_t generation, struct bytes sealed)
+static const struct error *open_key(struct call *call, const struct pg_rows *rows, size_t row,
+                                    struct ec_key **key)
 {
-    struct bytes plain;
-    if (!secret_open(secrets, SECRET_SEAL_KEYS, arena, seal_context(arena, kind, generation),
-                     sealed.data, sealed.size, &plain))
-        return NULL;
-    return ec_key_from_pem(arena_strndup(arena, plain.data, plain.size));
-}
-
-static struct ec_key *open_key(struct call *call, const struct pg_rows *rows, size_t row)
-{
+    const struct vault_place place = vault_place_signing_key(
+        call->arena, pg_get_text(rows, row, "kind"), pg_get_int64(rows, row, "generation"));
     struct bytes sealed;
+    struct bytes plain;
+
     sealed.data = pg_get_bytes(rows, row, "sealed_key", &sealed.size);
-    return unseal(call->house->secrets, call->arena, pg_get_text(rows, row, "kind"),
-                  pg_get_int64(rows, row, "generation"), sealed);
+    TRY(vault_unseal(call, &place, sealed, (struct bytes){NULL, 0}, &plain));
+    *key = ec_key_from_pem(arena_strndup(call->arena, plain.data, plain.size));
+    return *key != NULL ? NULL : refuse(call, STATUS_DATA_LOSS, "INTERNAL", "no key in PEM");
 }
 
 static bool keep_key(struct auth_keys *keys, struct call *call, const struct pg_rows *rows,
                      size_t row)
 {
-    struct ec_key *key = open_key(call, rows, row);
-    if (key == NULL)
+    struct ec_key *key = NULL;
+    if (open_key(call, rows, row, &key) != NULL)
         return false;
     if (text_equal(pg_get_text(rows, row, "kind"), "device_ca")) {
         if (keys->device_ca_key != NULL) {
@@ -205,15 +198,6 @@ void auth_keys_close(struct auth_keys *keys)
         return;
     forget_keys(keys);
     free(keys);
-}
-
-bool auth_keys_opens(const struct secrets *secrets, const char *kind, int64_t generation,
-                     const void *sealed, size_t size)
-{
-    AUTO(arena_auto_free) struct arena *arena = arena_new(LOAD_ARENA_SIZE);
-    AUTO(ec_key_auto_free)
-    struct ec_key *key = unseal(secrets, arena, kind, generation, (struct bytes){sealed, size});
-    return key != NULL;
 }
 
 const struct token_key *auth_keys_signing(const struct auth_keys *keys)

@@ -2,7 +2,7 @@
  * The keys of auth: the one that signs access tokens and the one of the device authority.
  *
  * They are made by the first server that starts on an empty database, rest there sealed
- * (SECRET_SEAL_KEYS) in table signing_key, and are the same for every server and after every
+ * in table signing_key, and are the same for every server and after every
  * restart.
  */
 #pragma once
@@ -20,15 +20,11 @@ struct token_key {
 
 /*
  * Loads the keys, making what is missing.  For start-up: blocks a plain thread while a fiber of
- * house->fibers asks house->pg; needs settings, clock, random and secrets too.  NULL and one line
+ * house->fibers asks house->pg; needs settings, clock, random, secrets and vault too.  NULL and one line
  * in `problem` when the database is away or the master key is not the one that sealed them.
  */
 struct auth_keys *auth_keys_open(const struct house *house, char problem[256]);
 void auth_keys_close(struct auth_keys *keys);
-
-/* A row of table signing_key: does the master key open it?  For `duesd doctor`. */
-bool auth_keys_opens(const struct secrets *secrets, const char *kind, int64_t generation,
-                     const void *sealed, size_t size);
 
 const struct token_key *auth_keys_signing(const struct auth_keys *keys);
 

@@ -62,6 +62,7 @@ const struct error *log_in(struct call *call, const void *request, void *reply)
 
     struct new_session session = session_begin(call, user.id, customer.now_us);
     session_to_proto(call, &session, reply);
-    struct bytes answer = answer_seal(call, session.customer, reply);
+    struct bytes answer;
+    TRY(answer_seal(call, session.customer, reply, &answer));
     return session_record(call, &session, user.password_hash, new_hash, answer);
 }

@@ -104,7 +104,8 @@ const struct error *refresh_session(struct call *call, const void *request, void
     refresh_token_make(call, presented.customer, presented.session, presented.generation + 1,
                        &successor.token);
     session_to_proto(call, &successor, reply);
-    struct bytes answer = answer_seal(call, successor.customer, reply);
+    struct bytes answer;
+    TRY(answer_seal(call, successor.customer, reply, &answer));
     enum rotation rotation;
     TRY(session_rotate(call, &presented, &successor, answer, &rotation));
     return rotation_result(call, rotation, presented.customer);

@@ -71,8 +71,9 @@ static const struct error *reserve(struct call *call, struct new_user *user,
                        1000);
 }
 
-static struct bytes write_answer(struct call *call, const struct new_user *user,
-                                 const struct new_session *session, SignUpResponse *res)
+static const struct error *write_answer(struct call *call, const struct new_user *user,
+                                        const struct new_session *session, SignUpResponse *res,
+                                        struct bytes *answer)
 {
     const struct user made = {
         .id = user->id,
@@ -88,7 +89,7 @@ static struct bytes write_answer(struct call *call, const struct new_user *user,
     dues__auth__v1__session__init(res->session);
     session_to_proto(call, session, res->session);
 
-    return answer_seal(call, user->id, &res->base);
+    return answer_seal(call, user->id, &res->base, answer);
 }
 
 static const struct error *make_user(struct call *call, struct new_user *user, int64_t now_us,
@@ -100,7 +101,8 @@ static const struct error *make_user(struct call *call, struct new_user *user, i
         return answer_known(call, user->id);
 
     struct new_session session = session_begin(call, user->id, now_us);
-    struct bytes answer = write_answer(call, user, &session, res);
+    struct bytes answer;
+    TRY(write_answer(call, user, &session, res, &answer));
     bool made;
     TRY(user_record(call, user, &session, answer, &made));
     TRY(email_confirm(call, user->email_key, user->id));

@@ -19,6 +19,7 @@ struct random;
 struct secrets;
 struct session_cache;
 struct settings;
+struct vault;
 
 struct house {
     const struct settings *settings;
@@ -27,7 +28,8 @@ struct house {
     struct log *log;
     struct fiber_pool *fibers;
     struct pg *pg;
-    const struct secrets *secrets;          /* crypto/secrets.h: keys derived from the master key */
+    const struct secrets *secrets;          /* crypto/secrets.h: keys derived from the root */
+    struct vault *vault;                    /* vault/vault.h: what rests sealed */
     struct offload *offload;                /* crypto/offload.h: password hashing */
     struct auth_keys *keys;                 /* auth/keys.h: token signing and device CA */
     struct session_cache *sessions;         /* auth/session_cache.h */

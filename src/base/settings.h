@@ -57,7 +57,8 @@ struct settings {
     int32_t lane_queue_max; /* waiting ops of one lane; more are RESOURCE_EXHAUSTED */
 
     /* secrets */
-    const char *master_key_file; /* 32 bytes as 64 hex digits; seals keys and recorded secrets */
+    const char *master_key_file;       /* source of the keys that wrap: crypto/key_ring.h */
+    const char *credentials_directory; /* no key: $CREDENTIALS_DIRECTORY of systemd, or NULL */
 
     /* auth */
     const char *token_issuer;

@@ -12,9 +12,11 @@
 enum { EXIT_USAGE = 2, EXIT_RPC = 64 };
 
 int command_call(int argc, char **argv);
+int command_customers(int argc, char **argv);
 int command_demo(int argc, char **argv);
 int command_dev(int argc, char **argv);
 int command_doctor(int argc, char **argv);
+int command_keys(int argc, char **argv);
 int command_top(int argc, char **argv);
 int command_wait(int argc, char **argv);
 

@@ -5,40 +5,14 @@
 #include "cli/cli.h"
 #include "cli/connection.h"
 
-#include <errno.h>
-#include <libgen.h>
-#include <limits.h>
-#include <unistd.h>
+#include <getopt.h>
 
 #include "base/text.h"
+#include "cli/server_command.h"
 
 #define ARENA_SIZE_MAX (1u << 20)
 
 enum { OPTION_CONFIG = OPTION_OTHER };
-
-/* The server stands beside this program; what PATH has may be of another version. */
-static const char *find_server(struct arena *arena)
-{
-    char *path = arena_alloc(arena, PATH_MAX);
-    ssize_t size = readlink("/proc/self/exe", path, PATH_MAX - 1);
-
-    path[size < 0 ? 0 : size] = '\0';
-    return arena_printf(arena, "%s/duesd", dirname(path));
-}
-
-static int become_server(struct arena *arena, const char *config, bool json)
-{
-    const char *duesd = find_server(arena);
-    const char *const arguments[] = {
-        duesd, "doctor", "--config", config, json ? "-o" : NULL, json ? "json" : NULL, NULL};
-    /* execv takes its strings without const, though it leaves them alone. */
-    char *writable[ARRAY_LENGTH(arguments)];
-
-    for (size_t i = 0; i < ARRAY_LENGTH(arguments); i++)
-        writable[i] = arguments[i] == NULL ? NULL : arena_strdup(arena, arguments[i]);
-    execv(duesd, writable);
-    return complain("could not run %s: %s", duesd, strerror(errno));
-}
 
 static int run(struct arena *arena, int argc, char **argv)
 {
@@ -71,7 +45,8 @@ static int run(struct arena *arena, int argc, char **argv)
         return complain_usage("%s", STATE_DIR_UNKNOWN);
     if (config == NULL)
         config = arena_printf(arena, "%s/duesd.conf", state_dir);
-    return become_server(arena, config, json);
+    const char *const rest[] = {json ? "-o" : NULL, "json", NULL};
+    return become_server(arena, "doctor", config, rest);
 }
 
 int command_doctor(int argc, char **argv)

@@ -44,6 +44,20 @@ static const struct page {
      "\n"
      "Exit status 1 when something failed; warnings do not count.\n",
      false},
+    {"keys", "rotate|count|forget [--state-dir DIR | --config FILE]",
+     "a new key-encryption key while servers run, or what hangs on which (docs/keys.md)",
+     "  --state-dir DIR      that of `dues dev`\n"
+     "  --config FILE        any other server's duesd.conf\n"
+     "\n"
+     "forget: when nothing hangs on old keys, they are taken out of their file.\n"
+     "Exit status 1 when anything hangs on an old key.  Killed, rotate goes on when it is run\n"
+     "again.\n",
+     false},
+    {"customers", "erase customers/ID [--state-dir DIR | --config FILE]",
+     "forget a person: data key and texts are destroyed, the ledger stays",
+     "  --state-dir DIR      that of `dues dev`\n"
+     "  --config FILE        any other server's duesd.conf\n",
+     false},
     {"top",
      "[--state-dir DIR | --metrics ADDRESS:PORT | --metrics unix:PATH] [--seconds N] [--once]",
      "what a server is doing: calls, lanes, obligations",

@@ -10,8 +10,10 @@ int main(int argc, char **argv)
     static const struct {
         const char *name;
         int (*run)(int argc, char **argv);
-    } commands[] = {{"call", command_call},     {"demo", command_demo}, {"dev", command_dev},
-                    {"doctor", command_doctor}, {"top", command_top},   {"wait", command_wait}};
+    } commands[] = {{"call", command_call},     {"customers", command_customers},
+                    {"demo", command_demo},     {"dev", command_dev},
+                    {"doctor", command_doctor}, {"keys", command_keys},
+                    {"top", command_top},       {"wait", command_wait}};
 
     if (argc < 2) {
         help_overview(stderr);

@@ -1,14 +1,9 @@
 /*
- * The keys of the process: one master key is read once, one key a purpose is derived from it, and
- * the master is wiped.  The derived keys live in a page that is neither swapped nor dumped.
+ * The keys of the process: one key a purpose is derived from one root, which is wiped.  They live
+ * in a page that is neither swapped nor dumped.
  */
 
 #include "crypto/secrets.h"
-
-#include <errno.h>
-#include <fcntl.h>
-#include <sys/mman.h>
-#include <unistd.h>
 
 #include <openssl/core_names.h>
 #include <openssl/evp.h>
@@ -17,14 +12,13 @@
 #include <openssl/params.h>
 
 #include "base/random.h"
-#include "base/text.h"
+#include "crypto/aes_gcm.h"
+#include "crypto/key_ring.h"
+#include "crypto/locked.h"
 #include "crypto/must.h"
 
-/* The first byte of every sealed value. */
-#define SEAL_VERSION   1
-#define SEAL_IV_SIZE   12
-#define SEAL_TAG_SIZE  16
-#define SEAL_HEAD_SIZE (1 + SEAL_IV_SIZE)
+/* The version SEALED_OLD and the IV. */
+#define SEAL_HEAD_SIZE (1 + AES_GCM_IV_SIZE)
 
 struct secrets {
     uint8_t keys[SECRET_PURPOSE_COUNT][SECRET_SIZE];
@@ -46,17 +40,6 @@ static void release_kdf(EVP_KDF **kdf)
 static void release_kdf_context(EVP_KDF_CTX **context)
 {
     EVP_KDF_CTX_free(*context);
-}
-
-static void release_cipher(EVP_CIPHER_CTX **context)
-{
-    EVP_CIPHER_CTX_free(*context);
-}
-
-static void close_descriptor(const int *descriptor)
-{
-    if (*descriptor >= 0)
-        close(*descriptor);
 }
 
 /* OpenSSL's parameters are not const, though it only reads them. */
@@ -82,53 +65,42 @@ static void derive(uint8_t master[SECRET_SIZE], const char *label, uint8_t key[S
     crypto_must(context != NULL && EVP_KDF_derive(context, key, SECRET_SIZE, params) == 1, "HKDF");
 }
 
-static bool read_master(const char *path, uint8_t master[SECRET_SIZE], char problem[256])
+void secret_derive(const uint8_t root[SECRET_SIZE], const char *label, uint8_t key[SECRET_SIZE])
 {
-    char text[2 * SECRET_SIZE + 3] = "";
-    AUTO(close_descriptor) int descriptor = open(path, O_RDONLY | O_CLOEXEC);
-    if (descriptor < 0) {
-        snprintf(problem, 256, "could not open master key file \"%s\": %s", path, strerror(errno));
-        return false;
+    uint8_t copy[SECRET_SIZE];
+
+    memcpy(copy, root, SECRET_SIZE);
+    derive(copy, label, key);
+    secret_wipe(copy, sizeof(copy));
+}
+
+void secrets_take_root(struct secrets *secrets, const uint8_t root[SECRET_SIZE])
+{
+    for (size_t i = 0; i < SECRET_PURPOSE_COUNT; i++)
+        secret_derive(root, labels[i], secrets->keys[i]);
+}
+
+struct secrets *secrets_open_from(struct key_source source, char problem[256])
+{
+    struct key_ring *ring = locked_new(sizeof(*ring));
+    struct secrets *secrets = NULL;
+
+    if (key_ring_read(source, ring, problem)) {
+        secrets = locked_new(sizeof(*secrets));
+        secrets_take_root(secrets, ring->first_line);
     }
-
-    ssize_t got = read(descriptor, text, sizeof(text) - 1);
-    size_t size = got > 0 ? (size_t)got : 0;
-    while (size > 0 && (text[size - 1] == '\n' || text[size - 1] == '\r'))
-        size--;
-    text[size] = '\0';
-
-    bool good = size == 2 * SECRET_SIZE && hex_decode(text, master, SECRET_SIZE);
-    secret_wipe(text, sizeof(text));
-    if (!good)
-        snprintf(problem, 256, "master key file \"%s\" does not hold 64 hex digits", path);
-    return good;
+    locked_free(ring, sizeof(*ring));
+    return secrets;
 }
 
 struct secrets *secrets_open(const char *master_key_file, char problem[256])
 {
-    uint8_t master[SECRET_SIZE] = {0};
-    if (!read_master(master_key_file, master, problem))
-        return NULL;
-
-    struct secrets *secrets =
-        mmap(NULL, sizeof(*secrets), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    crypto_must(secrets != MAP_FAILED, "memory for keys");
-    /* Best effort: a small RLIMIT_MEMLOCK must not stop the server. */
-    (void)mlock(secrets, sizeof(*secrets));
-    (void)madvise(secrets, sizeof(*secrets), MADV_DONTDUMP);
-
-    for (size_t i = 0; i < SECRET_PURPOSE_COUNT; i++)
-        derive(master, labels[i], secrets->keys[i]);
-    secret_wipe(master, sizeof(master));
-    return secrets;
+    return secrets_open_from((struct key_source){.text = master_key_file}, problem);
 }
 
 void secrets_close(struct secrets *secrets)
 {
-    if (secrets == NULL)
-        return;
-    secret_wipe(secrets, sizeof(*secrets));
-    munmap(secrets, sizeof(*secrets));
+    locked_free(secrets, sizeof(*secrets));
 }
 
 void secret_hmac(const struct secrets *secrets, enum secret_purpose purpose, const void *bytes,
@@ -140,36 +112,20 @@ void secret_hmac(const struct secrets *secrets, enum secret_purpose purpose, con
                 "HMAC");
 }
 
-/* OpenSSL counts in int; nothing of ours comes near. */
-static int int_size(size_t size)
-{
-    crypto_must(size <= 1 << 30, "size of a sealed value");
-    return (int)size;
-}
-
 struct bytes secret_seal(const struct secrets *secrets, enum secret_purpose purpose,
                          struct arena *arena, const struct random *random, const char *context,
                          const void *plain, size_t size)
 {
-    size_t sealed_size = SEAL_HEAD_SIZE + size + SEAL_TAG_SIZE;
+    size_t sealed_size = SEAL_HEAD_SIZE + size + AES_GCM_TAG_SIZE;
     uint8_t *sealed = arena_alloc(arena, sealed_size);
     uint8_t *iv = sealed + 1;
     uint8_t *body = sealed + SEAL_HEAD_SIZE;
-    sealed[0] = SEAL_VERSION;
-    random_fill(random, iv, SEAL_IV_SIZE);
+    const struct bytes bound[] = {{sealed, 1}, {context, strlen(context)}};
 
-    AUTO(release_cipher) EVP_CIPHER_CTX *cipher = EVP_CIPHER_CTX_new();
-    int written = 0;
-    bool worked =
-        cipher != NULL &&
-        EVP_EncryptInit_ex(cipher, EVP_aes_256_gcm(), NULL, secrets->keys[purpose], iv) == 1 &&
-        EVP_EncryptUpdate(cipher, NULL, &written, sealed, 1) == 1 &&
-        EVP_EncryptUpdate(cipher, NULL, &written, (const uint8_t *)context,
-                          int_size(strlen(context))) == 1 &&
-        EVP_EncryptUpdate(cipher, body, &written, plain, int_size(size)) == 1 &&
-        EVP_EncryptFinal_ex(cipher, body + size, &written) == 1 &&
-        EVP_CIPHER_CTX_ctrl(cipher, EVP_CTRL_GCM_GET_TAG, SEAL_TAG_SIZE, body + size) == 1;
-    crypto_must(worked, "AES-256-GCM");
+    sealed[0] = SEALED_OLD;
+    random_fill(random, iv, AES_GCM_IV_SIZE);
+    aes_gcm_seal(secrets->keys[purpose], iv, (struct aes_gcm_bound){bound, 2},
+                 (struct bytes){plain, size}, body, body + size);
     return (struct bytes){sealed, sealed_size};
 }
 
@@ -177,30 +133,16 @@ bool secret_open(const struct secrets *secrets, enum secret_purpose purpose, str
                  const char *context, const void *sealed, size_t size, struct bytes *plain)
 {
     const uint8_t *bytes = sealed;
-    if (size < SEAL_HEAD_SIZE + SEAL_TAG_SIZE || bytes[0] != SEAL_VERSION)
-        return false;
+    const struct bytes bound[] = {{bytes, 1}, {context, strlen(context)}};
 
-    size_t plain_size = size - SEAL_HEAD_SIZE - SEAL_TAG_SIZE;
+    if (size < SEAL_HEAD_SIZE + AES_GCM_TAG_SIZE || bytes[0] != SEALED_OLD)
+        return false;
+    size_t plain_size = size - SEAL_HEAD_SIZE - AES_GCM_TAG_SIZE;
     uint8_t *out = arena_alloc(arena, plain_size + 1);
-    uint8_t tag[SEAL_TAG_SIZE];
-    memcpy(tag, bytes + size - SEAL_TAG_SIZE, sizeof(tag));
-
-    AUTO(release_cipher) EVP_CIPHER_CTX *cipher = EVP_CIPHER_CTX_new();
-    int written = 0;
-    bool ready = cipher != NULL &&
-                 EVP_DecryptInit_ex(cipher, EVP_aes_256_gcm(), NULL, secrets->keys[purpose],
-                                    bytes + 1) == 1 &&
-                 EVP_DecryptUpdate(cipher, NULL, &written, bytes, 1) == 1 &&
-                 EVP_DecryptUpdate(cipher, NULL, &written, (const uint8_t *)context,
-                                   int_size(strlen(context))) == 1 &&
-                 EVP_DecryptUpdate(cipher, out, &written, bytes + SEAL_HEAD_SIZE,
-                                   int_size(plain_size)) == 1 &&
-                 EVP_CIPHER_CTX_ctrl(cipher, EVP_CTRL_GCM_SET_TAG, SEAL_TAG_SIZE, tag) == 1;
-    crypto_must(ready, "AES-256-GCM");
-    if (EVP_DecryptFinal_ex(cipher, out + plain_size, &written) != 1) {
-        secret_wipe(out, plain_size);
+    if (!aes_gcm_open(secrets->keys[purpose], bytes + 1, (struct aes_gcm_bound){bound, 2},
+                      (struct bytes){bytes + SEAL_HEAD_SIZE, plain_size},
+                      bytes + size - AES_GCM_TAG_SIZE, out))
         return false;
-    }
     *plain = (struct bytes){out, plain_size};
     return true;
 }

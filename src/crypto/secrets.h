@@ -1,6 +1,6 @@
 /*
- * Keys of the process, all derived from one master key (HKDF-SHA256, one label a purpose), and what
- * is done with them.  The master key comes from a file and is wiped when the process ends.
+ * Keys of the process, all derived from one root (HKDF-SHA256, one label a purpose), and what is
+ * done with them.  The root is the master key until the vault has one of its own.
  */
 #pragma once
 
@@ -15,7 +15,14 @@
 
 struct secrets;
 
-/* Reads 64 hex digits from the file; NULL and one line in `problem` when it cannot. */
+/* Where the master key is: see crypto/key_ring.h. */
+struct key_source {
+    const char *text;        /* setting master_key_file */
+    const char *credentials; /* $CREDENTIALS_DIRECTORY; NULL: there is none */
+};
+
+/* From the first key of a source; NULL and one line in `problem` when it cannot be read. */
+struct secrets *secrets_open_from(struct key_source source, char problem[256]);
 struct secrets *secrets_open(const char *master_key_file, char problem[256]);
 void secrets_close(struct secrets *secrets);
 
@@ -49,9 +56,20 @@ bool secret_equal(const void *a, const void *b, size_t size);
 /* Wipes in a way that the compiler keeps. */
 void secret_wipe(void *bytes, size_t size);
 
+/* One key of the root, by its label (HKDF-SHA256). */
+void secret_derive(const uint8_t root[SECRET_SIZE], const char *label, uint8_t key[SECRET_SIZE]);
+
 /*
- * AES-256-GCM: version ‖ IV ‖ ciphertext ‖ tag.  `context` (table ‖ column ‖ row) is authenticated,
- * so a ciphertext moved to another row does not open.
+ * The keys of all purposes anew, from another root: that of the database, which outlives master
+ * keys (vault/vault.h).  Before anybody else uses them.
+ */
+void secrets_take_root(struct secrets *secrets, const uint8_t root[SECRET_SIZE]);
+
+/*
+ * The old way to seal, which page tokens go on using; what rests uses vault/vault.h, and values
+ * that were sealed this way still open there.  AES-256-GCM: version ‖ IV ‖ ciphertext ‖ tag.
+ * `context` (table ‖ column ‖ row) is authenticated, so a ciphertext moved to another row does not
+ * open.
  */
 struct bytes secret_seal(const struct secrets *secrets, enum secret_purpose purpose,
                          struct arena *arena, const struct random *random, const char *context,

@@ -70,6 +70,8 @@ const struct pg_statement membership_due_statement = {
     .name = "membership_due",
     .sql = "SELECT m.*, t.clock_time, p.display_name AS plan_name,"
            "       i.invoice_id AS period_invoice_id, w.gateway, w.token_sealed,"
+           "       (SELECT k.wrapped_key FROM customer_data_key k"
+           "         WHERE k.customer_id = m.customer_id) AS data_key,"
            "       coalesce(w.state = 'ACTIVE', false) AS method_is_usable"
            "  FROM (SELECT " COLUMNS " FROM membership) m"
            "  JOIN customer c ON c.customer_id = m.customer_id"
@@ -105,8 +107,7 @@ const struct error *membership_due_load(struct call *call, struct uuid customer,
         .gateway = pg_get_text(&rows, 0, "gateway"),
         .is_usable = pg_get_bool(&rows, 0, "method_is_usable"),
     };
-    due->method.token_sealed.data =
-        pg_get_bytes(&rows, 0, "token_sealed", &due->method.token_sealed.size);
+    payment_method_sealed_from_row(&rows, 0, &due->method);
     return NULL;
 }
 

@@ -30,7 +30,7 @@ const struct error *charge_prepare_by(struct call *call, const struct payment_me
         return error_retry(refuse(call, STATUS_UNAVAILABLE, "GATEWAY_UNAVAILABLE",
                                   "the gateway of the payment method is not configured"),
                            GATEWAY_RETRY_MS);
-    TRY(payment_method_open(call, method->id, method->token_sealed, &charge->token));
+    TRY(payment_method_open(call, method, &charge->token));
 
     charge->customer = method->customer;
     charge->payment = uuid_make(call->house->random, call->now_us);

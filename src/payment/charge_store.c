@@ -14,12 +14,13 @@ const struct pg_statement payment_ground_statement = {
     .name = "payment_ground",
     .sql = "SELECT " REPLAY_COLUMNS(
         "$5") ", t.clock_time, m.payment_method_id, m.gateway,"
-              "       m.token_sealed, m.state = 'ACTIVE' AS is_usable"
+              "       m.token_sealed, m.state = 'ACTIVE' AS is_usable, k.wrapped_key AS data_key"
               "  FROM customer c"
               "  LEFT JOIN test_clock t ON t.test_clock_id = c.test_clock_id"
               "  LEFT JOIN recorded_request r ON r.customer_id = $1 AND r.caller = $2"
               "       AND r.method = $3 AND r.request_id = $4"
               "  LEFT JOIN payment_method m ON m.customer_id = $1 AND m.payment_method_id = $6"
+              "  LEFT JOIN customer_data_key k ON k.customer_id = $1"
               " WHERE c.customer_id = $1",
     .is_lookup = true,
 };
@@ -45,8 +46,7 @@ const struct error *payment_ground_load(struct call *call, struct uuid customer,
         .gateway = pg_get_text(&rows, 0, "gateway"),
         .is_usable = pg_get_bool(&rows, 0, "is_usable"),
     };
-    ground->method.token_sealed.data =
-        pg_get_bytes(&rows, 0, "token_sealed", &ground->method.token_sealed.size);
+    payment_method_sealed_from_row(&rows, 0, &ground->method);
     return NULL;
 }
 
@@ -150,9 +150,11 @@ const struct payment_purpose payment_purpose_direct = {"direct", settle_direct};
 
 const struct pg_statement charge_restore_statement = {
     .name = "charge_restore",
-    .sql = "SELECT p.payment_method_id, p.invoice_id, p.description, p.create_time, m.token_sealed"
+    .sql = "SELECT p.payment_method_id, p.invoice_id, p.description, p.create_time, m.token_sealed,"
+           "       k.wrapped_key AS data_key"
            "  FROM payment p JOIN payment_method m"
            "    ON m.customer_id = p.customer_id AND m.payment_method_id = p.payment_method_id"
+           "  LEFT JOIN customer_data_key k ON k.customer_id = $1"
            " WHERE p.customer_id = $1 AND p.payment_id = $2 AND m.customer_id = $1",
     .is_lookup = true,
 };
@@ -161,7 +163,6 @@ const struct error *charge_restore(struct call *call, const struct customer *cus
                                    const struct attempt *attempt, struct charge *charge)
 {
     struct pg_rows rows;
-    struct bytes sealed;
 
     TRY(pg_read(call, customer->id, &charge_restore_statement,
                 PG_PARAMS(pg_uuid(customer->id), pg_uuid(attempt->payment)), &rows));
@@ -185,6 +186,7 @@ const struct error *charge_restore(struct call *call, const struct customer *cus
         .now_us = customer->now_us,
         .create_time_us = pg_get_time(&rows, 0, "create_time"),
     };
-    sealed.data = pg_get_bytes(&rows, 0, "token_sealed", &sealed.size);
-    return payment_method_open(call, charge->payment_method, sealed, &charge->token);
+    struct payment_method method = {.customer = customer->id, .id = charge->payment_method};
+    payment_method_sealed_from_row(&rows, 0, &method);
+    return payment_method_open(call, &method, &charge->token);
 }

@@ -49,13 +49,10 @@ static struct payment_method method_from(struct call *call, const struct custome
                                          const struct gateway *gateway,
                                          const struct gateway_card *card)
 {
-    struct uuid id = uuid_make(call->house->random, call->now_us);
-
     return (struct payment_method){
         .customer = customer->id,
-        .id = id,
+        .id = uuid_make(call->house->random, call->now_us),
         .gateway = gateway->name,
-        .token_sealed = payment_method_seal(call, id, card->token),
         .brand = arena_strdup(call->arena, card->brand),
         .last4 = arena_strdup(call->arena, card->last4),
         .exp_month = card->exp_month,
@@ -109,5 +106,6 @@ const struct error *create_payment_method(struct call *call, const void *request
     TRY(gateway->describe(gateway, call, req->payment_method->gateway_token, &card));
 
     struct payment_method method = method_from(call, &customer, gateway, &card);
+    TRY(payment_method_seal(call, &method, card.token));
     return record(call, &method, reply, &replayed);
 }

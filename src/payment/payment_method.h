@@ -12,6 +12,7 @@ struct payment_method {
     struct uuid id;
     const char *gateway;
     struct bytes token_sealed;
+    struct bytes data_key; /* the customer's, wrapped; no bytes: not brought along */
     const char *brand;
     const char *last4;
     int32_t exp_month;
@@ -30,10 +31,15 @@ const struct error *payment_method_list(struct call *call, struct uuid customer,
                                         int64_t limit, struct payment_method **methods,
                                         size_t *count) MUST_CHECK;
 
-/* Seals and opens the token; the row is part of the seal. */
-struct bytes payment_method_seal(struct call *call, struct uuid id, const char *token);
-const struct error *payment_method_open(struct call *call, struct uuid id, struct bytes sealed,
+/* Seals and opens the token; customer and row are part of the seal. */
+const struct error *payment_method_seal(struct call *call, struct payment_method *method,
+                                        const char *token) MUST_CHECK;
+const struct error *payment_method_open(struct call *call, const struct payment_method *method,
                                         const char **token) MUST_CHECK;
+
+/* From a row with token_sealed and data_key, customer_data_key's of the customer. */
+void payment_method_sealed_from_row(const struct pg_rows *rows, size_t row,
+                                    struct payment_method *method);
 
 /*
  * Records the method and its answer.  `*changed`: another became the default meanwhile; nothing was

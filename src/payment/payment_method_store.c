@@ -7,12 +7,21 @@
 #include "base/text.h"
 #include "payment/payment_method.h"
 #include "pg/replay.h"
+#include "vault/vault.h"
 
 #define METHOD_COLUMNS                                                                             \
     "m.payment_method_id, m.gateway, m.token_sealed, m.brand, m.last4, m.exp_month, m.exp_year,"   \
     " m.state = 'ACTIVE' AS is_usable, m.create_time,"                                             \
     " m.payment_method_id IS NOT DISTINCT FROM (SELECT c.default_payment_method_id"                \
-    "   FROM customer c WHERE c.customer_id = $1) AS is_default"
+    "   FROM customer c WHERE c.customer_id = $1) AS is_default,"                                  \
+    " (SELECT k.wrapped_key FROM customer_data_key k WHERE k.customer_id = $1) AS data_key"
+
+void payment_method_sealed_from_row(const struct pg_rows *rows, size_t row,
+                                    struct payment_method *method)
+{
+    method->token_sealed.data = pg_get_bytes(rows, row, "token_sealed", &method->token_sealed.size);
+    method->data_key.data = pg_get_bytes(rows, row, "data_key", &method->data_key.size);
+}
 
 static void method_from_row(struct uuid customer, const struct pg_rows *rows, size_t row,
                             struct payment_method *method)
@@ -29,7 +38,7 @@ static void method_from_row(struct uuid customer, const struct pg_rows *rows, si
         .is_default = pg_get_bool(rows, row, "is_default"),
         .create_time_us = pg_get_time(rows, row, "create_time"),
     };
-    method->token_sealed.data = pg_get_bytes(rows, row, "token_sealed", &method->token_sealed.size);
+    payment_method_sealed_from_row(rows, row, method);
 }
 
 const struct pg_statement payment_method_load_statement = {
@@ -76,27 +85,23 @@ const struct error *payment_method_list(struct call *call, struct uuid customer,
     return NULL;
 }
 
-static const char *seal_context(struct call *call, struct uuid id)
+const struct error *payment_method_seal(struct call *call, struct payment_method *method,
+                                        const char *token)
 {
-    return arena_printf(call->arena, "payment_method|token|%s", uuid_text(call->arena, id));
+    const struct vault_place place =
+        vault_place_payment_token(call->arena, method->customer, method->id);
+
+    return vault_seal(call, &place, (struct bytes){token, strlen(token)}, &method->token_sealed);
 }
 
-struct bytes payment_method_seal(struct call *call, struct uuid id, const char *token)
-{
-    return secret_seal(call->house->secrets, SECRET_SEAL_TOKENS, call->arena, call->house->random,
-                       seal_context(call, id), token, strlen(token));
-}
-
-const struct error *payment_method_open(struct call *call, struct uuid id, struct bytes sealed,
+const struct error *payment_method_open(struct call *call, const struct payment_method *method,
                                         const char **token)
 {
+    const struct vault_place place =
+        vault_place_payment_token(call->arena, method->customer, method->id);
     struct bytes plain;
 
-    if (!secret_open(call->house->secrets, SECRET_SEAL_TOKENS, call->arena, seal_context(call, id),
-                     sealed.data, sealed.size, &plain))
-        return error_cause(call->arena, refuse(call, STATUS_INTERNAL, "INTERNAL", "internal error"),
-                           "the token of payment method %s does not open",
-                           uuid_text(call->arena, id));
+    TRY(vault_unseal(call, &place, method->token_sealed, method->data_key, &plain));
     *token = arena_strndup(call->arena, plain.data, plain.size);
     return NULL;
 }

@@ -41,6 +41,14 @@
     "SELECT kind, generation, encode(sealed_key, 'hex') FROM dues.signing_key"                     \
     " ORDER BY kind, generation DESC"
 
+#define VAULT                                                                                      \
+    "SELECT encode(k.key_id, 'hex'), (extract(epoch FROM k.create_time) * 1000000)::bigint,"       \
+    "       (SELECT count(*) FROM dues.customer_data_key d WHERE d.kek_id <> k.key_id)"            \
+    "       + (SELECT count(*) FROM dues.house_data_key d WHERE d.kek_id <> k.key_id),"            \
+    "       encode(h.wrapped_key, 'hex'), encode(s.sealed, 'hex')"                                 \
+    "  FROM dues.key_encryption_key k, dues.house_data_key h, dues.house_secret s"                 \
+    " WHERE k.retire_time IS NULL AND h.name = 'house' AND s.name = 'root'"
+
 static bool refuse_inspection(char problem[256], const char *why)
 {
     /* libpq's messages have several lines; the first says it. */
@@ -68,19 +76,21 @@ bool pg_inspect(const char *connection, struct pg_facts *facts, char problem[256
     return true;
 }
 
+static bool read_sealed(struct arena *arena, const char *hex, struct pg_sealed_key *key)
+{
+    uint8_t *sealed = arena_alloc(arena, strlen(hex) / 2 + 1);
+
+    key->sealed = sealed;
+    key->size = strlen(hex) / 2;
+    return hex_decode(hex, sealed, key->size);
+}
+
 static bool read_key(struct arena *arena, const PGresult *result, int row,
                      struct pg_sealed_key *key)
 {
-    const char *hex = PQgetvalue(result, row, 2);
-    uint8_t *sealed = arena_alloc(arena, strlen(hex) / 2 + 1);
-
-    *key = (struct pg_sealed_key){
-        .kind = arena_strdup(arena, PQgetvalue(result, row, 0)),
-        .generation = strtoll(PQgetvalue(result, row, 1), NULL, 10),
-        .sealed = sealed,
-        .size = strlen(hex) / 2,
-    };
-    return hex_decode(hex, sealed, key->size);
+    key->kind = arena_strdup(arena, PQgetvalue(result, row, 0));
+    key->generation = strtoll(PQgetvalue(result, row, 1), NULL, 10);
+    return read_sealed(arena, PQgetvalue(result, row, 2), key);
 }
 
 bool pg_inspect_keys(const char *connection, struct arena *arena, struct pg_sealed_key **keys,
@@ -99,6 +109,29 @@ bool pg_inspect_keys(const char *connection, struct arena *arena, struct pg_seal
         if (!read_key(arena, result, row, &(*keys)[row]))
             return refuse_inspection(problem, "a sealed key is not what PostgreSQL calls hex");
     }
+    return true;
+}
+
+bool pg_inspect_vault(const char *connection, struct arena *arena, struct pg_vault_facts *facts,
+                      char problem[256])
+{
+    AUTO(release_connection) PGconn *pg = PQconnectdb(connection);
+
+    *facts = (struct pg_vault_facts){.is_made = false};
+    if (PQstatus(pg) != CONNECTION_OK)
+        return refuse_inspection(problem, PQerrorMessage(pg));
+    AUTO(release_result) PGresult *result = PQexec(pg, VAULT);
+    if (PQresultStatus(result) != PGRES_TUPLES_OK)
+        return refuse_inspection(problem, PQerrorMessage(pg));
+    if (PQntuples(result) == 0)
+        return true;
+    facts->is_made = true;
+    facts->since_us = strtoll(PQgetvalue(result, 0, 1), NULL, 10);
+    facts->old_rows = strtoll(PQgetvalue(result, 0, 2), NULL, 10);
+    if (!hex_decode(PQgetvalue(result, 0, 0), facts->key_id, PG_KEY_ID_SIZE) ||
+        !read_sealed(arena, PQgetvalue(result, 0, 3), &facts->house_key) ||
+        !read_sealed(arena, PQgetvalue(result, 0, 4), &facts->root))
+        return refuse_inspection(problem, "a sealed key is not what PostgreSQL calls hex");
     return true;
 }
 

@@ -40,5 +40,18 @@ struct pg_sealed_key {
 bool pg_inspect_keys(const char *connection, struct arena *arena, struct pg_sealed_key **keys,
                      size_t *count, char problem[256]);
 
+/* Which key-encryption key is in use, and the house's own keys, as they rest. */
+#define PG_KEY_ID_SIZE 8
+struct pg_vault_facts {
+    bool is_made; /* false: no server has started on this database; the rest says nothing */
+    uint8_t key_id[PG_KEY_ID_SIZE];
+    int64_t since_us;
+    int64_t old_rows; /* data keys that hang on another */
+    struct pg_sealed_key house_key;
+    struct pg_sealed_key root;
+};
+bool pg_inspect_vault(const char *connection, struct arena *arena, struct pg_vault_facts *facts,
+                      char problem[256]);
+
 /* "17.2" of the libpq that this process runs with. */
 void pg_library_version(char version[16]);

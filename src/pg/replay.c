@@ -15,14 +15,23 @@ static const struct error *request_id_reused(struct call *call)
     return error_with(call->arena, error, "request_id", "%s", call->request_id);
 }
 
-static void answer_again(struct call *call, const struct pg_rows *rows)
+/* What SQL customer_erase leaves of an answer: no message begins with this byte. */
+static bool is_erased(const uint8_t *bytes, size_t size)
+{
+    return size == 1 && bytes[0] == 0;
+}
+
+static const struct error *answer_again(struct call *call, const struct pg_rows *rows)
 {
     size_t size = 0;
     const uint8_t *bytes = pg_get_bytes(rows, 0, "answer", &size);
 
+    if (is_erased(bytes, size))
+        return refuse(call, STATUS_NOT_FOUND, "CUSTOMER_NOT_FOUND", "the customer was erased");
     /* An answer of no fields packs to no bytes; it is an answer all the same. */
     call->recorded = (struct recorded_answer){.bytes = bytes, .size = size};
     call->replayed = true;
+    return NULL;
 }
 
 const struct error *replay_from_row(struct call *call, const struct pg_rows *rows, bool *found,
@@ -39,7 +48,7 @@ const struct error *replay_from_row(struct call *call, const struct pg_rows *row
         *object = pg_get_uuid(rows, 0, "object_id");
     if (pg_is_null(rows, 0, "answer"))
         return NULL;
-    answer_again(call, rows);
+    TRY(answer_again(call, rows));
     *found = true;
     return NULL;
 }
@@ -79,7 +88,7 @@ const struct error *replay_outcome(struct call *call, const struct pg_rows *rows
                                   "the first request with this request_id is still running"),
                            RETRY_WHILE_RUNNING_MS);
     if (strcmp(outcome, "replay") == 0) {
-        answer_again(call, rows);
+        TRY(answer_again(call, rows));
         *found = true;
     }
     return NULL;

@@ -118,7 +118,7 @@ class Doctor(unittest.TestCase):
         status, findings = self.examine(changes=[("master_key_file", self.given_master_key("5a" * 32))])
 
         self.assertEqual(status, 1)
-        self.assertIn("master_key: does not open the device_ca key (generation 1) of the database",
+        self.assertIn("master_key: does not open the data keys of the database",
                       self.messages(findings, "failed"))
         self.assertIn("server certificate, key and CAs fit", self.messages(findings, "ok"))
 

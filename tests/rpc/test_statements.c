@@ -21,6 +21,7 @@
 #include "sandbox/sandbox.h"
 #include "support/db_fixture.h"
 #include "telemetry/telemetry.h"
+#include "vault/vault.h"
 
 struct room {
     const char *name;
@@ -30,6 +31,7 @@ struct room {
 static const struct room rooms[] = {
     {"pg", replay_statements},
     {"customer", customer_statements},
+    {"vault", vault_statements},
     {"jobs", jobs_statements},
     {"payment", payment_statements},
     {"membership", membership_statements},

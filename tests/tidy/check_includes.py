@@ -17,9 +17,10 @@ BELOW = {
     "gateway": {"base", "crypto", "http"},
     "customer": {"base", "pg"},
     "jobs": {"base", "pg"},
-    "payment": {"base", "pg", "crypto", "contract", "gateway", "customer", "jobs"},
+    "vault": {"base", "pg", "crypto"},
+    "payment": {"base", "pg", "crypto", "vault", "contract", "gateway", "customer", "jobs"},
     "membership": {"base", "pg", "crypto", "contract", "customer", "jobs", "payment"},
-    "auth": {"base", "pg", "crypto", "contract", "customer"},
+    "auth": {"base", "pg", "crypto", "vault", "contract", "customer"},
     "sandbox": {"base", "pg", "crypto", "contract", "gateway", "customer", "jobs"},
 }
 SERVICES = {"auth", "payment", "membership", "sandbox"}

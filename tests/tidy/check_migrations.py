@@ -1,4 +1,6 @@
-"""Migrations only go forward: what has landed is never edited, and the numbers have no gaps."""
+"""Migrations only go forward: what has landed is never edited, and no number is given twice.
+
+A gap is no mistake: work that goes on side by side has its numbers beforehand and lands in any order."""
 
 import hashlib
 import os
@@ -9,7 +11,7 @@ REPAIR = "a landed migration is never edited; list a new one: cd migrations && s
 
 
 def migrations(tree):
-    """Each migration is listed with its checksum, in order, without gaps."""
+    """Each migration is listed with its checksum, and each number once."""
     listed = {}
     if not tree.exists(CHECKSUMS):
         yield f"{CHECKSUMS}:1: is missing; {REPAIR}"
@@ -21,7 +23,7 @@ def migrations(tree):
             else:
                 listed[match[2]] = match[1]
 
-    expected = 1
+    before = 0
     for path in tree.files("migrations", endings=(".sql",)):
         name = os.path.basename(path)
         if os.path.dirname(path) == "migrations/functions":
@@ -31,9 +33,9 @@ def migrations(tree):
         if not re.fullmatch(r"\d{4}_[a-z]+(_[a-z0-9]+)+\.sql", name):
             yield f"{path}:1: is not named NNNN_verb_object.sql"
             continue
-        if int(name[:4]) != expected:
-            yield f"{path}:1: number {expected:04} is the next"
-        expected = int(name[:4]) + 1
+        if int(name[:4]) == before:
+            yield f"{path}:1: number {before:04} is taken"
+        before = int(name[:4])
         checksum = hashlib.sha256(tree.bytes(path)).hexdigest()
         if name not in listed:
             yield f"{path}:1: is not in {CHECKSUMS}; {REPAIR}"

@@ -269,9 +269,13 @@ PLANTED = {
         ({"migrations/checksums": f"{checksum(MIGRATION)}  0001_create_a.sql\n"}, 1, "landed and is gone"),
         ({"migrations/checksums": "0001_create_a.sql\n"}, 1, "not a line of sha256sum"),
         (
-            {"migrations/0002_create_a.sql": MIGRATION, "migrations/checksums": f"{checksum(MIGRATION)}  0002_create_a.sql\n"},
+            {
+                "migrations/0001_create_a.sql": MIGRATION,
+                "migrations/0001_create_b.sql": MIGRATION,
+                "migrations/checksums": f"{checksum(MIGRATION)}  0001_create_a.sql\n{checksum(MIGRATION)}  0001_create_b.sql\n",
+            },
             1,
-            "number 0001 is the next",
+            "number 0001 is taken",
         ),
         ({"migrations/1_a.sql": "", "migrations/functions/X.sql": "", "migrations/checksums": ""}, 2, "is not named NNNN"),
     ],

@@ -17,6 +17,7 @@
 #include "base/text.h"
 #include "crypto/offload.h"
 #include "support/db_fixture.h"
+#include "vault/vault.h"
 
 #define GOOD_PASSWORD "correct horse battery staple"
 #define APP           "spiffe://dues.local/app/app-demo"
@@ -54,19 +55,34 @@ static inline void close_secrets_and_pool(struct db_fixture *f)
     session_cache_close(f->house.sessions);
 }
 
-static inline struct secrets *secrets_of(int first_byte)
+static inline void given_master_key(char path[64], int first_byte)
 {
-    char path[64];
-    char problem[256];
-    snprintf(path, sizeof(path), "master-key-%d", (int)getpid());
+    snprintf(path, 64, "master-key-%d", (int)getpid());
     FILE *file = fopen(path, "w");
     for (int i = 0; file != NULL && i < SECRET_SIZE; i++)
         fprintf(file, "%02x", (first_byte + i) & 0xff);
     if (file == NULL || fclose(file) != 0)
         abort();
+}
+
+static inline struct secrets *secrets_of(int first_byte)
+{
+    char path[64];
+    char problem[256];
+    given_master_key(path, first_byte);
     struct secrets *secrets = secrets_open(path, problem);
     unlink(path);
     return secrets;
+}
+
+static inline struct vault *vault_of(struct db_fixture *f, int first_byte, char problem[256])
+{
+    static char path[64];
+    given_master_key(path, first_byte);
+    /* It is not read again while the key in use stays the same. */
+    struct vault *vault = vault_open(&f->house, (struct key_source){.text = path}, problem);
+    unlink(path);
+    return vault;
 }
 
 static inline int auth_setup(void **state)
@@ -87,7 +103,8 @@ static inline int auth_setup(void **state)
     f->house.secrets = secrets_of(0);
     f->house.offload = offload_open(2, 64);
     f->house.sessions = session_cache_open(f->house.clock);
-    f->house.keys = auth_keys_open(&f->house, problem);
+    f->house.vault = vault_of(f, 0, problem);
+    f->house.keys = f->house.vault == NULL ? NULL : auth_keys_open(&f->house, problem);
     if (f->house.keys == NULL)
         fprintf(stderr, "%s\n", problem);
     *state = f;
@@ -98,6 +115,7 @@ static inline int auth_teardown(void **state)
 {
     struct db_fixture *f = *state;
     close_secrets_and_pool(f);
+    vault_close(f->house.vault);
     secrets_close((struct secrets *)(uintptr_t)f->house.secrets);
     db_fixture_free(f);
     return 0;

@@ -30,17 +30,12 @@ static void are_the_same_after_a_restart(void **state)
 static void do_not_open_with_another_master_key(void **state)
 {
     struct db_fixture *f = *state;
-    const struct secrets *own = f->house.secrets;
-    struct secrets *other = secrets_of(1);
     char problem[256] = "";
-    f->house.secrets = other;
 
-    struct auth_keys *keys = auth_keys_open(&f->house, problem);
+    struct vault *vault = vault_of(f, 1, problem);
 
-    f->house.secrets = own;
-    secrets_close(other);
-    assert_null(keys);
-    assert_non_null(strstr(problem, "master key"));
+    assert_null(vault);
+    assert_non_null(strstr(problem, "the master key is not the one in use"));
 }
 
 static void do_not_open_when_moved_to_another_row(void **state)
@@ -109,6 +104,7 @@ static void keep_verifying_with_the_generation_before(void **state)
     char kid[ES256_THUMBPRINT_SIZE];
     ec_key_thumbprint(key, kid);
     const char *pem = ec_key_to_pem(f->arena, key);
+    /* As it was sealed before there were data keys. */
     struct bytes sealed = secret_seal(f->house.secrets, SECRET_SEAL_KEYS, f->arena, f->house.random,
                                       "signing_key|sealed_key|token|2", pem, strlen(pem));
     char *hex = arena_alloc(f->arena, 2 * sealed.size + 1);

@@ -12,6 +12,7 @@
 #include "payment/payment_internal.h"
 #include "payment/payment_proto.h"
 #include "support/db_fixture.h"
+#include "vault/vault.h"
 
 #define GATEWAY_TIMEOUT_MS 50
 
@@ -63,6 +64,10 @@ static inline int payment_setup(void **state)
     f->db->settings.gateway_timeout_ms = GATEWAY_TIMEOUT_MS;
     f->db->settings.unknown_budget_seconds = 3600;
     f->db->house.secrets = f->secrets;
+    f->db->house.vault =
+        vault_open(&f->db->house, (struct key_source){.text = f->master_key}, problem);
+    if (f->db->house.vault == NULL)
+        abort();
     f->db->house.gateways = &f->gateways;
     f->db->house.purposes = test_purposes;
     *state = f;
@@ -73,6 +78,7 @@ static inline int payment_teardown(void **state)
 {
     struct payment_fixture *f = *state;
 
+    vault_close(f->db->house.vault);
     db_fixture_free(f->db);
     sandbox_close(f->sandbox);
     secrets_close(f->secrets);

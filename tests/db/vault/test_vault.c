@@ -1,0 +1,472 @@
+/*
+ * The vault on a database: keys made and found again, moves between rows, rotation from wherever it
+ * stopped, values from before there were data keys, and the end of a customer.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "base/text.h"
+#include "crypto/secrets.h"
+#include "pg/erasure.h"
+#include "support/db_fixture.h"
+#include "vault/rotate.h"
+#include "vault/vault.h"
+
+#define ONE "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f\n"
+#define TWO "f00102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f\n"
+
+#define TOKEN "tok_canary_4711"
+
+static char path[64];
+static char said[8192];
+
+static struct key_source source(void)
+{
+    return (struct key_source){.text = path};
+}
+
+static void given_source(const char *text)
+{
+    FILE *file = fopen(path, "w");
+
+    if (file == NULL || fputs(text, file) < 0 || fclose(file) != 0)
+        abort();
+}
+
+static struct vault *open_vault(struct db_fixture *f)
+{
+    char problem[256] = "";
+    struct vault *vault = vault_open(&f->house, source(), problem);
+
+    if (vault == NULL)
+        print_error("%s\n", problem);
+    return vault;
+}
+
+/* A server that starts anew. */
+static bool reopen(struct db_fixture *f)
+{
+    vault_close(f->house.vault);
+    f->house.vault = open_vault(f);
+    return f->house.vault != NULL;
+}
+
+static int setup(void **state)
+{
+    struct db_fixture *f = db_fixture_new(&(struct db_options){0});
+    char problem[256];
+
+    snprintf(path, sizeof(path), "/tmp/dues-vault-%d", (int)getpid());
+    given_source(ONE);
+    f->house.secrets = secrets_open(path, problem);
+    f->house.vault = open_vault(f);
+    *state = f;
+    return f->house.vault == NULL;
+}
+
+static int teardown(void **state)
+{
+    struct db_fixture *f = *state;
+
+    vault_close(f->house.vault);
+    secrets_close((struct secrets *)(uintptr_t)f->house.secrets);
+    db_fixture_free(f);
+    unlink(path);
+    return 0;
+}
+
+static bool rotated(struct db_fixture *f)
+{
+    char problem[256] = "";
+    FILE *out = fmemopen(said, sizeof(said), "w");
+    bool worked = vault_rotate(f->house.vault, out, problem);
+
+    fclose(out);
+    if (!worked)
+        snprintf(said, sizeof(said), "%s", problem);
+    return worked;
+}
+
+struct kept {
+    struct uuid customer;
+    struct uuid method;
+    struct bytes sealed;
+    struct bytes wrapped; /* as a row brings it along; no bytes: it does not */
+    const char *opened;
+};
+
+static const struct error *seal_token(struct call *call, void *arg)
+{
+    struct kept *kept = arg;
+    const struct vault_place place =
+        vault_place_payment_token(call->arena, kept->customer, kept->method);
+
+    return vault_seal(call, &place, (struct bytes){TOKEN, strlen(TOKEN)}, &kept->sealed);
+}
+
+static const struct error *open_token(struct call *call, void *arg)
+{
+    struct kept *kept = arg;
+    const struct vault_place place =
+        vault_place_payment_token(call->arena, kept->customer, kept->method);
+    struct bytes plain;
+
+    kept->opened = "";
+    TRY(vault_unseal(call, &place, kept->sealed, kept->wrapped, &plain));
+    kept->opened = arena_strndup(call->arena, plain.data, plain.size);
+    return NULL;
+}
+
+static void store(struct db_fixture *f, const struct kept *kept)
+{
+    char *hex = arena_alloc(f->arena, 2 * kept->sealed.size + 1);
+
+    hex_encode(kept->sealed.data, kept->sealed.size, hex);
+    db_execute(f, db_printf(f,
+                            "INSERT INTO payment_method VALUES ('%s', '%s', 'sandbox',"
+                            " decode('%s', 'hex'), 'visa', '4242', 12, 2030, 'ACTIVE', now())",
+                            db_uuid_text(f, kept->customer), db_uuid_text(f, kept->method), hex));
+}
+
+static struct bytes stored(struct db_fixture *f, const char *sql)
+{
+    const char *hex = db_text(f, sql);
+    uint8_t *bytes = arena_alloc(f->arena, strlen(hex) / 2 + 1);
+
+    if (!hex_decode(hex, bytes, strlen(hex) / 2))
+        abort();
+    return (struct bytes){bytes, strlen(hex) / 2};
+}
+
+static void load(struct db_fixture *f, struct kept *kept)
+{
+    kept->sealed = stored(f, db_printf(f,
+                                       "SELECT encode(token_sealed, 'hex') FROM payment_method"
+                                       " WHERE payment_method_id = '%s'",
+                                       db_uuid_text(f, kept->method)));
+}
+
+static struct kept given_token(struct db_fixture *f)
+{
+    struct kept kept = {.customer = db_given_customer(f, UUID_NIL), .method = db_uuid(f)};
+
+    if (db_run(f, seal_token, &kept) != NULL)
+        abort();
+    store(f, &kept);
+    return kept;
+}
+
+/* As a server sealed it that knew no data keys. */
+static struct kept given_old_token(struct db_fixture *f)
+{
+    struct kept kept = {.customer = db_given_customer(f, UUID_NIL), .method = db_uuid(f)};
+
+    kept.sealed = secret_seal(f->house.secrets, SECRET_SEAL_TOKENS, f->arena, f->house.random,
+                              db_printf(f, "payment_method|token|%s", db_uuid_text(f, kept.method)),
+                              TOKEN, strlen(TOKEN));
+    store(f, &kept);
+    return kept;
+}
+
+#define assert_opens(f, kept)                                                                      \
+    do {                                                                                           \
+        assert_null(db_run(f, open_token, kept));                                                  \
+        assert_string_equal((kept)->opened, TOKEN);                                                \
+    } while (0)
+
+static void seals_with_a_key_of_the_customer(void **state)
+{
+    struct db_fixture *f = *state;
+    struct kept one = given_token(f);
+    struct kept other = given_token(f);
+
+    assert_opens(f, &one);
+    assert_opens(f, &other);
+    assert_memory_not_equal((const uint8_t *)one.sealed.data + 1,
+                            (const uint8_t *)other.sealed.data + 1, KEY_ID_SIZE);
+    assert_true(reopen(f));
+    assert_opens(f, &one);
+}
+
+static void opens_with_the_key_that_the_row_brought_along(void **state)
+{
+    struct db_fixture *f = *state;
+    struct kept kept = given_token(f);
+    kept.wrapped = stored(f, db_printf(f,
+                                       "SELECT encode(wrapped_key, 'hex') FROM customer_data_key"
+                                       " WHERE customer_id = '%s'",
+                                       db_uuid_text(f, kept.customer)));
+    assert_true(reopen(f));
+    /* Asking for it would not find it. */
+    db_execute(f, "ALTER TABLE customer_data_key RENAME TO hidden");
+
+    const struct error *error = db_run(f, open_token, &kept);
+
+    db_execute(f, "ALTER TABLE hidden RENAME TO customer_data_key");
+    assert_null(error);
+    assert_string_equal(kept.opened, TOKEN);
+}
+
+static void does_not_open_for_another_customer_or_row(void **state)
+{
+    struct db_fixture *f = *state;
+    struct kept kept = given_token(f);
+    struct kept other = given_token(f);
+    struct kept moved = kept;
+
+    moved.method = other.method;
+    assert_non_null(db_run(f, open_token, &moved));
+    moved = kept;
+    moved.customer = other.customer;
+    assert_non_null(db_run(f, open_token, &moved));
+    assert_opens(f, &kept);
+}
+
+/* The data key itself, moved to another customer. */
+static void does_not_take_the_data_key_of_another(void **state)
+{
+    struct db_fixture *f = *state;
+    struct kept kept = given_token(f);
+    struct kept other = given_token(f);
+    db_execute(f, db_printf(f,
+                            "UPDATE customer_data_key SET wrapped_key = (SELECT wrapped_key"
+                            " FROM customer_data_key WHERE customer_id = '%s')"
+                            " WHERE customer_id = '%s'",
+                            db_uuid_text(f, kept.customer), db_uuid_text(f, other.customer)));
+    assert_true(reopen(f));
+
+    const struct error *error = db_run(f, open_token, &other);
+
+    assert_int_equal(error->status, STATUS_INTERNAL);
+    assert_opens(f, &kept);
+    db_execute(f, db_printf(f, "DELETE FROM payment_method WHERE customer_id = '%s'",
+                            db_uuid_text(f, other.customer)));
+    db_execute(f, db_printf(f, "DELETE FROM customer_data_key WHERE customer_id = '%s'",
+                            db_uuid_text(f, other.customer)));
+}
+
+static void many_calls_make_one_key(void **state)
+{
+    struct db_fixture *f = *state;
+    struct uuid customer = db_given_customer(f, UUID_NIL);
+    struct kept kept[8];
+    const struct error *errors[8];
+    for (size_t i = 0; i < 8; i++)
+        kept[i] = (struct kept){.customer = customer, .method = db_uuid(f)};
+
+    db_run_all(f, seal_token, kept, sizeof(kept[0]), 8, errors);
+
+    assert_true(reopen(f));
+    for (size_t i = 0; i < 8; i++) {
+        assert_null(errors[i]);
+        assert_opens(f, &kept[i]);
+    }
+}
+
+static void opens_what_was_sealed_before_there_were_data_keys(void **state)
+{
+    struct db_fixture *f = *state;
+    struct kept old = given_old_token(f);
+
+    assert_opens(f, &old);
+}
+
+static void rotation_leaves_nothing_on_the_old_key(void **state)
+{
+    struct db_fixture *f = *state;
+    struct kept kept = given_token(f);
+    struct kept old = given_old_token(f);
+    const char *before = db_text(f, "SELECT key_id::text FROM key_encryption_key"
+                                    " WHERE retire_time IS NULL");
+
+    assert_true(rotated(f));
+
+    assert_int_equal(db_count(f, db_printf(f, "customer_data_key WHERE kek_id = '%s'", before)), 0);
+    assert_int_equal(db_count(f, db_printf(f, "house_data_key WHERE kek_id = '%s'", before)), 0);
+    assert_int_equal(db_count(f, "payment_method WHERE substring(token_sealed FROM 1 FOR 1)"
+                                 " <> '\\x02'"),
+                     0);
+    assert_int_equal(db_count(f, "key_encryption_key WHERE bridge IS NOT NULL"), 0);
+    assert_opens(f, &kept);
+    load(f, &old);
+    assert_opens(f, &old);
+    assert_true(reopen(f));
+    assert_opens(f, &kept);
+    assert_opens(f, &old);
+}
+
+/* The old key is worth nothing any more: a source without it does. */
+static void what_was_rotated_needs_the_new_key_alone(void **state)
+{
+    struct db_fixture *f = *state;
+    struct kept kept = given_token(f);
+    char problem[256];
+    assert_true(rotated(f));
+
+    assert_true(key_source_keep_first(source(), problem));
+
+    assert_true(reopen(f));
+    assert_opens(f, &kept);
+}
+
+/* Killed after each step of a rotation, a server starts and the next run finishes it. */
+static void goes_on_with_a_rotation_that_was_killed(void **state)
+{
+    struct db_fixture *f = *state;
+    struct kept kept = given_token(f);
+    char problem[256];
+
+    /* Killed after the source was written. */
+    assert_true(key_source_put_new(source(), f->house.random, problem));
+    assert_true(reopen(f));
+    assert_opens(f, &kept);
+    int64_t generations = db_count(f, "key_encryption_key");
+    assert_true(rotated(f));
+    assert_int_equal(db_count(f, "key_encryption_key"), generations + 1);
+
+    /* Killed before the rows: these are put back under the key before. */
+    db_execute(f, "CREATE TABLE kept AS SELECT * FROM customer_data_key");
+    assert_true(rotated(f));
+    db_execute(f, "UPDATE customer_data_key d SET wrapped_key = k.wrapped_key FROM kept k"
+                  " WHERE k.customer_id = d.customer_id");
+    db_execute(f, "DROP TABLE kept");
+    assert_true(reopen(f));
+    assert_opens(f, &kept);
+    generations = db_count(f, "key_encryption_key");
+    assert_true(rotated(f));
+    assert_int_equal(db_count(f, "key_encryption_key"), generations);
+    assert_non_null(strstr(said, "going on"));
+    assert_int_equal(db_count(f, "customer_data_key d JOIN key_encryption_key k"
+                                 " ON k.key_id = d.kek_id WHERE k.retire_time IS NOT NULL"),
+                     0);
+    assert_opens(f, &kept);
+}
+
+/* A server whose source has only the key before goes on over the bridge. */
+static void a_running_server_takes_up_the_new_key(void **state)
+{
+    struct db_fixture *f = *state;
+    struct kept kept = given_token(f);
+    char other_path[80];
+    char problem[256];
+    snprintf(other_path, sizeof(other_path), "%s.other", path);
+    assert_int_equal(rename(path, other_path), 0);
+    given_source(ONE);
+    /* Both hosts begin with what is in use. */
+    FILE *from = fopen(other_path, "r");
+    FILE *to = fopen(path, "w");
+    for (int c = fgetc(from); c != EOF; c = fgetc(from))
+        fputc(c, to);
+    fclose(from);
+    fclose(to);
+    struct vault *elsewhere =
+        vault_open(&f->house, (struct key_source){.text = other_path}, problem);
+    assert_non_null(elsewhere);
+    vault_start(elsewhere);
+
+    assert_true(rotated(f));
+
+    struct vault *own = f->house.vault;
+    f->house.vault = elsewhere;
+    assert_opens(f, &kept);
+    struct kept made = given_token(f);
+    f->house.vault = own;
+    vault_close(elsewhere);
+    unlink(other_path);
+    assert_opens(f, &made);
+    assert_int_equal(db_count(f, "customer_data_key d JOIN key_encryption_key k"
+                                 " ON k.key_id = d.kek_id WHERE k.retire_time IS NOT NULL"),
+                     0);
+}
+
+static void does_not_open_with_a_key_that_was_never_in_use(void **state)
+{
+    struct db_fixture *f = *state;
+    char problem[256] = "";
+    char kept_path[80];
+    snprintf(kept_path, sizeof(kept_path), "%s.kept", path);
+    assert_int_equal(rename(path, kept_path), 0);
+    given_source(TWO);
+
+    struct vault *vault = vault_open(&f->house, source(), problem);
+
+    assert_int_equal(rename(kept_path, path), 0);
+    assert_null(vault);
+    assert_non_null(strstr(problem, "the master key is not the one in use"));
+}
+
+static int erase(struct db_fixture *f, struct uuid customer)
+{
+    FILE *out = fmemopen(said, sizeof(said), "w");
+    int result = pg_erase_customer(f->owner, customer, f->clock.wall_us, out, out);
+
+    fclose(out);
+    return result;
+}
+
+static void an_erased_customer_does_not_open_again(void **state)
+{
+    struct db_fixture *f = *state;
+    struct kept kept = given_token(f);
+    struct kept other = given_token(f);
+
+    assert_int_equal(erase(f, kept.customer), 0);
+
+    assert_true(reopen(f));
+    const struct error *error = db_run(f, open_token, &kept);
+    assert_int_equal(error->status, STATUS_NOT_FOUND);
+    assert_string_equal(error->reason, "CUSTOMER_NOT_FOUND");
+    error = db_run(f, seal_token, &kept);
+    assert_int_equal(error->status, STATUS_NOT_FOUND);
+    assert_opens(f, &other);
+    assert_int_equal(erase(f, kept.customer), 0);
+    assert_non_null(strstr(said, "was erased before"));
+    assert_int_equal(db_count(f, db_printf(f,
+                                           "event WHERE customer_id = '%s'"
+                                           " AND type = 'customer.erased'",
+                                           db_uuid_text(f, kept.customer))),
+                     1);
+}
+
+static void a_customer_with_something_to_come_is_not_erased(void **state)
+{
+    struct db_fixture *f = *state;
+    struct kept kept = given_token(f);
+    db_execute(f, db_printf(f,
+                            "INSERT INTO obligation (customer_id, kind, business_key, bucket,"
+                            " subject_id, due_time, create_time) VALUES ('%s', 'payment.resolve',"
+                            " 'x', 0, '%s', now(), now())",
+                            db_uuid_text(f, kept.customer), db_uuid_text(f, kept.method)));
+
+    assert_int_not_equal(erase(f, kept.customer), 0);
+
+    assert_non_null(strstr(said, "payment.resolve"));
+    assert_opens(f, &kept);
+    db_execute(f, "DELETE FROM obligation");
+    assert_int_not_equal(erase(f, db_uuid(f)), 0);
+    assert_non_null(strstr(said, "there is no customers/"));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(seals_with_a_key_of_the_customer),
+        cmocka_unit_test(opens_with_the_key_that_the_row_brought_along),
+        cmocka_unit_test(does_not_open_for_another_customer_or_row),
+        cmocka_unit_test(does_not_take_the_data_key_of_another),
+        cmocka_unit_test(many_calls_make_one_key),
+        cmocka_unit_test(opens_what_was_sealed_before_there_were_data_keys),
+        cmocka_unit_test(rotation_leaves_nothing_on_the_old_key),
+        cmocka_unit_test(what_was_rotated_needs_the_new_key_alone),
+        cmocka_unit_test(goes_on_with_a_rotation_that_was_killed),
+        cmocka_unit_test(a_running_server_takes_up_the_new_key),
+        cmocka_unit_test(does_not_open_with_a_key_that_was_never_in_use),
+        cmocka_unit_test(an_erased_customer_does_not_open_again),
+        cmocka_unit_test(a_customer_with_something_to_come_is_not_erased),
+    };
+    return cmocka_run_group_tests_name("vault", tests, setup, teardown);
+}

@@ -1,0 +1,216 @@
+#!/usr/bin/env python3
+"""`dues keys rotate` and `dues customers erase` as an operator meets them: beside a server under load, killed at any
+moment, and with nothing of the person left afterwards."""
+
+import json
+import os
+import random
+import re
+import shutil
+import signal
+import subprocess
+import tempfile
+import threading
+import time
+import unittest
+
+from test_dev import BUILD, DUES, Dev, text_of, until
+
+CUSTOMERS = 6
+CALLERS = 3
+KILLS = (0.02, 0.1, 0.3, 0.8, 2.0)
+CANARIES = ("Canary-Displayname", "canary.person@example.org", "Canary-Description", "Canary-Phone")
+
+
+class Load:
+    """Payments one after another; what did not work is kept."""
+
+    def __init__(self, test, methods):
+        self.test, self.methods = test, methods
+        self.failed, self.count, self.over = [], 0, threading.Event()
+        self.threads = [threading.Thread(target=self.run, args=(seed,)) for seed in range(CALLERS)]
+        for thread in self.threads:
+            thread.start()
+
+    def run(self, seed):
+        choice = random.Random(seed)
+        while not self.over.is_set():
+            method = choice.choice(self.methods)
+            result = self.test.try_call("Payment/CreatePayment", self.test.payment(method))
+            self.count += 1
+            if result.returncode != 0:
+                self.failed.append(result.stderr)
+
+    def end(self):
+        self.over.set()
+        for thread in self.threads:
+            thread.join()
+
+
+class Keys(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.scratch = tempfile.mkdtemp(prefix="dues-e2e-")
+        os.chmod(cls.scratch, 0o755)
+        cls.state = os.path.join(cls.scratch, "state")
+        cls.dev = Dev(cls.state).wait_ready()
+        cls.number = 0
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.dev.end()
+        shutil.rmtree(cls.scratch, ignore_errors=True)
+
+    def try_call(self, method, data, who="service-billing", token=None):
+        return subprocess.run([DUES, "call", "--state-dir", self.state, "--as", who, *(["--token", token] if token else []),
+                               method, json.dumps(data)], capture_output=True, text=True, timeout=60, check=False)
+
+    def call(self, method, data, **options):
+        result = self.try_call(method, data, **options)
+        self.assertEqual(result.returncode, 0, result.stderr)
+        return json.loads(result.stdout)
+
+    def payment(self, method, description=""):
+        type(self).number += 1
+        return {"parent": method.split("/paymentMethods/")[0], "requestId": f"request-{os.getpid()}-{self.number}",
+                "payment": {"amount": {"currencyCode": "EUR", "minorUnits": "995"}, "paymentMethod": method,
+                            "description": description}}
+
+    def given_method(self, customer=None):
+        customer = customer or self.call("Membership/CreateCustomer", {"customer": {"displayName": "Ada"}})["name"]
+        return self.call("Payment/CreatePaymentMethod",
+                         {"parent": customer, "paymentMethod": {"gatewayToken": "tok_visa"}})["name"]
+
+    def dues(self, *arguments):
+        return subprocess.run([DUES, *arguments, "--state-dir", self.state], capture_output=True, text=True, timeout=120,
+                              check=False)
+
+    def key_file(self):
+        return text_of(self.state, "master.key").split()
+
+    def socket(self):
+        return re.search(r"^database = host='?([^' ]+)", text_of(self.state, "duesd.conf"), re.MULTILINE)[1]
+
+    def psql(self, sql):
+        return subprocess.run(["psql", "-X", "-q", "-t", "-A", "-h", self.socket(), "-U", "postgres", "-d", "dues", "-c", sql],
+                              check=True, capture_output=True, text=True).stdout.strip()
+
+    def restart(self):
+        self.dev.end()
+        type(self).dev = Dev(self.state).wait_ready()
+
+    def test_a_rotation_under_load_fails_no_call_and_leaves_nothing_on_the_old_key(self):
+        methods = [self.given_method() for _ in range(CUSTOMERS)]
+        before = self.key_file()
+        load = Load(self, methods)
+
+        for delay in KILLS:
+            rotation = subprocess.Popen([DUES, "keys", "rotate", "--state-dir", self.state], stdout=subprocess.DEVNULL,
+                                        stderr=subprocess.DEVNULL)
+            time.sleep(delay)
+            rotation.send_signal(signal.SIGKILL)
+            rotation.wait(60)
+        said = self.dues("keys", "rotate")
+        again = self.dues("keys", "count")
+        methods.append(self.given_method())
+        time.sleep(1)
+        load.end()
+
+        print(said.stdout)
+        print(f"{load.count} payments meanwhile, {len(load.failed)} failed")
+        self.assertEqual((said.returncode, said.stderr), (0, ""))
+        self.assertIn("0 rows hang on an old key", said.stdout)
+        self.assertEqual((again.returncode, again.stderr), (0, ""), again.stdout)
+        self.assertEqual(load.failed, [])
+        self.assertGreater(load.count, 20)
+        self.assertNotEqual(self.key_file()[0], before[0])
+        self.assertEqual(self.key_file()[-1], before[0])
+
+        # Without the old key, and after a kill -9 and a start.
+        forgotten = self.dues("keys", "forget")
+        self.assertEqual((forgotten.returncode, forgotten.stderr), (0, ""))
+        self.assertEqual(len(self.key_file()), 1)
+        self.restart()
+        for method in methods:
+            self.call("Payment/CreatePayment", self.payment(method))
+        doctor = self.dues("doctor")
+        self.assertEqual(doctor.returncode, 0, doctor.stdout)
+        self.assertRegex(doctor.stdout, r"master_key +key [0-9a-f]{16} from a file, in use for 0 days")
+
+    def test_two_custodians_and_a_credential_can_keep_the_key(self):
+        key = bytes.fromhex(self.key_file()[0])
+        share = os.urandom(32)
+        for name, text in (("a.share", share), ("b.share", bytes(x ^ y for x, y in zip(key, share)))):
+            path = os.path.join(self.scratch, name)
+            with open(path, "w", encoding="ascii") as file:
+                file.write(text.hex() + "\n")
+            os.chmod(path, 0o600)
+        configuration = text_of(self.state, "duesd.conf")
+        for source, words in ((f"shares:{self.scratch}/a.share,{self.scratch}/b.share", "two shares"),
+                              ("credential:master.key", "a credential")):
+            path = os.path.join(self.scratch, "keys.conf")
+            with open(path, "w", encoding="utf-8") as file:
+                file.write(re.sub(r"^master_key_file = .*$", f"master_key_file = {source}", configuration,
+                                  flags=re.MULTILINE))
+            result = subprocess.run([DUES, "doctor", "--config", path], capture_output=True, text=True, timeout=60,
+                                    check=False, env={**os.environ, "CREDENTIALS_DIRECTORY": self.state})
+            self.assertRegex(result.stdout, rf"ok +master_key +key [0-9a-f]+ from {words}")
+
+    def given_person(self):
+        """A user with a word of its own in each text that the house keeps."""
+        name, email, description, _ = CANARIES
+        signed_up = self.call("Auth/SignUp", {"email": email, "password": "correct horse battery staple",
+                                              "displayName": name, "requestId": "sign-up-of-the-canary"}, who="app-demo")
+        customer = signed_up["customer"]
+        method = self.given_method(customer)
+        payment = self.call("Payment/CreatePayment", self.payment(method, description))
+        return customer, method, payment["name"]
+
+    def dump(self):
+        return subprocess.run(["pg_dump", "-h", self.socket(), "-U", "postgres", "dues"], check=True, capture_output=True,
+                              text=True).stdout
+
+    def ledger(self):
+        return self.psql("SELECT account, currency, sum(amount), count(*) FROM dues.ledger_entry GROUP BY 1, 2 ORDER BY 1, 2")
+
+    def test_of_an_erased_customer_nothing_is_left_but_what_money_moved(self):
+        customer, method, payment = self.given_person()
+        before = self.ledger()
+        dump = self.dump()
+        self.assertEqual([word for word in CANARIES[:3] if word not in dump], [])
+
+        said = self.dues("customers", "erase", customer)
+
+        self.assertEqual((said.returncode, said.stderr), (0, ""))
+        self.assertIn("its data key is destroyed", said.stdout)
+        dump = self.dump()
+        self.assertEqual([word for word in CANARIES if word.lower() in dump.lower()], [])
+        self.assertEqual(self.ledger(), before)
+        self.assertEqual(self.psql("SELECT count(*) FROM dues.ledger_entry GROUP BY customer_id, group_id, kind, currency"
+                                   " HAVING sum(amount) <> 0"), "")
+        kept = self.call("Payment/GetPayment", {"name": payment})
+        self.assertEqual((kept["amount"]["minorUnits"], kept.get("description", "")), ("995", ""))
+        self.assertEqual(self.psql(f"SELECT count(*) FROM dues.customer_data_key WHERE wrapped_key IS NULL AND customer_id ="
+                                   f" '{customer.split('/')[1]}'"), "1")
+        self.assertNotEqual(self.try_call("Payment/CreatePayment", self.payment(method)).returncode, 0)
+        more = self.try_call("Payment/CreatePaymentMethod",
+                             {"parent": customer, "paymentMethod": {"gatewayToken": "tok_visa"}})
+        self.assertIn("NOT_FOUND", more.stderr)
+        again = self.try_call("Auth/SignUp", {"email": CANARIES[1], "password": "correct horse battery staple",
+                                              "displayName": CANARIES[0], "requestId": "sign-up-of-the-canary"},
+                              who="app-demo")
+        print(again.stdout, again.stderr)
+
+    def test_says_why_it_does_not_erase(self):
+        nobody = self.dues("customers", "erase", "customers/0198c0de-0000-7000-8000-000000000000")
+        wrong = self.dues("customers", "erase", "payments/1")
+
+        self.assertEqual((nobody.returncode, wrong.returncode), (1, 1))
+        self.assertIn("there is no customers/0198c0de", nobody.stderr)
+        self.assertIn("is not customers/ and an id", wrong.stderr)
+
+
+if __name__ == "__main__":
+    print(f"build: {BUILD}")
+    until(lambda: os.access(DUES, os.X_OK), "the build", 1)
+    unittest.main(verbosity=2)
