@@ -23,7 +23,8 @@ bool vault_rotate(struct vault *vault, FILE *out, char problem[256]) MUST_CHECK;
 /* Looks at every row: how many hang on the key in use and how many on others, table by table. */
 bool vault_count(struct vault *vault, FILE *out, int64_t *old_rows, char problem[256]) MUST_CHECK;
 
-/* Is the first key of the source the one in use?  Then the others may go when nothing hangs on them. */
+/* Is the first key of the source the one in use?  Then the others may go when nothing hangs on
+ * them. */
 bool vault_source_is_current(struct vault *vault);
 
 /* reseal.c: what the master key itself had sealed; how many there were. */

@@ -2,6 +2,7 @@
 """`dues keys rotate` and `dues customers erase` as an operator meets them: beside a server under load, killed at any
 moment, and with nothing of the person left afterwards."""
 
+import itertools
 import json
 import os
 import random
@@ -54,7 +55,7 @@ class Keys(unittest.TestCase):
         os.chmod(cls.scratch, 0o755)
         cls.state = os.path.join(cls.scratch, "state")
         cls.dev = Dev(cls.state).wait_ready()
-        cls.number = 0
+        cls.numbers = itertools.count()
 
     @classmethod
     def tearDownClass(cls):
@@ -71,8 +72,7 @@ class Keys(unittest.TestCase):
         return json.loads(result.stdout)
 
     def payment(self, method, description=""):
-        type(self).number += 1
-        return {"parent": method.split("/paymentMethods/")[0], "requestId": f"request-{os.getpid()}-{self.number}",
+        return {"parent": method.split("/paymentMethods/")[0], "requestId": f"request-{os.getpid()}-{next(self.numbers)}",
                 "payment": {"amount": {"currencyCode": "EUR", "minorUnits": "995"}, "paymentMethod": method,
                             "description": description}}
 
@@ -196,10 +196,10 @@ class Keys(unittest.TestCase):
         more = self.try_call("Payment/CreatePaymentMethod",
                              {"parent": customer, "paymentMethod": {"gatewayToken": "tok_visa"}})
         self.assertIn("NOT_FOUND", more.stderr)
-        again = self.try_call("Auth/SignUp", {"email": CANARIES[1], "password": "correct horse battery staple",
-                                              "displayName": CANARIES[0], "requestId": "sign-up-of-the-canary"},
-                              who="app-demo")
-        print(again.stdout, again.stderr)
+        # Who comes back is somebody else.
+        again = self.call("Auth/SignUp", {"email": CANARIES[1], "password": "correct horse battery staple",
+                                          "displayName": CANARIES[0], "requestId": "sign-up-of-the-canary"}, who="app-demo")
+        self.assertNotEqual(again["customer"], customer)
 
     def test_says_why_it_does_not_erase(self):
         nobody = self.dues("customers", "erase", "customers/0198c0de-0000-7000-8000-000000000000")
