@@ -8,6 +8,8 @@
 #include "google/rpc/error_details.pb-c.h"
 #include "google/rpc/status.pb-c.h"
 
+#include <grpc/byte_buffer.h>
+#include <grpc/byte_buffer_reader.h>
 #include <grpc/support/alloc.h>
 
 #define TYPE_PREFIX "type.googleapis.com/"
@@ -175,6 +177,27 @@ void answer_read_trailers(struct answer *answer, const grpc_metadata *list, size
     }
     answer->public.trailers = trailers;
     answer->public.trailer_count = kept;
+}
+
+void answer_read_bytes(struct answer *answer, grpc_byte_buffer *buffer)
+{
+    grpc_byte_buffer_reader reader;
+    if (!grpc_byte_buffer_reader_init(&reader, buffer))
+        return;
+    grpc_slice all = grpc_byte_buffer_reader_readall(&reader);
+    grpc_byte_buffer_reader_destroy(&reader);
+    answer->public.reply_size = GRPC_SLICE_LENGTH(all);
+    answer->public.reply_bytes =
+        (uint8_t *)answer_text(answer, GRPC_SLICE_START_PTR(all), GRPC_SLICE_LENGTH(all));
+    grpc_slice_unref(all);
+}
+
+void answer_read_headers(struct answer *answer, const grpc_metadata *list, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (key_is(list[i].key, "x-request-id"))
+            answer->public.request_trace = answer_text(answer, GRPC_SLICE_START_PTR(list[i].value),
+                                                       GRPC_SLICE_LENGTH(list[i].value));
 }
 
 void answer_read_reply(struct answer *answer, const ProtobufCMessageDescriptor *output)

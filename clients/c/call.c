@@ -6,13 +6,12 @@
  */
 #include "internal.h"
 
-#include <grpc/byte_buffer_reader.h>
+#include <grpc/byte_buffer.h>
 #include <grpc/support/alloc.h>
 #include <grpc/support/time.h>
 #include <sys/random.h>
 
 #define PATH_SIZE_MAX  256
-#define METADATA_MAX   32
 #define PAUSE_MS_FIRST 50
 #define PAUSE_MS_MAX   2000
 
@@ -30,8 +29,7 @@ struct request {
 /* What gRPC fills in during one attempt. */
 struct attempt {
     grpc_call *call;
-    grpc_metadata send[METADATA_MAX];
-    size_t send_count;
+    struct sent_metadata sent;
     grpc_metadata_array initial;
     grpc_metadata_array trailing;
     grpc_byte_buffer *request;
@@ -39,16 +37,6 @@ struct attempt {
     grpc_status_code status;
     grpc_slice message;
 };
-
-static void add_metadata(struct attempt *attempt, const char *key, grpc_slice value)
-{
-    if (attempt->send_count == METADATA_MAX) {
-        grpc_slice_unref(value);
-        return;
-    }
-    attempt->send[attempt->send_count++] =
-        (grpc_metadata){.key = grpc_slice_from_copied_string(key), .value = value};
-}
 
 static void attempt_init(struct attempt *attempt, const struct request *request,
                          grpc_completion_queue *queue)
@@ -64,25 +52,12 @@ static void attempt_init(struct attempt *attempt, const struct request *request,
     grpc_metadata_array_init(&attempt->trailing);
     grpc_slice payload = request->payload;
     attempt->request = grpc_raw_byte_buffer_create(&payload, 1);
-    if (request->options->token != NULL) {
-        size_t size = strlen("Bearer ") + strlen(request->options->token);
-        grpc_slice value = grpc_slice_malloc(size);
-        memcpy(GRPC_SLICE_START_PTR(value), "Bearer ", strlen("Bearer "));
-        memcpy(GRPC_SLICE_START_PTR(value) + strlen("Bearer "), request->options->token,
-               strlen(request->options->token));
-        add_metadata(attempt, "authorization", value);
-    }
-    for (size_t i = 0; i < request->options->metadata_count; i++)
-        add_metadata(attempt, request->options->metadata[i].key,
-                     grpc_slice_from_copied_string(request->options->metadata[i].value));
+    sent_metadata_init(&attempt->sent, request->options);
 }
 
 static void attempt_release(struct attempt *attempt)
 {
-    for (size_t i = 0; i < attempt->send_count; i++) {
-        grpc_slice_unref(attempt->send[i].key);
-        grpc_slice_unref(attempt->send[i].value);
-    }
+    sent_metadata_release(&attempt->sent);
     grpc_metadata_array_destroy(&attempt->initial);
     grpc_metadata_array_destroy(&attempt->trailing);
     grpc_byte_buffer_destroy(attempt->request);
@@ -100,7 +75,8 @@ static grpc_call_error attempt_start(struct attempt *attempt, const struct reque
                       ? GRPC_INITIAL_METADATA_WAIT_FOR_READY |
                             GRPC_INITIAL_METADATA_WAIT_FOR_READY_EXPLICITLY_SET
                       : 0,
-         .data.send_initial_metadata = {.count = attempt->send_count, .metadata = attempt->send}},
+         .data.send_initial_metadata = {.count = attempt->sent.count,
+                                        .metadata = attempt->sent.list}},
         {.op = GRPC_OP_SEND_MESSAGE, .data.send_message.send_message = attempt->request},
         {.op = GRPC_OP_SEND_CLOSE_FROM_CLIENT},
         {.op = GRPC_OP_RECV_INITIAL_METADATA,
@@ -114,31 +90,13 @@ static grpc_call_error attempt_start(struct attempt *attempt, const struct reque
     return grpc_call_start_batch(attempt->call, ops, 6, attempt, NULL);
 }
 
-static void read_bytes(struct answer *answer, grpc_byte_buffer *buffer)
-{
-    grpc_byte_buffer_reader reader;
-    if (!grpc_byte_buffer_reader_init(&reader, buffer))
-        return;
-    grpc_slice all = grpc_byte_buffer_reader_readall(&reader);
-    grpc_byte_buffer_reader_destroy(&reader);
-    answer->public.reply_size = GRPC_SLICE_LENGTH(all);
-    answer->public.reply_bytes =
-        (uint8_t *)answer_text(answer, GRPC_SLICE_START_PTR(all), GRPC_SLICE_LENGTH(all));
-    grpc_slice_unref(all);
-}
-
 static struct answer *attempt_answer(const struct attempt *attempt, const struct request *request)
 {
     struct answer *answer = answer_new();
     answer->public.status = (int)attempt->status;
     answer->public.message = answer_text(answer, GRPC_SLICE_START_PTR(attempt->message),
                                          GRPC_SLICE_LENGTH(attempt->message));
-    for (size_t i = 0; i < attempt->initial.count; i++) {
-        const grpc_metadata *pair = &attempt->initial.metadata[i];
-        if (grpc_slice_str_cmp(pair->key, "x-request-id") == 0)
-            answer->public.request_trace = answer_text(answer, GRPC_SLICE_START_PTR(pair->value),
-                                                       GRPC_SLICE_LENGTH(pair->value));
-    }
+    answer_read_headers(answer, attempt->initial.metadata, attempt->initial.count);
     answer_read_trailers(answer, attempt->trailing.metadata, attempt->trailing.count);
     if (answer->public.status != DUES_OK)
         return answer;
@@ -147,7 +105,7 @@ static struct answer *attempt_answer(const struct attempt *attempt, const struct
         answer->public.message = "the server answered OK without a message";
         return answer;
     }
-    read_bytes(answer, attempt->reply);
+    answer_read_bytes(answer, attempt->reply);
     if (request->output != NULL)
         answer_read_reply(answer, request->output);
     return answer;

@@ -42,6 +42,17 @@ struct dues_client {
 grpc_completion_queue *client_queue_take(struct dues_client *client);
 void client_queue_give(struct dues_client *client, grpc_completion_queue *queue);
 
+/* metadata.c: what goes out with a call. */
+#define METADATA_MAX 32
+
+struct sent_metadata {
+    grpc_metadata list[METADATA_MAX];
+    size_t count;
+};
+
+void sent_metadata_init(struct sent_metadata *sent, const struct dues_call_options *options);
+void sent_metadata_release(struct sent_metadata *sent);
+
 /* An answer and the blocks behind it.  `answer` comes first: dues_answer_free finds its owner. */
 struct answer {
     struct dues_answer public;
@@ -59,6 +70,12 @@ void answer_read_details(struct answer *answer, const void *bytes, size_t size);
 
 /* Trailing metadata: the details, the replay mark, and everything readable for the caller. */
 void answer_read_trailers(struct answer *answer, const grpc_metadata *list, size_t count);
+
+/* The bytes of a message as the answer's reply. */
+void answer_read_bytes(struct answer *answer, grpc_byte_buffer *buffer);
+
+/* What came before the message: the server's id of the call. */
+void answer_read_headers(struct answer *answer, const grpc_metadata *list, size_t count);
 
 /* Unpacks the reply; INTERNAL when the bytes are not such a message. */
 void answer_read_reply(struct answer *answer, const ProtobufCMessageDescriptor *output);

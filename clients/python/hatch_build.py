@@ -18,7 +18,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from dues.call import CallInfo, Pager, Service
+from dues.call import CallInfo, Pager, Service, Watch
 {imports}
 '''
 
@@ -50,7 +50,11 @@ class Contract:
         fields = self.messages[output].field
         if not any(field.name == "next_page_token" for field in fields):
             return None
-        items = fields[0]
+        return self.items(output)
+
+    def items(self, output: str) -> tuple[str, str]:
+        """Name and type of what the first field repeats."""
+        items = self.messages[output].field[0]
         return items.name, self.python_name(items.type_name)
 
 
@@ -69,9 +73,19 @@ def method_source(contract, file, service_index, index) -> str:
     method = service.method[index]
     request = contract.python_name(method.input_type)
     reply = contract.python_name(method.output_type)
-    listed = contract.listed(method.output_type)
     path = f"/{file.package}.{service.name}/{method.name}"
     text = comment(file, [6, service_index, 2, index], " " * 8)
+    if method.server_streaming:
+        items, item = contract.items(method.output_type)
+        return (
+            f"    def {snake(method.name)}(\n"
+            f"        self, request: {request} | None = None, *, token: str | None = None,\n"
+            f"        **fields: Any,\n"
+            f"    ) -> Watch[{item}]:\n"
+            f'        """{text}\n        """\n'
+            f'        return self._watch("{path}", {request}, {reply}, "{items}", request, fields, token)\n'
+        )
+    listed = contract.listed(method.output_type)
     result = f"Pager[{listed[1]}]" if listed else reply
     call = (
         f'self._list("{path}", {request}, {reply}, "{listed[0]}", request, fields, timeout, token)'
@@ -103,6 +117,8 @@ def services_source(contract: Contract) -> str:
                 for name in (method.input_type, method.output_type):
                     imports.add(contract.modules[name])
                 listed = contract.listed(method.output_type)
+                if method.server_streaming:
+                    listed = contract.items(method.output_type)
                 if listed:
                     imports.update(
                         module

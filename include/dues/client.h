@@ -159,6 +159,52 @@ int dues_call_bytes(struct dues_client *client, const char *path, const void *re
 void dues_answer_free(struct dues_answer *answer);
 
 /*
+ * A server stream that goes on by itself: WatchEvents, WatchPayments.
+ *
+ *   struct dues_stream *stream =
+ *       dues_stream_open(client, &dues__payment__v1__payment_service__descriptor, "WatchEvents",
+ *                        &request.base, NULL);
+ *   const ProtobufCMessage *message;
+ *   while ((message = dues_stream_next(stream, -1)) != NULL)
+ *       use((const Dues__Payment__V1__WatchEventsResponse *)message);
+ *   complain(dues_stream_end(stream)->message);
+ *   dues_stream_close(stream);
+ *
+ * Request and messages have a field `cursor`.  After UNAVAILABLE and RESOURCE_EXHAUSTED (the server
+ * stops, the connection is lost, we were slow) the stream is opened again after the last cursor,
+ * with growing random pauses and without end: nothing is lost and nothing comes twice.  Keep
+ * dues_stream_cursor with what you have done about the messages to go on after a crash of your own.
+ *
+ * One stream serves one thread at a time, and several streams share a connection, which carries 100
+ * calls at a time: who watches many customers has `connections` for them.
+ */
+struct dues_stream;
+
+/*
+ * Of the options, `deadline_ms` 0 is none, and `attempts_max` 1 never opens it again.  Never NULL;
+ * what is wrong with it, dues_stream_next finds.  The options' texts are copied.
+ */
+struct dues_stream *dues_stream_open(struct dues_client *client,
+                                     const ProtobufCServiceDescriptor *service, const char *method,
+                                     const ProtobufCMessage *request,
+                                     const struct dues_call_options *options);
+
+/*
+ * The next message, good until the next call; `wait_ms` negative waits for ever.  NULL: none came
+ * in time, or there will be none.
+ */
+const ProtobufCMessage *dues_stream_next(struct dues_stream *stream, int64_t wait_ms);
+
+/* Why there will be none: OK when the server had no more; NULL while there may be. */
+const struct dues_answer *dues_stream_end(const struct dues_stream *stream);
+
+/* Behind the last message that dues_stream_next gave, or what the request had; "" is the start. */
+const char *dues_stream_cursor(const struct dues_stream *stream);
+
+/* NULL is allowed. */
+void dues_stream_close(struct dues_stream *stream);
+
+/*
  * The service for the stubs that protobuf-c generates:
  *
  *   ProtobufCService *payments =

@@ -10,8 +10,8 @@ Requests are keyword arguments (fields of the request message, messages as dicts
 the request message itself. Errors are `DuesError` with the server's reason and fields.
 """
 
-from dues.call import CallInfo, Pager
+from dues.call import CallInfo, Pager, Watch
 from dues.client import Client
 from dues.errors import DuesError, FieldError
 
-__all__ = ["CallInfo", "Client", "DuesError", "FieldError", "Pager"]
+__all__ = ["CallInfo", "Client", "DuesError", "FieldError", "Pager", "Watch"]

@@ -19,6 +19,7 @@ ATTEMPTS_MAX = 4
 PAUSE_FIRST = 0.05
 PAUSE_MAX = 2.0
 READS = ("Get", "List", "Check")
+COME_BACK = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.RESOURCE_EXHAUSTED)
 
 Item = TypeVar("Item")
 
@@ -53,6 +54,85 @@ class Pager(Generic[Item]):
             yield from getattr(page, self._items)
 
 
+class Watch(Generic[Item]):
+    """What a server stream tells, one item after the other, for as long as you ask.
+
+    Whatever ends the stream and may pass (the server stops, the connection is lost, we read too
+    slowly), it is opened again after the last cursor: nothing is lost and nothing comes twice.
+    Anything else is raised as DuesError. Keep `cursor` with what you have done about the items to
+    go on after a crash of your own.
+    """
+
+    cursor: str
+    """Behind the last item that was given out."""
+
+    def __init__(self, client, stub, message, items: str, token: str | None):
+        self._client = client
+        self._stub = stub
+        self._message = message
+        self._items = items
+        self._token = token
+        self._call: Any = None
+        self._closed = False
+        self.cursor = message.cursor
+
+    def messages(self) -> Iterator[Any]:
+        """The stream's messages themselves; one without items says where the stream stands."""
+        failures = 0
+        while not self._closed:
+            try:
+                for message in self._open():
+                    failures = 0
+                    self.cursor = message.cursor
+                    yield message
+                return
+            except grpc.RpcError as failure:
+                if self._closed:
+                    return
+                failures += 1
+                error = DuesError.from_rpc(failure)
+                if error.code not in COME_BACK:
+                    raise error from None
+                time.sleep(pause_seconds(failures, error))
+
+    def __iter__(self) -> Iterator[Item]:
+        for message in self.messages():
+            for item in getattr(message, self._items):
+                self.cursor = item.cursor
+                yield item
+            self.cursor = message.cursor
+
+    def close(self) -> None:
+        """Ends the stream, from any thread: who iterates gets no more."""
+        self._closed = True
+        if self._call is not None:
+            self._call.cancel()
+
+    def __enter__(self) -> "Watch[Item]":
+        return self
+
+    def __exit__(self, *exception) -> None:
+        self.close()
+
+    def _open(self):
+        token = self._client.token if self._token is None else self._token
+        self._message.cursor = self.cursor
+        self._call = self._stub(
+            self._message,
+            metadata=[("authorization", f"Bearer {token}")] if token else [],
+            wait_for_ready=True,
+        )
+        if self._closed:
+            self._call.cancel()
+        return self._call
+
+
+def pause_seconds(failures: int, error: DuesError) -> float:
+    """Full jitter, never less than the server wishes."""
+    wished = error.retry_after.total_seconds() if error.retry_after else 0.0
+    return wished + random.uniform(0, min(PAUSE_FIRST * 2 ** min(failures - 1, 10), PAUSE_MAX))
+
+
 class Service:
     """What the generated services have in common."""
 
@@ -81,6 +161,16 @@ class Service:
             return self._call(path, request_type, reply_type, message, {}, timeout, token)
 
         return Pager(fetch, items)
+
+    def _watch(self, path, request_type, reply_type, items, request, fields, token):
+        if path not in self._stubs:
+            self._stubs[path] = self._client.channel.unary_stream(
+                path,
+                request_serializer=lambda message: message.SerializeToString(),
+                response_deserializer=reply_type.FromString,
+            )
+        message = make_request(request_type, request, fields)
+        return Watch(self._client, self._stubs[path], message, items, token)
 
     def _stub(self, path, reply_type):
         if path not in self._stubs:
@@ -190,9 +280,7 @@ class Call:
 
     def pause(self, error: DuesError) -> bool:
         """Full jitter, never less than the server wishes; False when the deadline comes first."""
-        wished = error.retry_after.total_seconds() if error.retry_after else 0.0
-        bound = min(PAUSE_FIRST * 2 ** (self.attempts - 1), PAUSE_MAX)
-        seconds = wished + random.uniform(0, bound)
+        seconds = pause_seconds(self.attempts, error)
         if time.monotonic() + seconds >= self.deadline:
             return False
         time.sleep(seconds)
