@@ -16,6 +16,7 @@
 #include "crypto/offload.h"
 #include "crypto/secrets.h"
 #include "crypto/x509.h"
+#include "customer/event_feed.h"
 #include "edge/edge.h"
 #include "gateway/gateway.h"
 #include "gateway/sandbox/sandbox.h"
@@ -101,8 +102,9 @@ static bool open_ground(struct opened_house *opened, char problem[HOUSE_PROBLEM_
     house->secrets = opened->secrets;
     if (pg_check_version(settings->database, problem) != 0)
         return false;
-    /* Every call and every obligation has a fiber; streams and the engine need a few more. */
-    house->fibers = fiber_pool_open((size_t)settings->calls_max + (size_t)settings->jobs_max + 64);
+    /* Every call, stream and obligation has a fiber; the engine and watches need a few more. */
+    house->fibers = fiber_pool_open((size_t)settings->calls_max + (size_t)settings->streams_max +
+                                    (size_t)settings->jobs_max + 64);
     house->pg = pg_open(&options);
     return true;
 }
@@ -124,6 +126,7 @@ static bool open_rooms(struct opened_house *opened, char problem[HOUSE_PROBLEM_S
     struct house *house = &opened->house;
     const struct settings *settings = house->settings;
 
+    house->events = event_feed_open(house);
     house->offload = offload_open(settings->hash_threads, settings->hash_queue_max);
     house->sessions = session_cache_open(house->clock);
     house->keys = auth_keys_open(house, problem);
@@ -348,6 +351,7 @@ bool house_close(struct opened_house *opened)
     if (house->offload != NULL)
         offload_close(house->offload);
     vault_close(house->vault);
+    event_feed_close(house->events);
     if (house->pg != NULL)
         pg_close(house->pg);
     if (house->fibers != NULL)

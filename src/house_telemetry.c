@@ -9,6 +9,7 @@
 #include "base/bug.h"
 #include "base/fiber.h"
 #include "base/text.h"
+#include "customer/event_feed.h"
 #include "edge/edge.h"
 #include "membership/entitlement_cache.h"
 #include "payment/payment_measure.h"
@@ -35,6 +36,7 @@ static void measure(void *owner, struct measures *out)
     payment_measure(view->house->payment_counts, out);
     vault_measure(view->house->vault, out);
     entitlement_cache_measure(view->house->entitlements, out);
+    event_feed_measure(view->house->events, out);
 }
 
 static const char *describe_call(struct arena *arena, const struct rpc_call_view *call)

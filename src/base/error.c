@@ -102,3 +102,26 @@ struct error *error_cause(struct arena *arena, struct error *error, const char *
     va_end(arguments);
     return error;
 }
+
+static const char *copy_text(struct arena *arena, const char *text)
+{
+    return text == NULL ? NULL : arena_strdup(arena, text);
+}
+
+struct error *error_copy(struct arena *arena, const struct error *error)
+{
+    struct error *copy = arena_copy(arena, error, sizeof(*error));
+
+    copy->reason = copy_text(arena, error->reason);
+    copy->message = copy_text(arena, error->message);
+    copy->cause = copy_text(arena, error->cause);
+    for (size_t i = 0; i < copy->field_count; i++) {
+        copy->fields[i].field = copy_text(arena, error->fields[i].field);
+        copy->fields[i].description = copy_text(arena, error->fields[i].description);
+    }
+    for (size_t i = 0; i < copy->metadata_count; i++) {
+        copy->metadata[i].key = copy_text(arena, error->metadata[i].key);
+        copy->metadata[i].value = copy_text(arena, error->metadata[i].value);
+    }
+    return copy;
+}

@@ -74,6 +74,9 @@ struct error *error_vmake(struct arena *arena, enum status status, const char *r
 struct error *error_with(struct arena *arena, struct error *error, const char *key,
                          const char *format, ...) PRINTF_LIKE(4, 5);
 
+/* The same error in another arena, with all it says: for what outlives the call that made it. */
+struct error *error_copy(struct arena *arena, const struct error *error);
+
 /* Adds RetryInfo. */
 struct error *error_retry(struct error *error, int64_t retry_after_ms);
 

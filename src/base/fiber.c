@@ -222,6 +222,13 @@ void fiber_resume(struct fiber *fiber)
         resume_here(fiber);
 }
 
+void fiber_resume_soon(struct fiber *fiber)
+{
+    if (fiber->home == NULL)
+        bug("fiber: what has no home cannot be resumed later");
+    come_home(fiber);
+}
+
 struct fiber_home *fiber_home_open(void (*wake)(void *arg), void *arg)
 {
     struct fiber_home *home = calloc(1, sizeof *home);

@@ -67,6 +67,12 @@ void fiber_park(void (*after_switch)(struct fiber *self, void *arg), void *arg);
 void fiber_resume(struct fiber *fiber);
 
 /*
+ * The same, but never on top of what the calling thread is doing: a fiber with a home is queued
+ * there, also from there.  For whoever wakes fibers while it holds a lock that they will want.
+ */
+void fiber_resume_soon(struct fiber *fiber);
+
+/*
  * A home: a thread that its fibers come back to.  What the thread itself starts (not what one of
  * its fibers starts) is continued by nobody else: fiber_resume elsewhere queues the fiber, and the
  * thread continues it in fiber_home_run.  So all that a call does with gRPC happens on one thread,

@@ -7,6 +7,7 @@
 struct auth_keys;
 struct clock;
 struct entitlement_cache;
+struct event_feed;
 struct fiber_pool;
 struct gateways;
 struct jobs;
@@ -34,6 +35,7 @@ struct house {
     struct auth_keys *keys;                 /* auth/keys.h: token signing and device CA */
     struct session_cache *sessions;         /* auth/session_cache.h */
     struct entitlement_cache *entitlements; /* membership/entitlement_cache.h; NULL: none */
+    struct event_feed *events;              /* customer/event_feed.h */
     const struct gateways *gateways;        /* gateway/gateway.h */
     const struct payment_purpose *const *purposes; /* payment/charge.h; NULL-terminated */
     struct jobs *jobs;                             /* jobs/jobs.h */

@@ -14,9 +14,14 @@
 #define RPC_PUBLIC "public"
 
 struct ProtobufCServiceDescriptor;
+struct stream;
 
 /* `reply` is already initialised.  Neither outlives the call. */
 typedef const struct error *rpc_handler(struct call *call, const void *request, void *reply);
+
+/* A server stream: sends and waits until it is told to end.  See base/stream.h. */
+typedef const struct error *rpc_stream_handler(struct call *call, const void *request,
+                                               struct stream *stream);
 
 /* The request's `request_id` field. */
 enum request_id_rule {
@@ -27,9 +32,10 @@ enum request_id_rule {
 
 struct rpc_method {
     const char *name;
-    rpc_handler *handler;
-    const char *scope; /* "payments.write", or RPC_PUBLIC */
-    unsigned callers;  /* mask of enum caller_kind; ignored for RPC_PUBLIC */
+    rpc_handler *handler;       /* this, */
+    rpc_stream_handler *stream; /* or this for a method that returns a stream */
+    const char *scope;          /* "payments.write", or RPC_PUBLIC */
+    unsigned callers;           /* mask of enum caller_kind; ignored for RPC_PUBLIC */
     enum request_id_rule request_id;
     int32_t cost;          /* tokens of the caller's rate that one call takes; 0 is 1 */
     bool sandbox_only;     /* UNIMPLEMENTED unless the server runs with sandbox = on */

@@ -13,7 +13,6 @@
 
 /* Requests and answers of a person; the server's own limits are far below. */
 #define ARENA_SIZE_MAX (64u << 20)
-#define TOKEN_SIZE_MAX 4096
 
 enum { OPTION_TOKEN = OPTION_OTHER, OPTION_TOKEN_FILE, OPTION_LIST };
 
@@ -32,21 +31,23 @@ static void print_json(FILE *out, json_t *json)
     json_decref(json);
 }
 
-static int print_error(const struct dues_answer *answer)
+/* Whatever the stream tells, message by message, until it ends. */
+static int call_stream(struct dues_client *client, const struct method *method,
+                       const ProtobufCMessage *request, const struct dues_call_options *options)
 {
-    fprintf(stderr, "%s", dues_status_name(answer->status));
-    if (answer->reason[0] != '\0')
-        fprintf(stderr, " %s", answer->reason);
-    fprintf(stderr, ": %s\n", answer->message);
-    for (size_t i = 0; i < answer->field_count; i++)
-        fprintf(stderr, "  %s: %s\n", answer->fields[i].field, answer->fields[i].description);
-    for (size_t i = 0; i < answer->metadata_count; i++)
-        fprintf(stderr, "  %s = %s\n", answer->metadata[i].key, answer->metadata[i].value);
-    if (answer->retry_after_ms > 0)
-        fprintf(stderr, "  try again in %" PRId64 " ms\n", answer->retry_after_ms);
-    if (answer->request_trace[0] != '\0')
-        fprintf(stderr, "  the server's log knows the call as %s\n", answer->request_trace);
-    return EXIT_RPC + answer->status;
+    struct dues_stream *stream =
+        dues_stream_open(client, method->service, method->method->name, request, options);
+    const ProtobufCMessage *message;
+    while ((message = dues_stream_next(stream, -1)) != NULL) {
+        struct arena *arena = arena_new(ARENA_SIZE_MAX);
+        print_json(stdout, message_to_json(arena, message));
+        arena_free(arena);
+        (void)fflush(stdout);
+    }
+    const struct dues_answer *end = dues_stream_end(stream);
+    int exit_status = end->status == DUES_OK ? EXIT_SUCCESS : complain_answer(end);
+    dues_stream_close(stream);
+    return exit_status;
 }
 
 static int call(struct arena *arena, const struct connection *connection,
@@ -59,9 +60,15 @@ static int call(struct arena *arena, const struct connection *connection,
     struct dues_call_options options = {.token = token};
     struct dues_answer *answer = NULL;
     int exit_status = EXIT_SUCCESS;
+    if (text_starts_with(method->method->name, "Watch")) {
+        options.deadline_ms = connection->deadline_ms;
+        exit_status = call_stream(client, method, request, &options);
+        dues_client_close(client);
+        return exit_status;
+    }
     if (dues_call(client, method->service, method->method->name, request, &options, &answer) !=
         DUES_OK)
-        exit_status = print_error(answer);
+        exit_status = complain_answer(answer);
     else
         print_json(stdout, message_to_json(arena, answer->reply));
     if (answer->replayed)
@@ -91,19 +98,6 @@ static ProtobufCMessage *read_request(struct arena *arena, const char *text,
     return request;
 }
 
-/* The first line of the file; NULL when there is none. */
-static const char *read_token(struct arena *arena, const char *path)
-{
-    char line[TOKEN_SIZE_MAX] = "";
-    FILE *file = fopen(path, "re");
-    if (file == NULL)
-        return NULL;
-    const char *got = fgets(line, sizeof(line), file);
-    (void)fclose(file);
-    line[strcspn(line, "\r\n")] = '\0';
-    return got == NULL ? NULL : arena_strdup(arena, line);
-}
-
 static int run(struct arena *arena, int argc, char **argv)
 {
     static const struct option longs[] = {
@@ -127,7 +121,7 @@ static int run(struct arena *arena, int argc, char **argv)
         if (option == OPTION_TOKEN) {
             token = optarg;
         } else if (option == OPTION_TOKEN_FILE) {
-            token = read_token(arena, optarg);
+            token = token_read(arena, optarg);
             if (token == NULL)
                 return complain("could not read a token from '%s'", optarg);
         } else {

@@ -17,6 +17,7 @@ int command_demo(int argc, char **argv);
 int command_dev(int argc, char **argv);
 int command_doctor(int argc, char **argv);
 int command_keys(int argc, char **argv);
+int command_events(int argc, char **argv);
 int command_top(int argc, char **argv);
 int command_wait(int argc, char **argv);
 
@@ -27,6 +28,10 @@ int help_command(const char *name); /* EXIT_SUCCESS */
 
 /* The command got an option that it does not know, which getopt has said: points to its --help. */
 int complain_option(const char *command);
+
+/* What the server said about a call that failed, on standard error; EXIT_RPC + its code. */
+struct dues_answer;
+int complain_answer(const struct dues_answer *answer);
 
 /* "dues: …" on standard error; returns EXIT_FAILURE, or EXIT_USAGE with a pointer to --help. */
 int complain(const char *format, ...) PRINTF_LIKE(1, 2);

@@ -3,7 +3,10 @@
  */
 #include "cli/cli.h"
 
+#include <inttypes.h>
 #include <stdarg.h>
+
+#include "dues/client.h"
 
 PRINTF_LIKE(1, 0)
 static void say(const char *format, va_list arguments)
@@ -36,4 +39,21 @@ int complain_usage(const char *format, ...)
     va_end(arguments);
     fprintf(stderr, "dues: `dues --help` shows how\n");
     return EXIT_USAGE;
+}
+
+int complain_answer(const struct dues_answer *answer)
+{
+    fprintf(stderr, "%s", dues_status_name(answer->status));
+    if (answer->reason[0] != '\0')
+        fprintf(stderr, " %s", answer->reason);
+    fprintf(stderr, ": %s\n", answer->message);
+    for (size_t i = 0; i < answer->field_count; i++)
+        fprintf(stderr, "  %s: %s\n", answer->fields[i].field, answer->fields[i].description);
+    for (size_t i = 0; i < answer->metadata_count; i++)
+        fprintf(stderr, "  %s = %s\n", answer->metadata[i].key, answer->metadata[i].value);
+    if (answer->retry_after_ms > 0)
+        fprintf(stderr, "  try again in %" PRId64 " ms\n", answer->retry_after_ms);
+    if (answer->request_trace[0] != '\0')
+        fprintf(stderr, "  the server's log knows the call as %s\n", answer->request_trace);
+    return EXIT_RPC + answer->status;
 }

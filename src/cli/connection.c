@@ -9,7 +9,8 @@
 
 #include "base/text.h"
 
-#define ADDRESS_SIZE 256
+#define ADDRESS_SIZE   256
+#define TOKEN_SIZE_MAX 4096
 
 bool connection_option(struct connection *connection, int option, const char *value)
 {
@@ -121,4 +122,16 @@ struct dues_client *connection_open(const struct connection *connection,
         .deadline_ms = connection->deadline_ms,
     };
     return dues_client_open(&options, problem);
+}
+
+const char *token_read(struct arena *arena, const char *path)
+{
+    char line[TOKEN_SIZE_MAX] = "";
+    FILE *file = fopen(path, "re");
+    if (file == NULL)
+        return NULL;
+    const char *got = fgets(line, sizeof(line), file);
+    (void)fclose(file);
+    line[strcspn(line, "\r\n")] = '\0';
+    return got == NULL ? NULL : arena_strdup(arena, line);
 }

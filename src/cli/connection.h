@@ -76,6 +76,9 @@ const char *state_dir_default(struct arena *arena);
  */
 const char *connection_complete(struct connection *connection, struct arena *arena);
 
+/* An access token: the first line of the file; NULL when there is none. */
+const char *token_read(struct arena *arena, const char *path);
+
 /* A client of the completed connection; NULL and one line in `problem` when it cannot be made. */
 struct dues_client *connection_open(const struct connection *connection,
                                     char problem[DUES_PROBLEM_SIZE]);

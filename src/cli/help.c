@@ -58,6 +58,15 @@ static const struct page {
      "  --state-dir DIR      that of `dues dev`\n"
      "  --config FILE        any other server's duesd.conf\n",
      false},
+    {"events",
+     "tail [connection] --customer CUSTOMER [--after CURSOR | --from-now] [--count N] [-o json]",
+     "what happened to a customer, and what happens from now on; over restarts of the server",
+     "  --customer CUSTOMER  customers/ID, or the ID\n"
+     "  --after CURSOR       only what came after it; -o json shows the cursor of each event\n"
+     "  --from-now           leaves out what has happened already\n"
+     "  --count N            ends after so many events\n"
+     "  -o json              one object a line\n",
+     true},
     {"top",
      "[--state-dir DIR | --metrics ADDRESS:PORT | --metrics unix:PATH] [--seconds N] [--once]",
      "what a server is doing: calls, lanes, obligations",

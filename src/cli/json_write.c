@@ -130,6 +130,41 @@ static size_t element_size(ProtobufCType type)
     return sizeof(int64_t); /* wide numbers, and pointers to strings and messages */
 }
 
+/* protobuf-c has a map as a list of such messages, and does not say that it is one. */
+static bool is_map(const ProtobufCFieldDescriptor *field)
+{
+    static const char suffix[] = "Entry";
+
+    if (field->type != PROTOBUF_C_TYPE_MESSAGE)
+        return false;
+    const ProtobufCMessageDescriptor *entry = field->descriptor;
+    size_t length = strlen(entry->short_name);
+    return length > strlen(suffix) &&
+           text_equal(entry->short_name + length - strlen(suffix), suffix) &&
+           entry->n_fields == 2 && text_equal(entry->fields[0].name, "key") &&
+           entry->fields[0].type == PROTOBUF_C_TYPE_STRING &&
+           text_equal(entry->fields[1].name, "value");
+}
+
+static json_t *map_to_json(struct arena *arena, const ProtobufCFieldDescriptor *field,
+                           const void *message)
+{
+    size_t count =
+        *(const size_t *)(const void *)((const char *)message + field->quantifier_offset);
+    const ProtobufCMessage *const *entries =
+        *(const ProtobufCMessage *const *const *)(const void *)((const char *)message +
+                                                                field->offset);
+    json_t *object = json_object();
+    for (size_t i = 0; i < count; i++) {
+        const ProtobufCFieldDescriptor *parts = entries[i]->descriptor->fields;
+        const char *const *key = (const void *)((const char *)entries[i] + parts[0].offset);
+        json_object_set_new(
+            object, *key,
+            value_to_json(arena, &parts[1], (const char *)entries[i] + parts[1].offset));
+    }
+    return object;
+}
+
 static json_t *array_to_json(struct arena *arena, const ProtobufCFieldDescriptor *field,
                              const void *message)
 {
@@ -153,7 +188,9 @@ json_t *message_to_json(struct arena *arena, const ProtobufCMessage *message)
         const void *quantifier = (const char *)message + field->quantifier_offset;
         if (field->label == PROTOBUF_C_LABEL_REPEATED) {
             if (*(const size_t *)quantifier > 0)
-                json_object_set_new(object, name, array_to_json(arena, field, message));
+                json_object_set_new(object, name,
+                                    is_map(field) ? map_to_json(arena, field, message)
+                                                  : array_to_json(arena, field, message));
             continue;
         }
         bool is_other_case = (field->flags & PROTOBUF_C_FIELD_FLAG_ONEOF) != 0 &&

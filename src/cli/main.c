@@ -12,8 +12,9 @@ int main(int argc, char **argv)
         int (*run)(int argc, char **argv);
     } commands[] = {{"call", command_call},     {"customers", command_customers},
                     {"demo", command_demo},     {"dev", command_dev},
-                    {"doctor", command_doctor}, {"keys", command_keys},
-                    {"top", command_top},       {"wait", command_wait}};
+                    {"doctor", command_doctor}, {"events", command_events},
+                    {"keys", command_keys},     {"top", command_top},
+                    {"wait", command_wait}};
 
     if (argc < 2) {
         help_overview(stderr);

@@ -3,6 +3,9 @@
  */
 #include "customer/customer.h"
 
+#include "customer/event.h"
+#include "customer/event_feed.h"
+
 static const struct pg_statement load = {
     .name = "customer_load",
     .sql = "SELECT c.customer_id, c.display_name, c.email, c.default_payment_method_id,"
@@ -59,4 +62,6 @@ const struct error *test_clock_load(struct call *call, struct uuid id, int64_t *
     return NULL;
 }
 
-pg_statement_list customer_statements = {&load, &load_clock, NULL};
+pg_statement_list customer_statements = {
+    &load, &load_clock, &event_head_statement, &event_list_statement, &event_poll_statement, NULL,
+};

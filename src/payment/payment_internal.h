@@ -21,6 +21,8 @@
 rpc_handler create_payment_method, get_payment_method, list_payment_methods;
 rpc_handler create_payment, get_payment, list_payments;
 rpc_handler create_refund, get_refund, list_refunds;
+rpc_handler list_events;
+rpc_stream_handler watch_events, watch_payments;
 
 /* payment_store.c */
 

@@ -49,6 +49,18 @@ static const struct rpc_method methods[] = {
      .handler = list_refunds,
      .scope = "payments.read",
      .callers = CALLER_SERVICE | CALLER_OPERATOR},
+    {.name = "ListEvents",
+     .handler = list_events,
+     .scope = "events.read",
+     .callers = CALLER_SERVICE},
+    {.name = "WatchEvents",
+     .stream = watch_events,
+     .scope = "events.read",
+     .callers = CALLER_SERVICE},
+    {.name = "WatchPayments",
+     .stream = watch_payments,
+     .scope = "payments.read",
+     .callers = SERVICE_OR_USER},
 };
 
 const struct rpc_service payment_service = {

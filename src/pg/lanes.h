@@ -37,6 +37,12 @@ struct pg *pg_open(const struct pg_options *options);
 /* Finishes what is queued, then stops. */
 void pg_close(struct pg *pg);
 
+/* Called in the writer's fiber after every write that is committed, with the write's key. */
+typedef void pg_written(void *listener, struct uuid key);
+
+/* Who shall hear of writes: one listener, before the first write that it must hear of. */
+void pg_tell_written(struct pg *pg, pg_written *written, void *listener);
+
 /* All lanes have a live connection: what the health service reports. */
 bool pg_is_ready(const struct pg *pg);
 

@@ -12,6 +12,8 @@ struct pg {
     char *connection;
     struct lane *write_lanes;
     struct lane *read_lanes;
+    pg_written *written; /* NULL: nobody wants to know */
+    void *listener;
     atomic_int_least64_t waiting; /* see struct pg_flow */
     atomic_int_least64_t answered;
 };
@@ -97,7 +99,12 @@ const struct error *pg_write(struct call *call, struct uuid key,
                              const struct pg_statement *statement, struct pg_params params,
                              struct pg_rows *rows)
 {
-    return run(write_lane_of(call->house->pg, key), call, statement, params, rows);
+    struct pg *pg = call->house->pg;
+    const struct error *error = run(write_lane_of(pg, key), call, statement, params, rows);
+
+    if (error == NULL && pg->written != NULL)
+        pg->written(pg->listener, key);
+    return error;
 }
 
 static struct lane *open_lanes(const struct pg_options *options, bool is_write, int32_t count)
@@ -147,6 +154,12 @@ static bool all_ready(const struct lane *lanes, int32_t count)
         if (!atomic_load(&lanes[i].is_ready))
             return false;
     return true;
+}
+
+void pg_tell_written(struct pg *pg, pg_written *written, void *listener)
+{
+    pg->written = written;
+    pg->listener = listener;
 }
 
 bool pg_is_ready(const struct pg *pg)

@@ -35,11 +35,6 @@ grpc_byte_buffer *rpc_reply_pack(const struct call *call, const ProtobufCMessage
     return buffer;
 }
 
-static bool is_stream(const struct rpc_call *call)
-{
-    return call->route != NULL && call->route->stream != NULL;
-}
-
 /*
  * The first op waits for the close; a stream does that in a batch of its own.  When gRPC refuses
  * the batch its tag never comes: the call is cut and the reference is ours.
@@ -48,7 +43,7 @@ static void send_batch(struct rpc_call *call, grpc_op *ops, size_t count)
 {
     ops[0] = (grpc_op){.op = GRPC_OP_RECV_CLOSE_ON_SERVER,
                        .data.recv_close_on_server.cancelled = &call->cancelled};
-    if (is_stream(call)) {
+    if (rpc_call_is_stream(call)) {
         ops++;
         count--;
     }

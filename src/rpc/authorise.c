@@ -13,6 +13,9 @@
 
 #define TOKEN_LENGTH_MAX 4096
 
+/* What a second look at a session may take. */
+#define AGAIN_LIMIT_US (5 * US_PER_SECOND)
+
 const char *caller_kind_name(enum caller_kind kind)
 {
     switch (kind) {
@@ -83,10 +86,10 @@ static bool has_scope(const struct call *call, const char *wanted)
  * The token of `authorization: Bearer <token>`; NULL when there is no such metadata.  Twice, too
  * long or another scheme is a token that cannot be good.
  */
-static const struct error *bearer_token(struct rpc_call *rpc, const char **token)
+static const struct error *bearer_token(const struct rpc_call *rpc, struct call *call,
+                                        const char **token)
 {
     static const char scheme[] = "bearer ";
-    struct call *call = &rpc->call;
     const struct error *bad = NULL;
 
     *token = NULL;
@@ -120,7 +123,7 @@ static const struct error *admit_kind(struct rpc_call *rpc)
 
     if ((kind & (CALLER_APP | CALLER_DEVICE)) != 0 && (admitted & user_kind(kind)) != 0) {
         const char *token;
-        TRY(bearer_token(rpc, &token));
+        TRY(bearer_token(rpc, call, &token));
         if (token != NULL) {
             TRY(rpc->server->options.verify_token(call, token, &call->caller));
             call->caller.kind = user_kind(kind);
@@ -153,4 +156,24 @@ const struct error *rpc_authorise(struct rpc_call *rpc)
                       refuse(call, STATUS_PERMISSION_DENIED, "SCOPE_MISSING",
                              "caller was not granted the scope '%s'", method->scope),
                       "scope", "%s", method->scope);
+}
+
+/*
+ * Rows, scopes and grants do not change while the server runs; tokens end, and sessions do.  Only
+ * what is certain ends a stream: a database that is away says nothing about a session.
+ */
+const struct error *rpc_authorise_again(struct rpc_call *rpc, struct arena *arena)
+{
+    struct call call = rpc->call;
+    const char *token;
+
+    if ((call.caller.kind & CALLER_USERS) == 0)
+        return NULL;
+    call.arena = arena;
+    call.now_us = clock_wall_us(call.house->clock);
+    call.deadline_us = clock_monotonic_us(call.house->clock) + AGAIN_LIMIT_US;
+    call.caller.kind = call.caller.kind == CALLER_APP_USER ? CALLER_APP : CALLER_DEVICE;
+    TRY(bearer_token(rpc, &call, &token));
+    const struct error *error = rpc->server->options.verify_token(&call, token, &call.caller);
+    return error != NULL && error->status == STATUS_UNAUTHENTICATED ? error : NULL;
 }

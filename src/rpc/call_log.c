@@ -5,6 +5,7 @@
  */
 
 #include <grpc/support/log.h>
+#include <inttypes.h>
 
 #include "base/log.h"
 #include "base/text.h"
@@ -35,6 +36,14 @@ static const char *user_of(const struct call *call)
     return uuid_text(call->arena, call->caller.user);
 }
 
+/* How many messages a stream of a row has sent; "" for all other calls. */
+static const char *sent_of(const struct rpc_call *rpc)
+{
+    if (!rpc_call_is_stream(rpc) || rpc->route->converse != NULL)
+        return "";
+    return arena_printf(rpc->call.arena, "%" PRId64, rpc->sent);
+}
+
 void rpc_call_log(struct rpc_call *rpc, const struct error *error)
 {
     const struct call *call = &rpc->call;
@@ -55,6 +64,7 @@ void rpc_call_log(struct rpc_call *rpc, const struct error *error)
                          LOG_SOME("fields", fields),
                          LOG_SOME("cause", error == NULL ? "" : error->cause),
                          LOG_NUMBER("us", clock_monotonic_us(clock) - rpc->accept_us),
+                         LOG_SOME("sent", sent_of(rpc)),
                          LOG_SOME("replayed", call->replayed ? "true" : ""),
                          LOG_TEXT("peer", rpc_peer_address(rpc))));
 }

@@ -103,6 +103,11 @@ static int64_t clamp_ms(int64_t value, int64_t least, int64_t most)
     return value < least ? least : value;
 }
 
+bool rpc_call_is_stream(const struct rpc_call *call)
+{
+    return call->route != NULL && call->route->is_stream;
+}
+
 /* The client's wish, within bounds; without one what the method usually gets. */
 static int64_t deadline_ms(const struct rpc_call *call)
 {
@@ -118,6 +123,18 @@ static int64_t deadline_ms(const struct rpc_call *call)
     gpr_timespec left = gpr_time_sub(gpr_convert_clock_type(wish, GPR_CLOCK_MONOTONIC),
                                      gpr_now(GPR_CLOCK_MONOTONIC));
     return clamp_ms(gpr_time_to_millis(left), DEADLINE_MS_MIN, most);
+}
+
+/* A stream of a row lasts as long as its client wishes; what it does at once has a usual time. */
+int64_t rpc_stream_until_us(const struct rpc_call *call)
+{
+    int64_t now_us = clock_monotonic_us(call->server->house->clock);
+
+    if (gpr_time_cmp(call->deadline, gpr_inf_future(call->deadline.clock_type)) == 0)
+        return INT64_MAX;
+    gpr_timespec left = gpr_time_sub(gpr_convert_clock_type(call->deadline, GPR_CLOCK_MONOTONIC),
+                                     gpr_now(GPR_CLOCK_MONOTONIC));
+    return now_us + clamp_ms(gpr_time_to_millis(left), DEADLINE_MS_MIN, STREAM_MS_MAX) * US_PER_MS;
 }
 
 /* The one traceparent of the call; twice is none (W3C Trace Context 3.2). */
@@ -173,6 +190,7 @@ static void describe(struct rpc_call *rpc)
     rpc->accept_us = clock_monotonic_us(house->clock);
     rpc->answer_by_us = rpc->accept_us + deadline_ms(rpc) * US_PER_MS;
     call->deadline_us = rpc->answer_by_us;
+    rpc->checked_us = rpc->accept_us;
     trace_begin_from(call, draw_trace(rpc->server));
     if (find_parent(rpc, &parent))
         trace_go_on(call, &parent);
@@ -190,6 +208,8 @@ static void on_closed(struct rpc_call *call, bool success)
         call->parked_for_tick = false;
         fiber_resume(call->parked);
     }
+    if (call->has_stream_fiber && call->route->converse == NULL)
+        stream_wake(&call->stream);
     rpc_call_unref(call);
 }
 
@@ -219,7 +239,7 @@ static void watch_close(struct rpc_call *call)
 static void on_accepted(struct rpc_call *call, bool success)
 {
     struct rpc_server *server = call->server;
-    bool stream = call->route != NULL && call->route->stream != NULL;
+    bool converses = call->route != NULL && call->route->converse != NULL;
 
     if (!success) {
         rpc_call_unref(call);
@@ -229,16 +249,16 @@ static void on_accepted(struct rpc_call *call, bool success)
     /* The one reference of an armed call becomes the fiber's. */
     atomic_store_explicit(&call->references, 2, memory_order_relaxed);
     describe(call);
-    if (stream)
+    if (rpc_call_is_stream(call))
         watch_close(call);
     const struct error *error = rpc_admit(call);
     living_add(call);
     if (error != NULL)
         rpc_refuse(call, error);
-    else if (!stream)
+    else if (!converses)
         rpc_message_await(call);
     else if (!rpc_call_run(call))
-        rpc_refuse(call, rpc_overloaded(call, REFUSED_CALLS));
+        rpc_refuse(call, rpc_overloaded(call, REFUSED_STREAMS));
 }
 
 static grpc_call_error request_call(struct rpc_call *call)
@@ -262,6 +282,7 @@ void rpc_call_arm(struct rpc_server *server, const struct rpc_route *route)
         bug("rpc: out of memory");
     call->server = server;
     call->route = route;
+    call->stream.ways = &rpc_stream_ways;
     atomic_init(&call->references, 1);
     call->accepted = (struct rpc_event){on_accepted, call};
     call->received = (struct rpc_event){rpc_message_received, call};
@@ -290,7 +311,12 @@ static void cut_if_not_taken(struct rpc_call *call, size_t newer, int64_t now_us
         return;
     call->cut = true;
     call->answered_us = now_us;
-    grpc_call_cancel_with_status(call->handle, GRPC_STATUS_CANCELLED, "answer was not taken", NULL);
+    if (call->is_slow)
+        grpc_call_cancel_with_status(call->handle, GRPC_STATUS_RESOURCE_EXHAUSTED,
+                                     "client does not read", NULL);
+    else
+        grpc_call_cancel_with_status(call->handle, GRPC_STATUS_CANCELLED, "answer was not taken",
+                                     NULL);
 }
 
 static void answer_too_late(struct rpc_call *call)
@@ -317,11 +343,12 @@ void rpc_calls_expire(struct rpc_server *server)
     /* Under the mutex no call of the list can end, so none goes away below our hands. */
     pthread_mutex_lock(&server->mutex);
     for (struct rpc_call *call = server->living; call != NULL; call = call->next) {
-        bool stream = call->route != NULL && call->route->stream != NULL;
+        /* A stream's fiber sees to it by itself. */
+        bool awaited = call->waits || !rpc_call_is_stream(call);
 
         if (atomic_load_explicit(&call->answer_taken, memory_order_acquire))
             cut_if_not_taken(call, answered++, now_us);
-        else if (!stream && now_us >= call->answer_by_us && rpc_answer_take(call))
+        else if (awaited && now_us >= call->answer_by_us && rpc_answer_take(call))
             answer_too_late(call);
     }
     pthread_mutex_unlock(&server->mutex);

@@ -23,16 +23,23 @@ static const struct error *check_sandbox(struct rpc_call *rpc)
                   "method belongs to the sandbox, which is off on this server");
 }
 
+/* What comes before every handler. */
+static const struct error *prepare(struct rpc_call *rpc, ProtobufCMessage **request)
+{
+    TRY(check_sandbox(rpc));
+    TRY(rpc_authorise(rpc));
+    TRY(rpc_decode(rpc, request));
+    rpc_object_tell(&rpc->call, rpc->route->object, *request);
+    return NULL;
+}
+
 static const struct error *run(struct rpc_call *rpc, grpc_byte_buffer **packed)
 {
     struct call *call = &rpc->call;
     const struct rpc_route *route = rpc->route;
     ProtobufCMessage *request;
 
-    TRY(check_sandbox(rpc));
-    TRY(rpc_authorise(rpc));
-    TRY(rpc_decode(rpc, &request));
-    rpc_object_tell(call, route->object, request);
+    TRY(prepare(rpc, &request));
 
     ProtobufCMessage *reply = arena_alloc(call->arena, route->output->sizeof_message);
     route->output->message_init(reply);
@@ -74,7 +81,8 @@ void rpc_call_end(struct rpc_call *call, const struct error *error)
 /* The answer may not be taken yet, but it holds no place of those who work. */
 static void ended(struct rpc_call *call)
 {
-    atomic_fetch_sub_explicit(&call->server->running, 1, memory_order_relaxed);
+    if (!rpc_call_is_stream(call))
+        atomic_fetch_sub_explicit(&call->server->running, 1, memory_order_relaxed);
     rpc_call_unref(call);
 }
 
@@ -97,37 +105,61 @@ static void serve_unary(void *argument)
     ended(call);
 }
 
-static const struct error *run_stream(struct rpc_call *call)
+static const struct error *converse(struct rpc_call *call)
 {
     TRY(rpc_authorise(call));
-    return call->route->stream(call);
+    return call->route->converse(call);
 }
 
+static const struct error *run_stream(struct rpc_call *rpc)
+{
+    ProtobufCMessage *request;
+
+    TRY(prepare(rpc, &request));
+    rpc->answer_by_us = rpc_stream_until_us(rpc);
+    return rpc->route->method->stream(&rpc->call, request, &rpc->stream);
+}
+
+/* On the poller's thread, as all of it: the fiber's home. */
 static void serve_stream(void *argument)
 {
     struct rpc_call *call = argument;
+    struct rpc_server *server = call->server;
 
-    call->server->stream_count++;
-    const struct error *error = run_stream(call);
-    call->server->stream_count--;
+    server->stream_count++;
+    call->has_stream_fiber = true;
+    const struct error *error = call->route->converse != NULL
+                                    ? converse(call)
+                                    : rpc_server_stream_error(call, run_stream(call));
+    call->has_stream_fiber = false;
+    server->stream_count--;
     rpc_call_end(call, error);
     rpc_answer_take(call); /* nobody else answers a stream */
     rpc_answer_error(call, error, call->call.arena);
     ended(call);
 }
 
-bool rpc_call_run(struct rpc_call *call)
+static bool run_call(struct rpc_call *call)
 {
     struct rpc_server *server = call->server;
     size_t most = (size_t)server->house->settings->calls_max;
-    bool stream = call->route->stream != NULL;
 
     /* There was room when its headers came; others may have begun while it waited. */
     if (atomic_fetch_add_explicit(&server->running, 1, memory_order_relaxed) < most &&
-        fiber_start(server->house->fibers, stream ? serve_stream : serve_unary, call))
+        fiber_start(server->house->fibers, serve_unary, call))
         return true;
     atomic_fetch_sub_explicit(&server->running, 1, memory_order_relaxed);
     return false;
+}
+
+bool rpc_call_run(struct rpc_call *call)
+{
+    struct rpc_server *server = call->server;
+
+    if (!rpc_call_is_stream(call))
+        return run_call(call);
+    return server->stream_count < server->house->settings->streams_max &&
+           fiber_start(server->house->fibers, serve_stream, call);
 }
 
 void rpc_refuse(struct rpc_call *call, const struct error *error)
@@ -182,7 +214,7 @@ static const struct error *check_room(struct rpc_call *rpc)
     if (atomic_load_explicit(&server->running, memory_order_relaxed) >=
         (size_t)server->house->settings->calls_max)
         return rpc_overloaded(rpc, REFUSED_CALLS);
-    if (rpc->route->stream != NULL)
+    if (rpc->route->is_stream)
         return rpc_stream_is_one_too_many(rpc) ? rpc_overloaded(rpc, REFUSED_STREAMS) : NULL;
     if (rpc->route->method->no_database || server->house->pg == NULL ||
         admission_admits(&server->admission, pg_flow_read(server->house->pg).waiting))

@@ -12,7 +12,8 @@
  *   answered ◄─────────────────────────────────────────────────
  *
  * A call lives until its fiber has ended (or it will have none) and its answer has come back: two
- * references.  A stream has a third: it is told at once when its client leaves.
+ * references.  A stream has a third, because it is told at once when its client leaves, and a
+ * fourth while a message that its client does not read outlives its fiber.
  */
 #pragma once
 
@@ -24,6 +25,8 @@
 
 #include "base/fiber.h"
 #include "base/house.h"
+#include "base/method.h"
+#include "base/stream.h"
 #include "base/time.h"
 #include "base/trace.h"
 #include "rpc/admission.h"
@@ -40,16 +43,17 @@
 #define REPLY_SIZE_MAX  (1024 * 1024)
 /* A client's deadline below this is taken as this: the handler needs a moment to record. */
 #define DEADLINE_MS_MIN 50
+/* A client's deadline of a stream above this is taken as this. */
+#define STREAM_MS_MAX (366LL * 24 * 3600 * 1000)
 /* Requests kept outstanding for each method; they are re-armed before anything else is done. */
 #define ARMED_PER_METHOD 8
 #define ARMED_UNKNOWN    16
 /* Calls for whose traces the kernel is asked at once. */
 #define TRACES_DRAWN 64
-/* Streams (health watches, reflection) open at the same time. */
-#define STREAMS_MAX             128
-#define STREAMS_OF_A_CALLER_MAX 32
-#define ROUTES_MAX              256
-#define SERVICES_MAX            32
+/* Streams of one app's certificate or one device: services and operators have a setting. */
+#define STREAMS_OF_AN_APP_MAX 32
+#define ROUTES_MAX            256
+#define SERVICES_MAX          32
 
 struct deny_list;
 struct peers;
@@ -69,11 +73,12 @@ struct rpc_route {
     const struct rpc_method *method;
     const ProtobufCMessageDescriptor *input;
     const ProtobufCMessageDescriptor *output;
-    const ProtobufCFieldDescriptor *request_id;           /* NULL: has none */
-    const ProtobufCFieldDescriptor *object;               /* of the request, for the log */
-    const ProtobufCFieldDescriptor *made;                 /* of the reply */
-    const struct error *(*stream)(struct rpc_call *call); /* NULL: unary */
-    void *registered;                                     /* gRPC's handle */
+    const ProtobufCFieldDescriptor *request_id;             /* NULL: has none */
+    const ProtobufCFieldDescriptor *object;                 /* of the request, for the log */
+    const ProtobufCFieldDescriptor *made;                   /* of the reply */
+    const struct error *(*converse)(struct rpc_call *call); /* NULL: not a stream of our own */
+    bool is_stream;                                         /* of our own, or of the row */
+    void *registered;                                       /* gRPC's handle */
     struct rpc_durations *durations;
 };
 
@@ -104,10 +109,21 @@ struct rpc_call {
     struct rpc_event batch_done;
     int64_t batch_since_us; /* monotonic: reading or writing for so long; 0: it does neither */
     struct fiber *parked;
+    bool has_stream_fiber;
     bool parked_for_tick;
     bool batch_worked;
+    bool batch_left; /* its fiber went on without it */
     bool headers_sent;
     bool cut; /* cancelled by us */
+
+    /* Streams of a row: see server_stream.c */
+    struct stream stream;
+    int64_t wait_until_us; /* monotonic */
+    int64_t checked_us;    /* monotonic: when its caller was last looked at */
+    int64_t sent;          /* messages */
+    bool is_slow;
+    atomic_bool waiting; /* whoever makes it false resumes the fiber */
+    atomic_bool woken;
 
     struct rpc_call *previous; /* in server->living */
     struct rpc_call *next;
@@ -145,8 +161,9 @@ struct rpc_server {
     int64_t refusals_second;       /* the poller's */
 
     atomic_bool draining;
-    int stream_count;   /* poller thread only */
-    size_t traces_left; /* the same */
+    int stream_count;          /* that have a fiber; poller thread only */
+    struct rpc_call **streams; /* room for the tick to list them; the same */
+    size_t traces_left;        /* the same */
     uint8_t traces[TRACES_DRAWN]
                   [TRACE_RANDOM_SIZE]; /* randomness for the traces of calls to come */
     atomic_size_t running;             /* calls with a fiber */
@@ -169,7 +186,7 @@ bool rpc_routes_add_service(struct rpc_server *server, const struct rpc_service 
                             char problem[RPC_PROBLEM_SIZE]);
 bool rpc_routes_add(struct rpc_server *server, const ProtobufCServiceDescriptor *service,
                     const struct rpc_method *method,
-                    const struct error *(*stream)(struct rpc_call *call),
+                    const struct error *(*converse)(struct rpc_call *call),
                     char problem[RPC_PROBLEM_SIZE]);
 void rpc_routes_free(struct rpc_server *server);
 
@@ -179,6 +196,9 @@ void *rpc_poller_run(void *argument); /* the server */
 extern struct rpc_event rpc_shutdown_event;
 
 /* calls.c */
+bool rpc_call_is_stream(const struct rpc_call *call);
+/* Monotonic: until when a stream of a row may last. */
+int64_t rpc_stream_until_us(const struct rpc_call *call);
 void rpc_call_arm(struct rpc_server *server, const struct rpc_route *route);
 void rpc_call_unref(struct rpc_call *call);
 /*
@@ -221,6 +241,8 @@ bool spiffe_parse(const char *uri, const char *trust_domain, enum caller_kind *k
 
 /* authorise.c */
 const struct error *rpc_authorise(struct rpc_call *rpc) MUST_CHECK;
+/* For what lasts: is the caller still whom the row admits?  What it finds lives in `arena`. */
+const struct error *rpc_authorise_again(struct rpc_call *rpc, struct arena *arena) MUST_CHECK;
 bool scope_contains(const char *scopes, const char *wanted);
 const char *caller_kind_name(enum caller_kind kind);
 
@@ -260,9 +282,19 @@ const struct error *rpc_stream_receive(struct rpc_call *call, struct call *into,
                                        ProtobufCMessage **message) MUST_CHECK;
 /* Parks until the next tick of the poller or until the client is gone. */
 void rpc_stream_wait(struct rpc_call *call);
+/* The fiber goes on at once, as if the message could not be sent; it is kept until it is sent. */
+void rpc_stream_leave_batch(struct rpc_call *call);
 void rpc_streams_tick(struct rpc_server *server);
 /* All streams together, or this caller's. */
 bool rpc_stream_is_one_too_many(const struct rpc_call *call);
+
+/* server_stream.c: the streams of rows, also only there */
+extern const struct stream_ways rpc_stream_ways;
+/* Why it must not go on; NULL: it may. */
+const struct error *rpc_server_stream_check(struct rpc_call *call) MUST_CHECK;
+void rpc_server_stream_tick(struct rpc_call *call, bool draining, int64_t now_us);
+/* The error as the client gets it: with the cursor, when there is one. */
+const struct error *rpc_server_stream_error(struct rpc_call *call, const struct error *error);
 
 /* health.c and reflection.c */
 bool rpc_health_add(struct rpc_server *server, char problem[RPC_PROBLEM_SIZE]);

@@ -82,7 +82,8 @@ void rpc_message_received(struct rpc_call *call, bool success)
     if (error != NULL)
         rpc_refuse(call, error);
     else if (!rpc_call_run(call))
-        rpc_refuse(call, rpc_overloaded(call, REFUSED_CALLS));
+        rpc_refuse(
+            call, rpc_overloaded(call, rpc_call_is_stream(call) ? REFUSED_STREAMS : REFUSED_CALLS));
 }
 
 void rpc_message_await(struct rpc_call *call)

@@ -37,6 +37,13 @@ static const struct measure limit = {"dues_admission_limit",
                                      "Calls that may wait for the database at the same time.",
                                      MEASURE_GAUGE, MEASURE_PLAIN};
 
+static const struct measure stream_messages = {"dues_stream_messages_total",
+                                               "Messages sent in streams of the services.",
+                                               MEASURE_COUNTER, MEASURE_PLAIN};
+static const struct measure slow_readers = {"dues_stream_slow_readers_total",
+                                            "Streams ended because their client did not read.",
+                                            MEASURE_COUNTER, MEASURE_PLAIN};
+
 static void measure_method(const char *service, const char *method,
                            const struct rpc_durations *durations, struct measures *out)
 {
@@ -68,7 +75,7 @@ static enum rpc_call_state state_of(const struct rpc_call *call)
         return RPC_CALL_AWAITS_MESSAGE;
     if (atomic_load_explicit(&call->answer_taken, memory_order_acquire))
         return RPC_CALL_ANSWERED;
-    return call->route != NULL && call->route->stream != NULL ? RPC_CALL_STREAMS : RPC_CALL_RUNS;
+    return rpc_call_is_stream(call) ? RPC_CALL_STREAMS : RPC_CALL_RUNS;
 }
 
 const char *rpc_call_state_name(enum rpc_call_state state)
@@ -112,6 +119,10 @@ void rpc_server_measure(struct rpc_server *server, struct measures *out)
     for (int i = 0; i < REFUSALS; i++)
         measure_number(out, &refused, MEASURE_LABELS({"cause", causes[i]}),
                        atomic_load_explicit(&server->counts.refused[i], memory_order_relaxed));
+    measure_number(out, &stream_messages, MEASURE_NO_LABELS,
+                   atomic_load_explicit(&server->counts.stream_messages, memory_order_relaxed));
+    measure_number(out, &slow_readers, MEASURE_NO_LABELS,
+                   atomic_load_explicit(&server->counts.slow_readers, memory_order_relaxed));
     measure_number(out, &limit, MEASURE_NO_LABELS,
                    atomic_load_explicit(&server->admission.limit, memory_order_relaxed));
 }

@@ -21,6 +21,8 @@ enum rpc_refusal {
 
 struct rpc_counts {
     atomic_int_least64_t refused[REFUSALS];
+    atomic_int_least64_t stream_messages;
+    atomic_int_least64_t slow_readers;
 };
 
 #define STATUS_COUNT 17

@@ -134,6 +134,10 @@ struct rpc_server *rpc_server_open(const struct rpc_server_options *options,
     server->options = *options;
     server->house = options->house;
     init_locks(server);
+    server->streams =
+        calloc((size_t)server->house->settings->streams_max + 1, sizeof(*server->streams));
+    if (server->streams == NULL)
+        bug("rpc: out of memory");
     server->throttle = throttle_open(server->house->settings, server->house->random);
     admission_init(&server->admission, server->house->settings->admission_target_ms * US_PER_MS,
                    server->house->settings->calls_max);
@@ -189,7 +193,7 @@ size_t rpc_server_running(struct rpc_server *server)
 
     pthread_mutex_lock(&server->mutex);
     for (const struct rpc_call *call = server->living; call != NULL; call = call->next)
-        count += call->route != NULL && call->route->stream == NULL;
+        count += call->route != NULL && !call->route->is_stream;
     pthread_mutex_unlock(&server->mutex);
     return count;
 }
@@ -260,6 +264,7 @@ void rpc_server_close(struct rpc_server *server)
     throttle_close(server->throttle);
     for (size_t i = 0; i < server->arena_count; i++)
         arena_free(server->arenas[i]);
+    free(server->streams);
     pthread_cond_destroy(&server->quiet);
     pthread_mutex_destroy(&server->mutex);
     free(server);

@@ -1,6 +1,6 @@
 /*
- * Streams, for the two that the server has of its own: a fiber that parks on a batch and reads like
- * a loop.
+ * What all streams do: a fiber that parks on a batch and reads like a loop, and a tick that looks
+ * after them.  What those of a row may do besides is in server_stream.c.
  *
  * These fibers start on the poller thread and only the poller resumes them, so they need no lock:
  * a batch may be started before the fiber parks, because its event waits for this very thread.
@@ -21,7 +21,19 @@ static void stay(struct fiber *self, void *argument)
 
 static void on_batch(struct rpc_call *call, bool success)
 {
+    if (call->batch_left) {
+        rpc_call_unref(call);
+        return;
+    }
     call->batch_worked = success;
+    fiber_resume(call->parked);
+}
+
+void rpc_stream_leave_batch(struct rpc_call *call)
+{
+    atomic_fetch_add_explicit(&call->references, 1, memory_order_relaxed);
+    call->batch_left = true;
+    call->batch_worked = false;
     fiber_resume(call->parked);
 }
 
@@ -81,19 +93,30 @@ void rpc_stream_wait(struct rpc_call *call)
     fiber_park(stay, NULL);
 }
 
+/* One certificate is in every copy of an app, and a device is one person. */
+static int most_of(const struct rpc_call *call)
+{
+    const struct settings *settings = call->server->house->settings;
+
+    if ((call->call.caller.kind & (CALLER_SERVICE | CALLER_OPERATOR)) != 0)
+        return settings->streams_per_caller_max;
+    return STREAMS_OF_AN_APP_MAX;
+}
+
 bool rpc_stream_is_one_too_many(const struct rpc_call *call)
 {
     struct rpc_server *server = call->server;
     int of_caller = 0;
 
-    if (server->stream_count >= STREAMS_MAX)
+    if (server->stream_count >= server->house->settings->streams_max)
         return true;
     pthread_mutex_lock(&server->mutex);
     for (const struct rpc_call *other = server->living; other != NULL; other = other->next)
-        of_caller += other->route != NULL && other->route->stream != NULL &&
+        of_caller += other != call && rpc_call_is_stream(other) &&
+                     !atomic_load_explicit(&other->answer_taken, memory_order_relaxed) &&
                      text_equal(other->call.caller.spiffe_id, call->call.caller.spiffe_id);
     pthread_mutex_unlock(&server->mutex);
-    return of_caller >= STREAMS_OF_A_CALLER_MAX;
+    return of_caller >= most_of(call);
 }
 
 /* The client says nothing, or does not read, for longer than a call may usually take. */
@@ -104,7 +127,6 @@ static bool is_idle(const struct rpc_call *call, int64_t now_us)
                call->server->house->settings->deadline_default_ms * US_PER_MS;
 }
 
-/* This thread alone ends streams, so none but the resumed one can be gone. */
 static void tick(struct rpc_call *call, bool draining, int64_t now_us)
 {
     if (call->parked_for_tick) {
@@ -126,25 +148,27 @@ static void tick(struct rpc_call *call, bool draining, int64_t now_us)
 
 /*
  * Wakes those who wait.  When the server drains, those who read are cancelled: their clients may
- * stay silent for ever.
+ * stay silent for ever.  This thread alone ends streams, so none but the resumed one can be gone.
  */
 void rpc_streams_tick(struct rpc_server *server)
 {
-    struct rpc_call *streams[STREAMS_MAX];
+    size_t most = (size_t)server->stream_count;
     size_t count = 0;
     bool draining = atomic_load_explicit(&server->draining, memory_order_acquire);
     int64_t now_us = clock_monotonic_us(server->house->clock);
 
-    if (server->stream_count == 0)
+    if (most == 0)
         return;
     pthread_mutex_lock(&server->mutex);
-    for (struct rpc_call *call = server->living; call != NULL && count < STREAMS_MAX;
-         call = call->next) {
-        if (call->route != NULL && call->route->stream != NULL &&
-            !atomic_load_explicit(&call->answer_taken, memory_order_acquire))
-            streams[count++] = call;
+    for (struct rpc_call *call = server->living; call != NULL && count < most; call = call->next) {
+        if (call->has_stream_fiber)
+            server->streams[count++] = call;
     }
     pthread_mutex_unlock(&server->mutex);
-    for (size_t i = 0; i < count; i++)
-        tick(streams[i], draining, now_us);
+    for (size_t i = 0; i < count; i++) {
+        if (server->streams[i]->route->converse != NULL)
+            tick(server->streams[i], draining, now_us);
+        else
+            rpc_server_stream_tick(server->streams[i], draining, now_us);
+    }
 }

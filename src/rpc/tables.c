@@ -38,7 +38,7 @@ static void add_service_name(struct rpc_server *server, const char *name)
 
 bool rpc_routes_add(struct rpc_server *server, const ProtobufCServiceDescriptor *service,
                     const struct rpc_method *method,
-                    const struct error *(*stream)(struct rpc_call *call),
+                    const struct error *(*converse)(struct rpc_call *call),
                     char problem[RPC_PROBLEM_SIZE])
 {
     const ProtobufCMethodDescriptor *descriptor = find_method(service, method->name);
@@ -57,7 +57,8 @@ bool rpc_routes_add(struct rpc_server *server, const ProtobufCServiceDescriptor 
     route->method = method;
     route->input = descriptor->input;
     route->output = descriptor->output;
-    route->stream = stream;
+    route->converse = converse;
+    route->is_stream = converse != NULL || method->stream != NULL;
     route->object = rpc_object_field(descriptor->input);
     route->made = rpc_object_field(descriptor->output);
     route->request_id =
@@ -76,8 +77,11 @@ static bool check_row(const ProtobufCServiceDescriptor *service,
     const ProtobufCFieldDescriptor *request_id =
         protobuf_c_message_descriptor_get_field_by_name(descriptor->input, REQUEST_ID_FIELD);
 
-    if (row->handler == NULL)
-        return refuse_row(problem, service, row->name, "has no handler");
+    if ((row->handler == NULL) == (row->stream == NULL))
+        return refuse_row(problem, service, row->name,
+                          row->handler == NULL ? "has no handler" : "has a handler and a stream");
+    if (row->stream != NULL && row->request_id != REQUEST_ID_NONE)
+        return refuse_row(problem, service, row->name, "is a stream and has a request_id");
     if (row->scope == NULL || row->scope[0] == '\0')
         return refuse_row(problem, service, row->name, "has no scope and does not say PUBLIC");
     if (!text_equal(row->scope, RPC_PUBLIC) && (row->callers & CALLER_ALL) == 0)

@@ -378,10 +378,13 @@ static void lets_users_read_what_is_their_own(void **state)
                                     &request));
             struct rpc_as owner =
                 user_of(row, &f->world->owner, on_device(f->world->device, f->world->device_token));
+            /* A stream that stands is left at the call's deadline. */
+            int status = row->stream == NULL ? DUES_OK : DUES_DEADLINE_EXCEEDED;
+            owner.deadline_ms = row->stream == NULL ? 0 : 1000;
             const struct dues_answer *answer = send_sample(f, service, row, owner, &request);
-            if (answer->status != DUES_OK)
+            if (answer->status != status)
                 print_error("%s: %s %s\n", row->name, answer->reason, answer->message);
-            assert_int_equal(answer->status, DUES_OK);
+            assert_int_equal(answer->status, status);
             read++;
         }
     }

@@ -163,7 +163,7 @@ static void says_when_the_port_is_taken(void **state)
 {
     struct rpc_bare *bare = rpc_bare_new(NULL);
     struct rpc_bare second = *bare;
-    static const struct rpc_service *const services[] = {&bare_service};
+    const struct rpc_service *const services[] = {rpc_bare_service()};
     char problem[RPC_PROBLEM_SIZE] = "";
     const struct rpc_server_options options = {
         .house = &second.house, .services = services, .service_count = 1};
@@ -189,7 +189,7 @@ static void says_when_the_address_is_not_ours(void **state)
 {
     struct rpc_bare *bare = rpc_bare_new(NULL);
     struct rpc_bare second = *bare;
-    static const struct rpc_service *const services[] = {&bare_service};
+    const struct rpc_service *const services[] = {rpc_bare_service()};
     char problem[RPC_PROBLEM_SIZE] = "";
     const struct rpc_server_options options = {
         .house = &second.house, .services = services, .service_count = 1};

@@ -139,11 +139,54 @@ static const struct rpc_method methods[] = {
      .sandbox_only = true},
 };
 
-const struct rpc_service bare_service = {
-    .descriptor = &dues__payment__v1__payment_service__descriptor,
-    .methods = methods,
-    .method_count = ARRAY_LENGTH(methods),
-};
+#define ROWS_MAX 128
+
+static struct rpc_method rows[ROWS_MAX];
+static struct rpc_service service = {.methods = rows};
+
+static const struct error *do_nothing(struct call *call, const void *request, void *reply)
+{
+    (void)call;
+    (void)request;
+    (void)reply;
+    return NULL;
+}
+
+static const struct rpc_method *find_row(const char *name)
+{
+    for (size_t i = 0; i < ARRAY_LENGTH(methods); i++) {
+        if (text_equal(methods[i].name, name))
+            return &methods[i];
+    }
+    return NULL;
+}
+
+/* The rows above, and for every other method of the contract one that does nothing. */
+const struct rpc_service *rpc_bare_service(void)
+{
+    const ProtobufCServiceDescriptor *contract = &dues__payment__v1__payment_service__descriptor;
+
+    service.descriptor = contract;
+    for (service.method_count = 0; service.method_count < contract->n_methods;
+         service.method_count++) {
+        const ProtobufCMethodDescriptor *method = &contract->methods[service.method_count];
+        const struct rpc_method *row = find_row(method->name);
+        bool has_id =
+            protobuf_c_message_descriptor_get_field_by_name(method->input, "request_id") != NULL;
+        if (service.method_count == ROWS_MAX)
+            bug("more than %d methods in the contract", ROWS_MAX);
+        rows[service.method_count] =
+            row != NULL ? *row
+                        : (struct rpc_method){
+                              .name = method->name,
+                              .handler = do_nothing,
+                              .scope = "payments.read",
+                              .callers = CALLER_SERVICE,
+                              .request_id = has_id ? REQUEST_ID_OPTIONAL : REQUEST_ID_NONE,
+                          };
+    }
+    return &service;
+}
 
 static const struct error *verify_token(struct call *call, const char *bearer,
                                         struct caller *caller)
@@ -177,6 +220,9 @@ static void fill_settings(struct rpc_bare *bare)
         .deadline_default_ms = 2000,
         .deadline_max_ms = 5000,
         .calls_max = 64,
+        .streams_max = 128,
+        .streams_per_caller_max = 64,
+        .stream_stall_ms = 1000,
         .reflection = true,
         .scopes = {{"service/service-billing", "*"},
                    {"service/reader", "payments.read catalogue.read"},
@@ -208,7 +254,7 @@ static void issue_pairs(struct rpc_bare *bare)
 
 static void open_server(struct rpc_bare *bare)
 {
-    static const struct rpc_service *const services[] = {&bare_service};
+    const struct rpc_service *const services[] = {rpc_bare_service()};
     char problem[RPC_PROBLEM_SIZE] = "";
     const struct rpc_server_options options = {
         .house = &bare->house,
@@ -253,7 +299,7 @@ struct rpc_bare *rpc_bare_new(void (*change)(struct settings *settings))
         .clock = &bare->clock.clock,
         .random = &bare->random.random,
         .log = log_open(bare->log_file, LOG_DEBUG, clock_system()),
-        .fibers = fiber_pool_open((size_t)bare->settings.calls_max + 16),
+        .fibers = fiber_pool_open((size_t)bare->settings.calls_max + 128 + 16),
         .secrets = bare->secrets,
     };
     open_server(bare);

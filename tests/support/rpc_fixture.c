@@ -72,7 +72,7 @@ static void read_config(struct rpc_fixture *f)
 {
     char problem[CONFIG_PROBLEM_SIZE];
     const char *text = rpc_printf(f,
-                                  "listen = 127.0.0.1:0\n"
+                                  "listen = %s\n"
                                   "tls_certificate = %s/server.pem\n"
                                   "tls_key = %s/server.key\n"
                                   "tls_client_ca = %s/ca.pem\n"
@@ -85,7 +85,7 @@ static void read_config(struct rpc_fixture *f)
                                   "scopes.service/service-billing = *\n"
                                   "scopes.operator/operator-demo = *\n"
                                   "%s%s",
-                                  f->directory, f->directory, f->directory,
+                                  f->listen, f->directory, f->directory, f->directory,
                                   f->database != NULL ? f->database : f->db->service, f->directory,
                                   f->directory, quiet_settings(f), f->more_settings);
 
@@ -99,7 +99,7 @@ struct dues_client *rpc_client(struct rpc_fixture *f, struct test_pair pair)
     return test_client(f->target, f->authority, pair);
 }
 
-static void start_server(struct rpc_fixture *f)
+static void open_house(struct rpc_fixture *f)
 {
     char problem[HOUSE_PROBLEM_SIZE] = "";
 
@@ -109,6 +109,17 @@ static void start_server(struct rpc_fixture *f)
         bug("test server: %s", problem);
     f->house = house_of(f->opened);
     snprintf(f->target, sizeof f->target, "127.0.0.1:%d", house_port(f->opened));
+}
+
+static void close_house(struct rpc_fixture *f)
+{
+    if (!house_close(f->opened))
+        bug("test server did not stop in time");
+}
+
+static void start_server(struct rpc_fixture *f)
+{
+    open_house(f);
     for (size_t i = 0; i < RPC_IDENTITIES; i++)
         f->clients[i] = rpc_client(f, f->pairs[i]);
 }
@@ -117,8 +128,7 @@ static void stop_server(struct rpc_fixture *f)
 {
     for (size_t i = 0; i < RPC_IDENTITIES; i++)
         dues_client_close(f->clients[i]);
-    if (!house_close(f->opened))
-        bug("test server did not stop in time");
+    close_house(f);
 }
 
 void rpc_restart(struct rpc_fixture *f)
@@ -136,6 +146,15 @@ void rpc_restart_on(struct rpc_fixture *f, const char *database)
     start_server(f);
 }
 
+void rpc_restart_in_place(struct rpc_fixture *f)
+{
+    close_house(f);
+    config_free(f->config);
+    f->listen = rpc_printf(f, "%s", f->target);
+    read_config(f);
+    open_house(f);
+}
+
 struct rpc_fixture *rpc_fixture_new(const char *more_settings)
 {
     struct rpc_fixture *f = calloc(1, sizeof *f);
@@ -145,6 +164,7 @@ struct rpc_fixture *rpc_fixture_new(const char *more_settings)
     rpc_environment_clear();
     pthread_mutex_init(&f->mutex, NULL);
     f->more_settings = more_settings;
+    f->listen = "127.0.0.1:0";
     f->arena = arena_new(ARENA_SIZE);
     /* The database first: it forks, which gRPC does not survive. */
     f->db = db_fixture_new(&(struct db_options){.without_house = true});

@@ -52,6 +52,7 @@ struct rpc_fixture {
     struct dues_client *clients[RPC_IDENTITIES];
     const char *more_settings;
     const char *database; /* of the server, when it is another way than db->service */
+    const char *listen;
 
     pthread_mutex_t mutex;
     struct dues_answer **answers;
@@ -83,6 +84,9 @@ void rpc_restart(struct rpc_fixture *f);
 
 /* The same, and from then on the server reaches its database by this way; NULL: directly. */
 void rpc_restart_on(struct rpc_fixture *f, const char *database);
+
+/* The same on the same port, with the clients as they are: what they had open is cut. */
+void rpc_restart_in_place(struct rpc_fixture *f);
 
 /* Sent once, never again by itself. */
 const struct dues_answer *rpc_ask(struct rpc_fixture *f, struct rpc_as as,

@@ -212,21 +212,16 @@ static void make_password_known(struct hostile_list *list, const struct place *p
 
 static void make_page_token(struct hostile_list *list, const struct place *place)
 {
-    (void)place;
-    static const struct {
-        const char *label;
-        const char *text;
-    } tokens[] = {
-        {"garbage", "garbage"},      {"base64", "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"},
-        {"SQL", SQL_TEXT},           {"an offset", "100"},
-        {"right to left", RTL_TEXT},
+    static const char *const tokens[] = {
+        "garbage", "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA", SQL_TEXT, "100", RTL_TEXT,
     };
+    const char *reason =
+        place->rule->kind == FIELD_CURSOR ? "CURSOR_INVALID" : "PAGE_TOKEN_INVALID";
     for (size_t i = 0; i < sizeof(tokens) / sizeof(tokens[0]); i++)
         add_status(list,
-                   (struct hostile_value){.label = tokens[i].label,
-                                          .bytes = tokens[i].text,
-                                          .size = strlen(tokens[i].text)},
-                   STATUS_INVALID_ARGUMENT, "PAGE_TOKEN_INVALID");
+                   (struct hostile_value){
+                       .label = tokens[i], .bytes = tokens[i], .size = strlen(tokens[i])},
+                   STATUS_INVALID_ARGUMENT, reason);
     add_length(list, "513 letters", 513, VERDICT_STATUS);
     list->values[list->count - 1].status = STATUS_INVALID_ARGUMENT;
 }
@@ -400,6 +395,7 @@ static maker *const makers[] = {
     [FIELD_ENTITLEMENT] = make_entitlement,
     [FIELD_PAGE_SIZE] = make_page_size,
     [FIELD_PAGE_TOKEN] = make_page_token,
+    [FIELD_CURSOR] = make_page_token,
     [FIELD_FILTER] = make_filter,
     [FIELD_CURRENCY] = make_currency,
     [FIELD_MINOR_UNITS] = make_minor_units,

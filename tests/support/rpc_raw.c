@@ -9,6 +9,8 @@
 #include <grpc/grpc_security.h>
 
 #include "base/bug.h"
+#include "google/rpc/error_details.pb-c.h"
+#include "google/rpc/status.pb-c.h"
 
 #define STEP_MS 5000
 
@@ -25,6 +27,7 @@ struct rpc_raw_stream {
     grpc_slice message;
     grpc_byte_buffer *received;
     bool receiving;
+    struct rpc_raw_end *end;                       /* NULL: nobody wants to know */
     char start, status_done, send, close, receive; /* tags */
 };
 
@@ -154,6 +157,40 @@ void rpc_raw_cancel(struct rpc_raw_stream *stream)
     grpc_call_cancel(stream->call, NULL);
 }
 
+static void read_info(const Google__Protobuf__Any *any, struct rpc_raw_end *end)
+{
+    Google__Rpc__ErrorInfo *info =
+        google__rpc__error_info__unpack(NULL, any->value.len, any->value.data);
+
+    snprintf(end->reason, sizeof end->reason, "%s", info->reason);
+    for (size_t i = 0; i < info->n_metadata; i++) {
+        if (strcmp(info->metadata[i]->key, "cursor") == 0)
+            snprintf(end->cursor, sizeof end->cursor, "%s", info->metadata[i]->value);
+    }
+    google__rpc__error_info__free_unpacked(info, NULL);
+}
+
+static void read_details(grpc_slice value, struct rpc_raw_end *end)
+{
+    Google__Rpc__Status *status =
+        google__rpc__status__unpack(NULL, GRPC_SLICE_LENGTH(value), GRPC_SLICE_START_PTR(value));
+
+    for (size_t i = 0; i < status->n_details; i++) {
+        if (strcmp(status->details[i]->type_url, "type.googleapis.com/google.rpc.ErrorInfo") == 0)
+            read_info(status->details[i], end);
+    }
+    google__rpc__status__free_unpacked(status, NULL);
+}
+
+struct rpc_raw_end rpc_raw_finish_with_reason(struct rpc_raw_stream *stream)
+{
+    struct rpc_raw_end end = {.reason = ""};
+
+    stream->end = &end;
+    end.status = rpc_raw_finish(stream);
+    return end;
+}
+
 int rpc_raw_finish(struct rpc_raw_stream *stream)
 {
     bool ended = wait_for(stream, &stream->status_done, STEP_MS);
@@ -168,6 +205,10 @@ int rpc_raw_finish(struct rpc_raw_stream *stream)
         grpc_completion_queue_pluck(stream->queue, &stream->receive, after_ms(STEP_MS), NULL);
     if (stream->received != NULL)
         grpc_byte_buffer_destroy(stream->received);
+    for (size_t i = 0; stream->end != NULL && i < stream->trailers.count; i++) {
+        if (grpc_slice_str_cmp(stream->trailers.metadata[i].key, "grpc-status-details-bin") == 0)
+            read_details(stream->trailers.metadata[i].value, stream->end);
+    }
     grpc_slice_unref(stream->message);
     grpc_metadata_array_destroy(&stream->headers);
     grpc_metadata_array_destroy(&stream->trailers);

@@ -33,3 +33,11 @@ void rpc_raw_cancel(struct rpc_raw_stream *stream);
 
 /* The status of the stream, waiting for its end; -1 when it does not end. Frees the stream. */
 int rpc_raw_finish(struct rpc_raw_stream *stream);
+
+/* What its google.rpc.ErrorInfo says; "" for what was not there. */
+struct rpc_raw_end {
+    int status;
+    char reason[64];
+    char cursor[64];
+};
+struct rpc_raw_end rpc_raw_finish_with_reason(struct rpc_raw_stream *stream);

@@ -66,6 +66,9 @@ static const struct sample samples[] = {
       {"request_id", "{new}", 0}}},
     {PAYMENT, "GetRefund", {{"name", "{refund}", 0}}},
     {PAYMENT, "ListRefunds", {{"parent", "{payment}", 0}}},
+    {PAYMENT, "ListEvents", {{"parent", "{customer}", 0}}},
+    {PAYMENT, "WatchEvents", {{"parent", "{customer}", 0}}},
+    {PAYMENT, "WatchPayments", {{"parent", "{customer}", 0}}},
 
     {MEMBERSHIP,
      "CreateCustomer",

@@ -12,18 +12,19 @@ def snake_case(name):
 
 
 def _rows(tree):
-    """(path, line, room, method, handler) of every row of every service's table."""
+    """(path, line, room, method, handler, is_stream) of every row of every service's table."""
     for path in tree.files("src", endings=("_service.c",)):
         text = without_comments(tree.text(path))
-        for match in re.finditer(r'\{\s*(?:\.name\s*=\s*)?"([A-Z]\w*)",\s*(?:\.handler\s*=\s*)?(\w+)\s*[,}]', text):
-            yield path, line_of(text, match.start()), path.split("/")[1], match[1], match[2]
+        row = r'\{\s*(?:\.name\s*=\s*)?"([A-Z]\w*)",\s*(?:\.(handler|stream)\s*=\s*)?(\w+)\s*[,}]'
+        for match in re.finditer(row, text):
+            yield path, line_of(text, match.start()), path.split("/")[1], match[1], match[3], match[2] == "stream"
 
 
 def rpc_files(tree):
     """One RPC is one row, one handler file and one test file."""
-    seen = set()
-    for path, line, room, method, handler in _rows(tree):
-        seen.add((room, method))
+    seen = {}
+    for path, line, room, method, handler, is_stream in _rows(tree):
+        seen[room, method] = is_stream
         if handler != snake_case(method):
             yield f"{path}:{line}: the handler of {method} is {snake_case(method)}, not {handler}"
         source = f"src/{room}/{handler}.c"
@@ -36,9 +37,11 @@ def rpc_files(tree):
     for path in tree.files("proto/dues", endings=(".proto",)):
         text = re.sub(r"//[^\n]*", "", tree.text(path))
         room = path.split("/")[2]
-        for match in re.finditer(r"^\s*rpc\s+(\w+)\s*\(", text, re.MULTILINE):
+        for match in re.finditer(r"^\s*rpc\s+(\w+)\s*\([^)]*\)\s*returns\s*\(\s*(stream\s)?", text, re.MULTILINE):
             if (room, match[1]) not in seen:
                 yield f"{path}:{line_of(text, match.start(1))}: {match[1]} has no row in src/{room}/"
+            elif seen[room, match[1]] != bool(match[2]):
+                yield f"{path}:{line_of(text, match.start(1))}: {match[1]} is a stream here or in its row, not in both"
 
 
 def _makers(tree, sources):

@@ -27,6 +27,11 @@ TOKENS = (
     '    {"tok_lost", "", "visa", "9987",\n     SANDBOX_DECLINES, "lost_card"},\n'
 )
 DECLINES = '    {"lost_card", DECLINE_NEW_METHOD, CUSTOMER, GENERAL, true},\n'
+EVENT_TYPES = "SELECT ARRAY[\n    'payment.failed'\n]\n"
+EVENT_STEP = "x := event_append(c, 'payment.' || lower(s), p, jsonb_build_object('amount', 1), now);"
+EVENT_SUBJECTS = 'struct s subjects[] = {\n    {"payment", PAYMENT_PATTERN},\n};\n'
+EVENT_DOC = "| `payment.failed` | payment | `amount` | it failed |\n"
+
 TOKEN_ROW = "| `tok_visa` | `pm_card_visa` | visa 4242 | SUCCEEDED | | |\n"
 LOST_ROW = "| `tok_lost` | | visa 9987 | FAILED | `lost_card` | NEW_METHOD |\n"
 
@@ -128,6 +133,14 @@ CLEAN = {
             "src/gateway/sandbox/tokens.c": TOKENS,
             "src/payment/decline.c": DECLINES,
             "docs/sandbox.md": "| token | |\n" + TOKEN_ROW + LOST_ROW,
+        }
+    ],
+    "events": [
+        {
+            "migrations/functions/event.sql": EVENT_TYPES,
+            "migrations/functions/payment.sql": EVENT_STEP,
+            "src/payment/event_proto.c": EVENT_SUBJECTS,
+            "docs/events.md": EVENT_DOC,
         }
     ],
     "migrations": [
@@ -259,6 +272,19 @@ PLANTED = {
         ),
         ({"src/gateway/sandbox/tokens.c": TOKENS}, 1, "nothing was checked"),
     ],
+    "events": [
+        ({"docs/events.md": ""}, 2, "payment.failed of event_types() is not told"),
+        ({"docs/events.md": EVENT_DOC + EVENT_DOC.replace("failed", "made")}, 1, "docs/events.md:2: payment.made is not in event_types()"),
+        ({"docs/events.md": EVENT_DOC.replace("`amount`", "`price`")}, 2, "payment.sql:1: writes amount, which docs/events.md does not say"),
+        ({"docs/events.md": EVENT_DOC.replace("| payment |", "| refund |")}, 1, "docs/events.md:1: the subject of payment.failed is payment"),
+        ({"src/payment/event_proto.c": ""}, 1, "event_proto.c:1: names no subject of payment.failed"),
+        ({"migrations/functions/payment.sql": ""}, 1, "nothing was checked"),
+        (
+            {"migrations/functions/payment.sql": EVENT_STEP + "\n" + EVENT_STEP.replace("'payment.", "'refund.")},
+            1,
+            "payment.sql:2: refund. is no type of event_types()",
+        ),
+    ],
     "migrations": [
         ({"migrations/0001_create_a.sql": MIGRATION}, 2, "checksums:1: is missing"),
         (
@@ -285,6 +311,12 @@ PLANTED = {
 NEEDED = {
     "reasons": {"proto/dues/type/v1/reason.proto": REASON_PROTO, "src/base/call.h": MAKERS},
     "sandbox_tokens": {"src/gateway/sandbox/tokens.c": TOKENS, "src/payment/decline.c": DECLINES},
+    "events": {
+        "migrations/functions/event.sql": EVENT_TYPES,
+        "migrations/functions/payment.sql": EVENT_STEP,
+        "src/payment/event_proto.c": EVENT_SUBJECTS,
+        "docs/events.md": EVENT_DOC,
+    },
 }
 
 

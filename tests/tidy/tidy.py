@@ -3,6 +3,7 @@
 import sys
 
 import check_contract
+import check_events
 import check_includes
 import check_migrations
 import check_rules
@@ -26,6 +27,7 @@ CHECKS = {
     "rpc_files": check_contract.rpc_files,
     "reasons": check_contract.reasons,
     "sandbox_tokens": check_contract.sandbox_tokens,
+    "events": check_events.events,
     "migrations": check_migrations.migrations,
 }
 

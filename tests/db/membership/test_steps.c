@@ -71,7 +71,7 @@ static const char *change(const struct world *world, int version, const char *st
     return db_printf(world->f,
                      "ROW('%s', %d, '%s', '%s', '%s', '2026-01-01Z', 0, '2026-01-01Z',"
                      " '2026-02-01Z', NULL, NULL, false, NULL, NULL, 0, %s, '%s', NULL, NULL,"
-                     " 'test.changed')::dues.membership_change",
+                     " 'membership.renewed')::dues.membership_change",
                      world->membership, version, change_id, state, world->method,
                      is_pending ? db_printf(world->f, "'%s'", world->payment) : "NULL",
                      world->invoice);

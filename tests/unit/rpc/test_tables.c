@@ -12,7 +12,9 @@
 #include "rpc/internal.h"
 
 #define SERVICE dues__payment__v1__payment_service__descriptor
-#define ROWS    9
+/* As many as the contract has. */
+#define ROWS     ((size_t)SERVICE.n_methods)
+#define ROWS_MAX 128
 
 static const struct error *handle(struct call *call, const void *request, void *reply)
 {
@@ -22,15 +24,30 @@ static const struct error *handle(struct call *call, const void *request, void *
     return NULL;
 }
 
-/* Rows as they should be. */
-static void make_rows(struct rpc_method rows[ROWS])
+static const struct error *handle_stream(struct call *call, const void *request,
+                                         struct stream *stream)
 {
-    assert_int_equal(SERVICE.n_methods, ROWS);
+    (void)call;
+    (void)request;
+    (void)stream;
+    return NULL;
+}
+
+static bool is_stream(const char *name)
+{
+    return strncmp(name, "Watch", strlen("Watch")) == 0;
+}
+
+/* Rows as they should be. */
+static void make_rows(struct rpc_method rows[ROWS_MAX])
+{
+    assert_true(ROWS < ROWS_MAX);
     for (unsigned i = 0; i < ROWS; i++) {
         const ProtobufCMessageDescriptor *input = SERVICE.methods[i].input;
         rows[i] = (struct rpc_method){
             .name = SERVICE.methods[i].name,
-            .handler = handle,
+            .handler = is_stream(SERVICE.methods[i].name) ? NULL : handle,
+            .stream = is_stream(SERVICE.methods[i].name) ? handle_stream : NULL,
             .scope = "payments.read",
             .callers = CALLER_SERVICE,
             .request_id =
@@ -41,7 +58,7 @@ static void make_rows(struct rpc_method rows[ROWS])
     }
 }
 
-static struct rpc_method *row_of(struct rpc_method rows[ROWS], const char *name)
+static struct rpc_method *row_of(struct rpc_method rows[ROWS_MAX], const char *name)
 {
     for (size_t i = 0; i < ROWS; i++) {
         if (strcmp(rows[i].name, name) == 0)
@@ -75,7 +92,7 @@ static void assert_refused(const struct rpc_method *rows, size_t count, const ch
 
 static void takes_a_table_that_agrees(void **state)
 {
-    struct rpc_method rows[ROWS];
+    struct rpc_method rows[ROWS_MAX];
     char problem[RPC_PROBLEM_SIZE];
 
     (void)state;
@@ -86,7 +103,7 @@ static void takes_a_table_that_agrees(void **state)
 
 static void refuses_a_method_without_a_row(void **state)
 {
-    struct rpc_method rows[ROWS];
+    struct rpc_method rows[ROWS_MAX];
 
     (void)state;
     make_rows(rows);
@@ -96,7 +113,7 @@ static void refuses_a_method_without_a_row(void **state)
 
 static void refuses_two_rows_of_one_method(void **state)
 {
-    struct rpc_method rows[ROWS + 1];
+    struct rpc_method rows[ROWS_MAX];
 
     (void)state;
     make_rows(rows);
@@ -107,7 +124,7 @@ static void refuses_two_rows_of_one_method(void **state)
 
 static void refuses_a_row_that_the_contract_does_not_have(void **state)
 {
-    struct rpc_method rows[ROWS + 1];
+    struct rpc_method rows[ROWS_MAX];
 
     (void)state;
     make_rows(rows);
@@ -119,7 +136,7 @@ static void refuses_a_row_that_the_contract_does_not_have(void **state)
 
 static void refuses_a_row_without_a_scope(void **state)
 {
-    struct rpc_method rows[ROWS];
+    struct rpc_method rows[ROWS_MAX];
 
     (void)state;
     make_rows(rows);
@@ -131,7 +148,7 @@ static void refuses_a_row_without_a_scope(void **state)
 
 static void refuses_a_row_that_admits_nobody_unless_it_is_public(void **state)
 {
-    struct rpc_method rows[ROWS];
+    struct rpc_method rows[ROWS_MAX];
     char problem[RPC_PROBLEM_SIZE];
 
     (void)state;
@@ -146,9 +163,30 @@ static void refuses_a_row_that_admits_nobody_unless_it_is_public(void **state)
     assert_true(accepts(rows, ROWS, problem));
 }
 
+static void refuses_a_row_with_a_handler_and_a_stream(void **state)
+{
+    struct rpc_method rows[ROWS_MAX];
+
+    (void)state;
+    make_rows(rows);
+    row_of(rows, "WatchEvents")->handler = handle;
+    assert_refused(rows, ROWS, "has a handler and a stream");
+}
+
+static void refuses_a_stream_with_a_request_id(void **state)
+{
+    struct rpc_method rows[ROWS_MAX];
+
+    (void)state;
+    make_rows(rows);
+    row_of(rows, "CreatePayment")->handler = NULL;
+    row_of(rows, "CreatePayment")->stream = handle_stream;
+    assert_refused(rows, ROWS, "is a stream and has a request_id");
+}
+
 static void refuses_a_row_without_a_handler(void **state)
 {
-    struct rpc_method rows[ROWS];
+    struct rpc_method rows[ROWS_MAX];
 
     (void)state;
     make_rows(rows);
@@ -159,7 +197,7 @@ static void refuses_a_row_without_a_handler(void **state)
 
 static void refuses_a_request_id_rule_that_the_message_does_not_follow(void **state)
 {
-    struct rpc_method rows[ROWS];
+    struct rpc_method rows[ROWS_MAX];
 
     (void)state;
     make_rows(rows);
@@ -181,6 +219,8 @@ int main(void)
         cmocka_unit_test(refuses_a_row_without_a_scope),
         cmocka_unit_test(refuses_a_row_that_admits_nobody_unless_it_is_public),
         cmocka_unit_test(refuses_a_row_without_a_handler),
+        cmocka_unit_test(refuses_a_row_with_a_handler_and_a_stream),
+        cmocka_unit_test(refuses_a_stream_with_a_request_id),
         cmocka_unit_test(refuses_a_request_id_rule_that_the_message_does_not_follow),
     };
 
