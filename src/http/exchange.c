@@ -236,8 +236,13 @@ static int hear(CURL *curl, curl_infotype type, char *text, size_t size, void *a
     if (type != CURLINFO_TEXT)
         return 0;
     for (size_t i = 0; i < size && room > 0; i++, room--) {
-        char shown = text[i] == '\n' ? '|' : text[i];
-        exchange->talk[exchange->talk_size++] = shown < ' ' || shown > '~' ? '?' : shown;
+        bool is_shown = text[i] >= ' ' && text[i] <= '~';
+        char *place = &exchange->talk[exchange->talk_size++];
+        *place = '?';
+        if (text[i] == '\n')
+            *place = '|';
+        else if (is_shown)
+            *place = text[i];
     }
     exchange->talk[exchange->talk_size] = '\0';
     return 0;

@@ -65,11 +65,11 @@ static void make_identity(struct https_server *server)
     AUTO(arena_auto_free) struct arena *arena = arena_new(256 * 1024);
     AUTO(ec_key_auto_free) struct ec_key *authority_key = ec_key_make();
     AUTO(ec_key_auto_free) struct ec_key *other_key = ec_key_make();
-    AUTO(ec_key_auto_free) struct ec_key *key = ec_key_make();
+    AUTO(ec_key_auto_free) struct ec_key *owner = ec_key_make();
     int64_t now_us = clock_wall_us(clock_system());
     int64_t begin_us = now_us - US_PER_DAY;
     int64_t end_us = now_us + US_PER_DAY;
-    const struct ec_key *issuer = kind == HTTPS_UNKNOWN_AUTHORITY ? other_key : authority_key;
+    const struct ec_key *ca_key = kind == HTTPS_UNKNOWN_AUTHORITY ? other_key : authority_key;
     const struct certificate_wish wish = {
         .use = CERTIFICATE_SERVER,
         .common_name = "localhost",
@@ -81,16 +81,16 @@ static void make_identity(struct https_server *server)
     const char *known =
         x509_make_ca(arena, random_system(), authority_key, AUTHORITY_SUBJECT, begin_us, end_us);
     const char *signer =
-        x509_make_ca(arena, random_system(), issuer, AUTHORITY_SUBJECT, begin_us, end_us);
+        x509_make_ca(arena, random_system(), ca_key, AUTHORITY_SUBJECT, begin_us, end_us);
     char path[96];
 
     write_file(server->ca_file, known);
     snprintf(path, sizeof path, "%s/server.pem", server->directory);
-    write_file(path, x509_issue(arena, random_system(), signer, issuer, key, &wish));
+    write_file(path, x509_issue(arena, random_system(), signer, ca_key, owner, &wish));
     must(SSL_CTX_use_certificate_chain_file(server->context, path) == 1, "certificate");
     unlink(path);
     snprintf(path, sizeof path, "%s/server.key", server->directory);
-    write_file(path, ec_key_to_pem(arena, key));
+    write_file(path, ec_key_to_pem(arena, owner));
     must(SSL_CTX_use_PrivateKey_file(server->context, path, SSL_FILETYPE_PEM) == 1, "key");
     unlink(path);
 }
