@@ -80,6 +80,7 @@ static const struct key keys[] = {
     KEY(sandbox_latency_ms, KIND_INT64, "0", 0, 60000),
     KEY(gateway_timeout_ms, KIND_INT64, "20000", 100, 60000),
     KEY(unknown_budget_seconds, KIND_INT64, "259200", 60, 2592000),
+    KEY(ledger_checkpoint_seconds, KIND_INT64, "120", 1, 3600),
     KEY(grace_days, KIND_INT64, "7", 0, 60),
     KEY(dunning_retry_days, KIND_DAYS, "1 3 5 8 11 14", 0, 60),
     KEY(dunning_cancel_days, KIND_INT64, "21", 1, 90),

@@ -70,8 +70,9 @@ static bool try_signing_keys(struct doctor *doctor, const struct bunch *bunch)
 {
     for (size_t i = 0; i < bunch->signing_count; i++) {
         const struct pg_sealed_key *key = &bunch->signing[i];
+        struct bytes pem;
         if (vault_peek_signing_key(bunch->arena, &bunch->house, bunch->secrets, key->kind,
-                                   key->generation, bytes_of(key)))
+                                   key->generation, bytes_of(key), &pem))
             continue;
         doctor_say(doctor, FINDING_FAILED, TOPIC,
                    "does not open the %s key (generation %lld) of the database: it was altered, or "

@@ -22,6 +22,7 @@
 #include "gateway/sandbox/sandbox.h"
 #include "house_telemetry.h"
 #include "jobs/jobs.h"
+#include "ledger/seal.h"
 #include "membership/entitlement_cache.h"
 #include "membership/entitlement_feed.h"
 #include "membership/membership.h"
@@ -72,6 +73,7 @@ struct opened_house {
     struct gateways gateways;
     struct sandbox *sandbox;
     struct entitlement_feed *feed; /* NULL: nothing is remembered */
+    struct ledger_sealer *sealer;
     struct rpc_server *server;
     struct house_view view;
     struct telemetry *telemetry; /* NULL: metrics_listen = off */
@@ -148,6 +150,13 @@ static bool open_rooms(struct opened_house *opened, char problem[HOUSE_PROBLEM_S
     /* Without a cache, too: who follows the feed also clears it. */
     opened->feed = entitlement_feed_open(house);
     house->jobs = jobs_open(house, job_kinds, ARRAY_LENGTH(job_kinds));
+    const struct token_key *key = auth_keys_signing(house->keys);
+    opened->sealer = ledger_sealer_open(&(struct ledger_seal_options){
+        .house = house,
+        .key = key->key,
+        .key_id = key->kid,
+        .every_us = settings->ledger_checkpoint_seconds * US_PER_SECOND,
+    });
     return true;
 }
 
@@ -204,6 +213,7 @@ static bool open_server(struct opened_house *opened, char problem[HOUSE_PROBLEM_
 static bool open_telemetry(struct opened_house *opened, char problem[HOUSE_PROBLEM_SIZE])
 {
     opened->view.house = &opened->house;
+    opened->view.sealer = opened->sealer;
     const struct telemetry_options options =
         house_telemetry_options(&opened->view, job_kinds, ARRAY_LENGTH(job_kinds));
 
@@ -237,6 +247,7 @@ struct opened_house *house_open(const struct settings *settings, const struct cl
         open_rooms(opened, problem) && open_telemetry(opened, problem) &&
         open_server(opened, problem) && start_telemetry(opened, problem)) {
         jobs_start(opened->house.jobs);
+        ledger_sealer_start(opened->sealer);
         return opened;
     }
     /* It may have served for a moment (the self-test of the edge is a client among others), and a
@@ -315,6 +326,7 @@ static bool stop(struct opened_house *opened)
 
     atomic_store(&opened->view.is_stopping, true);
     telemetry_rest(opened->telemetry);
+    ledger_sealer_stop(opened->sealer);
     /* First: the advance of a test clock would hold its call for minutes. */
     if (jobs != NULL)
         jobs_stop(jobs, 0);
@@ -336,6 +348,7 @@ bool house_close(struct opened_house *opened)
     if (!stop(opened))
         return false;
     telemetry_close(opened->telemetry);
+    ledger_sealer_close(opened->sealer);
     rpc_server_close(opened->server);
     if (house->jobs != NULL)
         jobs_close(house->jobs);

@@ -11,6 +11,7 @@
 #include "base/text.h"
 #include "customer/event_feed.h"
 #include "edge/edge.h"
+#include "ledger/seal.h"
 #include "membership/entitlement_cache.h"
 #include "payment/payment_measure.h"
 #include "pg/lanes.h"
@@ -37,6 +38,7 @@ static void measure(void *owner, struct measures *out)
     vault_measure(view->house->vault, out);
     entitlement_cache_measure(view->house->entitlements, out);
     event_feed_measure(view->house->events, out);
+    ledger_sealer_measure(view->sealer, out);
 }
 
 static const char *describe_call(struct arena *arena, const struct rpc_call_view *call)

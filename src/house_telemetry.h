@@ -11,6 +11,7 @@
 #include "jobs/jobs.h"
 #include "telemetry/telemetry.h"
 
+struct ledger_sealer;
 struct rpc_server;
 
 #define HOUSE_JOB_KINDS_MAX 32
@@ -18,6 +19,7 @@ struct rpc_server;
 struct house_view {
     const struct house *house;
     struct rpc_server *server; /* set before telemetry_start */
+    struct ledger_sealer *sealer;
     atomic_bool is_stopping;
     const char *obligation_kinds[HOUSE_JOB_KINDS_MAX];
 };

@@ -22,6 +22,7 @@
 #include "doctor.h"
 #include "house_open.h"
 #include "keys_command.h"
+#include "ledger_check.h"
 #include "pg/catalogue.h"
 #include "pg/erasure.h"
 #include "pg/migrate.h"
@@ -43,6 +44,8 @@ static const char usage[] =
     "             [--forget-old]                  and if none is, the old keys leave their file\n"
     "       duesd erase-customer --config FILE    destroy the customer's data key and all texts\n"
     "             --customer customers/ID         about the person; the ledger stays\n"
+    "       duesd ledger-verify --config FILE     walk the whole ledger; 1 when it is damaged\n"
+    "             [--kept NUMBER:HASH] [--read-only] [-o json]\n"
     "       duesd check-config --config FILE      say what is wrong with it, or print what holds\n"
     "       duesd --version | --help\n";
 
@@ -63,6 +66,7 @@ struct options {
     struct revoke_options revoke;
     struct keys_options keys;
     const char *customer;
+    struct ledger_check_options ledger;
     bool json;
     bool help;
 };
@@ -266,16 +270,41 @@ static int examine(const struct settings *settings, bool json)
     return doctor_run(&doctor) ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
+static int verify_ledger(const struct settings *settings, const struct options *options)
+{
+    static const int statuses[] = {
+        [LEDGER_INTACT] = EXIT_SUCCESS,
+        [LEDGER_DAMAGED] = EXIT_FAILURE,
+        [LEDGER_AWAY] = EXIT_UNAVAILABLE,
+        [LEDGER_NOT_ASKED] = EXIT_CONFIG,
+    };
+    struct ledger_check_options ledger = options->ledger;
+    char *text = NULL;
+    size_t size = 0;
+    FILE *problems = open_memstream(&text, &size);
+
+    if (problems == NULL)
+        return EXIT_FAILURE;
+    ledger.json = options->json;
+    enum ledger_check result = ledger_check(settings, &ledger, stdout, problems);
+    fclose(problems);
+    complain(text);
+    free(text);
+    return statuses[result];
+}
+
 static int run(const struct options *options)
 {
     char problem[CONFIG_PROBLEM_SIZE];
     struct config *config = config_load(options->config, problem);
     bool once = is_owners(options->command) || is_of_keys(options->command);
     bool doctor = text_equal(options->command, "doctor");
+    bool ledger = text_equal(options->command, "ledger-verify");
     int status;
 
-    /* The owner's host need not hold what the server needs; the doctor says more about it. */
-    if (config == NULL || (!once && !doctor && !config_check_files(config, problem))) {
+    /* The owner's or an auditor's host need not hold what the server needs; the doctor says more.
+     */
+    if (config == NULL || (!once && !doctor && !ledger && !config_check_files(config, problem))) {
         fprintf(stderr, "duesd: %s\n", problem);
         config_free(config);
         return EXIT_CONFIG;
@@ -286,6 +315,8 @@ static int run(const struct options *options)
         status = run_once(config_settings(config), options);
     } else if (doctor) {
         status = examine(config_settings(config), options->json);
+    } else if (ledger) {
+        status = verify_ledger(config_settings(config), options);
     } else {
         config_print(config, stdout);
         status = EXIT_SUCCESS;
@@ -325,6 +356,12 @@ static bool take_option(struct options *options, int option)
     case 'o':
         options->json = text_equal(optarg, "json");
         return options->json;
+    case 'K':
+        options->ledger.kept = optarg;
+        return true;
+    case 'R':
+        options->ledger.read_only = true;
+        return true;
     case 'h':
         options->help = true;
         return true;
@@ -344,12 +381,14 @@ static bool parse_options(int argc, char **argv, struct options *options)
         {"undo", no_argument, NULL, 'u'},
         {"customer", required_argument, NULL, 'i'},
         {"forget-old", no_argument, NULL, 'f'},
+        {"kept", required_argument, NULL, 'K'},
+        {"read-only", no_argument, NULL, 'R'},
         {"help", no_argument, NULL, 'h'},
         {NULL, 0, NULL, 0},
     };
-    static const char *const commands[] = {"serve",       "migrate",     "revoke",
-                                           "rotate-keys", "count-keys",  "erase-customer",
-                                           "doctor",      "check-config"};
+    static const char *const commands[] = {"serve",       "migrate",       "revoke",
+                                           "rotate-keys", "count-keys",    "erase-customer",
+                                           "doctor",      "ledger-verify", "check-config"};
     int option;
 
     while ((option = getopt_long(argc, argv, "c:o:", longs, NULL)) != -1) {

@@ -5,30 +5,71 @@
 --   'customer_receivable'         what the customer owes us
 --   'revenue', 'bad_debt'
 --   'refunds'                     reduces revenue
+--   'fees'                        what gateways keep for their service
+--   'disputes'                    withdrawn by the bank while a dispute is open, or lost with it
 --   'suspense'                    money that moved and whose reason nobody knows yet
 --
 --   invoice   customer_receivable +  revenue -               (invoice.sql)
 --   charge    gateway_clearing +     customer_receivable -   (without an invoice: revenue -)
 --   refund    refunds +              gateway_clearing -
+--   fee       fees +                 gateway_clearing -
+--   dispute   disputes +             gateway_clearing -      (won: the other way round)
 --   suspense  gateway_clearing +     suspense -              (a refund: the other way round)
+--
+-- A customer's entries are a chain: positions from 1 without gaps, each entry with a hash over the one before and itself
+-- (ledger_entry_hash).  Head and length stand in the customer's row, and the UPDATE that moves them on is also the lock
+-- that puts one post of a customer behind the other, on whatever server: a step comes here before it appends its event,
+-- so nothing else that it locked would.  Whoever waited goes on from the row as the other left it.  A step locks that row
+-- for its event in any case, so this costs no other lock and no other page.
+
+-- The hashes of the lines, one after the other; `p_tail` ends with the head, `p_count` is its position.
+CREATE OR REPLACE FUNCTION ledger_extend(p_tail bytea, p_count bigint, p_customer uuid, p_group uuid, p_kind text,
+                                         p_lines ledger_line[], p_now timestamptz) RETURNS bytea
+LANGUAGE plpgsql AS $$
+DECLARE
+    v_line ledger_line;
+    v_hash bytea := substr(p_tail, length(p_tail) - 31);
+    v_number smallint := 0;
+    v_hashes bytea := '';
+BEGIN
+    FOREACH v_line IN ARRAY p_lines LOOP
+        v_number := v_number + 1;
+        v_hash := ledger_entry_hash(v_hash, p_customer, p_count + v_number, p_group, v_number, v_line.amount, p_now, p_kind,
+                                    v_line.account, v_line.currency);
+        v_hashes := v_hashes || v_hash;
+    END LOOP;
+    RETURN v_hashes;
+END $$;
 
 -- Posts one group once; true.  A group that does not sum to zero is our own bug: it raises, and the step with it.
 DROP FUNCTION IF EXISTS ledger_post(uuid, uuid, text, ledger_line[], timestamptz);
 CREATE OR REPLACE FUNCTION ledger_post(p_customer uuid, p_group uuid, p_kind text, p_lines ledger_line[], p_now timestamptz)
 RETURNS boolean
 LANGUAGE plpgsql AS $$
+DECLARE
+    v_count integer := coalesce(cardinality(p_lines), 0);
+    v_recorded bigint := pg_current_xact_id()::text::bigint;
+    v_before bigint;
+    v_hashes bytea;
 BEGIN
     -- Two lines of one currency, as nearly all are, are added up without a query.
-    IF cardinality(p_lines) = 2 AND p_lines[1].currency = p_lines[2].currency
+    IF v_count = 2 AND p_lines[1].currency = p_lines[2].currency
        AND p_lines[1].amount + p_lines[2].amount = 0 THEN
         NULL;
-    ELSIF coalesce(cardinality(p_lines), 0) < 2
+    ELSIF v_count < 2
        OR EXISTS (SELECT FROM unnest(p_lines) l GROUP BY l.currency HAVING sum(l.amount) <> 0) THEN
         RAISE EXCEPTION 'ledger group "%" of % does not sum to zero', p_kind, p_group
             USING ERRCODE = 'check_violation', CONSTRAINT = 'ledger_group_sums_to_zero';
     END IF;
-    INSERT INTO ledger_entry (customer_id, group_id, kind, line_no, account, currency, amount, create_time)
-    SELECT p_customer, p_group, p_kind, l.ordinality, l.account, l.currency, l.amount, p_now
+    UPDATE customer c
+       SET ledger_count = c.ledger_count + v_count,
+           ledger_tail = ledger_extend(c.ledger_tail, c.ledger_count, p_customer, p_group, p_kind, p_lines, p_now)
+     WHERE c.customer_id = p_customer
+    RETURNING c.ledger_count - v_count, c.ledger_tail INTO STRICT v_before, v_hashes;
+    INSERT INTO ledger_entry (customer_id, group_id, kind, line_no, account, currency, amount, create_time, position, hash,
+                              recorded)
+    SELECT p_customer, p_group, p_kind, l.ordinality, l.account, l.currency, l.amount, p_now, v_before + l.ordinality,
+           substr(v_hashes, 32 * (l.ordinality::integer - 1) + 1, 32), v_recorded
       FROM unnest(p_lines) WITH ORDINALITY l;
     RETURN true;
 END $$;

@@ -79,6 +79,9 @@ struct settings {
     int64_t gateway_timeout_ms;
     int64_t unknown_budget_seconds; /* after that an attempt is MANUAL */
 
+    /* ledger */
+    int64_t ledger_checkpoint_seconds; /* between two rounds of sealing */
+
     /* membership */
     int64_t grace_days;                              /* access kept after a failed renewal */
     int32_t dunning_retry_days[DUNNING_RETRIES_MAX]; /* after the period's end */

@@ -18,6 +18,7 @@ int command_dev(int argc, char **argv);
 int command_doctor(int argc, char **argv);
 int command_keys(int argc, char **argv);
 int command_events(int argc, char **argv);
+int command_ledger(int argc, char **argv);
 int command_top(int argc, char **argv);
 int command_wait(int argc, char **argv);
 

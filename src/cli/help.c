@@ -67,6 +67,17 @@ static const struct page {
      "  --count N            ends after so many events\n"
      "  -o json              one object a line\n",
      true},
+    {"ledger",
+     "verify [--state-dir DIR | --config FILE] [--kept NUMBER:HASH] [--read-only] [-o json]",
+     "walks all of the ledger: is an entry changed, missing, swapped or cut off?",
+     "  --state-dir DIR      that of `dues dev`\n"
+     "  --config FILE        any other server's duesd.conf; its host need not run one\n"
+     "  --kept NUMBER:HASH   a checkpoint that an earlier run printed must be there still\n"
+     "  --read-only          the result is not recorded, as beside a copy that is evidence\n"
+     "  -o json              one object a line\n"
+     "\n"
+     "Exit status 0 when it is intact, 1 when it is damaged, 69 when the database is away.\n",
+     false},
     {"top",
      "[--state-dir DIR | --metrics ADDRESS:PORT | --metrics unix:PATH] [--seconds N] [--once]",
      "what a server is doing: calls, lanes, obligations",

@@ -13,8 +13,8 @@ int main(int argc, char **argv)
     } commands[] = {{"call", command_call},     {"customers", command_customers},
                     {"demo", command_demo},     {"dev", command_dev},
                     {"doctor", command_doctor}, {"events", command_events},
-                    {"keys", command_keys},     {"top", command_top},
-                    {"wait", command_wait}};
+                    {"keys", command_keys},     {"ledger", command_ledger},
+                    {"top", command_top},       {"wait", command_wait}};
 
     if (argc < 2) {
         help_overview(stderr);

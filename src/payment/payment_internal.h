@@ -23,6 +23,7 @@ rpc_handler create_payment, get_payment, list_payments;
 rpc_handler create_refund, get_refund, list_refunds;
 rpc_handler list_events;
 rpc_stream_handler watch_events, watch_payments;
+rpc_handler get_balance, list_ledger_entries;
 
 /* payment_store.c */
 

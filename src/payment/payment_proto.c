@@ -166,3 +166,10 @@ void payment_method_to_proto(struct arena *arena, const struct payment_method *m
     proto->state = method->is_usable ? DUES__PAYMENT__V1__PAYMENT_METHOD__STATE__STATE_ACTIVE
                                      : DUES__PAYMENT__V1__PAYMENT_METHOD__STATE__STATE_UNUSABLE;
 }
+
+void check_read_time(struct field_errors *errors, const Google__Protobuf__Timestamp *time,
+                     int64_t *time_us)
+{
+    if (time != NULL)
+        check_timestamp(errors, "read_time", true, time->seconds, time->nanos, time_us);
+}

@@ -3,6 +3,7 @@
  */
 #pragma once
 
+#include "base/check.h"
 #include "contract/message.h"
 #include "dues/payment/v1/payment_service.pb-c.h"
 #include "payment/payment.h"
@@ -24,3 +25,7 @@ const char *refund_reason_name(Dues__Payment__V1__Refund__Reason reason);
 
 void payment_method_to_proto(struct arena *arena, const struct payment_method *method,
                              Dues__Payment__V1__PaymentMethod *proto);
+
+/* An optional `read_time`; `*time_us` is written when it is there and right. */
+void check_read_time(struct field_errors *errors, const Google__Protobuf__Timestamp *time,
+                     int64_t *time_us);

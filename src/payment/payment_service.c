@@ -61,6 +61,14 @@ static const struct rpc_method methods[] = {
      .stream = watch_payments,
      .scope = "payments.read",
      .callers = SERVICE_OR_USER},
+    {.name = "GetBalance",
+     .handler = get_balance,
+     .scope = "ledger.read",
+     .callers = CALLER_SERVICE | CALLER_OPERATOR},
+    {.name = "ListLedgerEntries",
+     .handler = list_ledger_entries,
+     .scope = "ledger.read",
+     .callers = CALLER_SERVICE | CALLER_OPERATOR},
 };
 
 const struct rpc_service payment_service = {

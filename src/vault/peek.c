@@ -25,14 +25,13 @@ bool vault_peek_house_key(struct arena *arena, const struct key_ring *ring, stru
 
 bool vault_peek_signing_key(struct arena *arena, const struct data_key *key,
                             const struct secrets *secrets, const char *kind, int64_t generation,
-                            struct bytes sealed)
+                            struct bytes sealed, struct bytes *pem)
 {
     const struct vault_place place = vault_place_signing_key(arena, kind, generation);
-    struct bytes plain;
 
-    return sealed_open(arena, key, &place.at, sealed, &plain) ||
+    return sealed_open(arena, key, &place.at, sealed, pem) ||
            secret_open(secrets, place.old_purpose, arena, place.old_context, sealed.data,
-                       sealed.size, &plain);
+                       sealed.size, pem);
 }
 
 bool vault_peek_root(struct arena *arena, const struct data_key *key, struct bytes sealed,

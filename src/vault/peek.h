@@ -9,10 +9,10 @@
 bool vault_peek_house_key(struct arena *arena, const struct key_ring *ring, struct bytes wrapped,
                           struct data_key *key) MUST_CHECK;
 
-/* Does it open?  `secrets`: for what was sealed before there were data keys. */
+/* The key in PEM.  `secrets`: for what was sealed before there were data keys. */
 bool vault_peek_signing_key(struct arena *arena, const struct data_key *key,
                             const struct secrets *secrets, const char *kind, int64_t generation,
-                            struct bytes sealed) MUST_CHECK;
+                            struct bytes sealed, struct bytes *pem) MUST_CHECK;
 
 /* The root, in place of the one that secrets has. */
 bool vault_peek_root(struct arena *arena, const struct data_key *key, struct bytes sealed,

@@ -9,7 +9,7 @@ import unittest
 ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..")
 
 # Of PromQL and of Prometheus itself.
-NOT_OURS = {"up", "time", "sum", "max", "by", "rate", "increase", "max_over_time", "and", "or", "job", "instance", "kind",
+NOT_OURS = {"up", "time", "sum", "max", "min", "by", "rate", "increase", "max_over_time", "and", "or", "job", "instance", "kind",
             "check", "cause", "rpc_method", "rpc_grpc_status_code", "outcome", "dues"}
 
 

@@ -11,6 +11,8 @@
 #include "auth/auth.h"
 #include "customer/customer.h"
 #include "jobs/jobs.h"
+#include "ledger/seal.h"
+#include "ledger/verify.h"
 #include "membership/membership.h"
 #include "payment/payment.h"
 #include "pg/connection.h"
@@ -33,6 +35,8 @@ static const struct room rooms[] = {
     {"customer", customer_statements},
     {"vault", vault_statements},
     {"jobs", jobs_statements},
+    {"ledger", ledger_statements},
+    {"ledger", ledger_verify_statements},
     {"payment", payment_statements},
     {"membership", membership_statements},
     {"auth", auth_statements},

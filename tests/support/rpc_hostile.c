@@ -86,10 +86,12 @@ static void add_every_string(struct hostile_list *list, bool has_lines)
 static const char *with_last_id(const char *sample, const char *id)
 {
     static char name[LONG_MAX_SIZE];
-    const char *slash = strrchr(sample, '/');
-    if (slash == NULL)
-        abort();
-    snprintf(name, sizeof(name), "%.*s%s", (int)(slash + 1 - sample), sample, id);
+    const char *end = strstr(sample, "/balance"); /* has no id of its own */
+    end = end != NULL ? end : sample + strlen(sample);
+    const char *start = end;
+    while (start > sample && start[-1] != '/')
+        start--;
+    snprintf(name, sizeof(name), "%.*s%s%s", (int)(start - sample), sample, id, end);
     return name;
 }
 

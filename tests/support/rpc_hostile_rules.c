@@ -86,6 +86,11 @@ static const struct field_rule rules[] = {
     {PAYMENT("WatchPaymentsRequest"), "parent", FIELD_NAME, 0},
     {PAYMENT("WatchPaymentsRequest"), "cursor", FIELD_CURSOR, 0},
     {PAYMENT("WatchPaymentsRequest"), "from_now", FIELD_FLAG, 0},
+    {PAYMENT("GetBalanceRequest"), "name", FIELD_NAME, 0},
+    {PAYMENT("GetBalanceRequest"), "read_time", FIELD_MESSAGE_OPTIONAL, 0},
+    {PAYMENT("ListLedgerEntriesRequest"), "parent", FIELD_NAME, 0},
+    {PAYMENT("ListLedgerEntriesRequest"), "account", FIELD_TEXT, 63},
+    {PAYMENT("ListLedgerEntriesRequest"), "read_time", FIELD_MESSAGE_OPTIONAL, 0},
 
     {MEMBERSHIP("CreateCustomerRequest"), "customer", FIELD_MESSAGE_OPTIONAL, 0},
     {MEMBERSHIP("Customer"), "name", FIELD_OUTPUT_ONLY, 0},

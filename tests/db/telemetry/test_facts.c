@@ -219,8 +219,9 @@ static void given_groups(struct world *world, int count, const char *lines, cons
     db_execute(world->db,
                db_printf(world->db,
                          "INSERT INTO dues.ledger_entry (customer_id, group_id, kind, line_no,"
-                         " account, currency, amount, create_time) SELECT g.customer, g.id,"
-                         " 'charge', l.line, 'account ' || l.line, 'USD', l.amount, %s"
+                         " account, currency, amount, create_time, position, hash, recorded)"
+                         " SELECT g.customer, g.id, 'charge', l.line, 'account ' || l.line, 'USD',"
+                         " l.amount, %s, l.line, decode(repeat('00', 32), 'hex'), 0"
                          " FROM (SELECT gen_random_uuid() AS customer, gen_random_uuid() AS id"
                          " FROM generate_series(1, %d)) g,"
                          " (VALUES %s) AS l (line, amount)",
