@@ -5,6 +5,7 @@
 
 #include "unit/http/client_fixture.h"
 
+#define KEY_LOG   "/tmp/dues-key-log-of-the-tests"
 #define LONG_BODY ((size_t)64 * 1024)
 
 /* ---- What is answered ---- */
@@ -248,6 +249,19 @@ static void the_status_alone_can_be_enough(void **state)
     then(f, HTTP_UNKNOWN, 3);
 }
 
+/* ---- What the environment may not do ---- */
+
+static void neither_a_proxy_nor_a_key_log_of_the_environment_counts(void **state)
+{
+    struct fixture *f = *state;
+    given_server_that_answers(f, "", "{}");
+
+    when_sent(f); /* main() has named both */
+
+    then(f, HTTP_ANSWERED, 1);
+    assert_int_not_equal(access(KEY_LOG, F_OK), 0);
+}
+
 /* ---- How many at once ---- */
 
 struct crowd {
@@ -329,9 +343,13 @@ int main(void)
         TEST(what_is_too_large_is_unknown),
         TEST(one_send_is_at_most_one_request),
         TEST(the_status_alone_can_be_enough),
+        TEST(neither_a_proxy_nor_a_key_log_of_the_environment_counts),
         TEST(the_queue_and_the_number_at_once_are_bounded),
         TEST(many_exchanges_share_a_client),
     };
 
+    setenv("SSLKEYLOGFILE", KEY_LOG, 1);
+    setenv("https_proxy", "http://127.0.0.1:9", 1);
+    setenv("ALL_PROXY", "http://127.0.0.1:9", 1);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
