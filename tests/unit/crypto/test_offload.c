@@ -5,11 +5,11 @@
 #include "crypto/offload.h"
 
 #include <pthread.h>
+#include <sched.h>
 #include <semaphore.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdatomic.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -30,7 +30,7 @@ struct fixture {
     _Atomic int ended;
     int64_t deadline_us;
     pthread_t worked_on;
-    int priority;
+    int policy;
 };
 
 static int given_pool(void **state)
@@ -63,7 +63,7 @@ static void wait_at_the_gate(void *arg)
     while (sem_wait(&f->gate) != 0)
         continue;
     f->worked_on = pthread_self();
-    f->priority = getpriority(PRIO_PROCESS, 0);
+    f->policy = sched_getscheduler(0);
 }
 
 static void run_call(void *arg)
@@ -112,8 +112,8 @@ static void gives_way_to_other_threads(void **state)
 
     fiber_run(f->house.fibers, run_call, f);
 
-    assert_int_equal(f->priority, 19);
-    assert_int_not_equal(getpriority(PRIO_PROCESS, 0), 19);
+    assert_int_equal(f->policy, SCHED_IDLE);
+    assert_int_not_equal(sched_getscheduler(0), SCHED_IDLE);
 }
 
 static void refuses_at_once_what_does_not_fit(void **state)
