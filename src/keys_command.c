@@ -90,7 +90,7 @@ static bool forget_old(const struct workshop *workshop, FILE *out, char problem[
 
 static bool rotate(const struct workshop *workshop, FILE *out, char problem[PROBLEM_SIZE])
 {
-    if (!vault_rotate(workshop->house.vault, out, problem))
+    if (!vault_rotate(workshop->house.vault, VAULT_BRIDGE_US, out, problem))
         return false;
     fputs("0 rows hang on an old key; see to it that each server's master_key_file has the new one "
           "before its next start\n",

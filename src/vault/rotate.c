@@ -15,8 +15,6 @@
 #define PROGRESS   10000
 #define LIMIT_US   (60 * US_PER_MINUTE)
 #define LATE_WORDS "; run it again, it goes on with what is left"
-/* Every server has looked at table key_encryption_key by then (POLL_US in vault.c). */
-#define BRIDGE_STANDS_US (5 * US_PER_SECOND)
 
 const struct pg_statement rotate_kek_succeed = {
     .name = "kek_succeed",
@@ -68,6 +66,7 @@ struct rotation {
     FILE *out;
     char *problem;
     const struct error *(*work)(struct call *call, struct rotation *rotation);
+    int64_t bridge_us;
     int64_t old_rows;
     bool worked;
 };
@@ -256,14 +255,14 @@ static const struct error *wrap_all(struct call *call, struct rotation *rotation
 }
 
 /* Servers that have only the key before find the new one over the bridge, until it is closed. */
-static const struct error *close_bridge(struct call *call, struct vault *vault)
+static const struct error *close_bridge(struct call *call, struct vault *vault, int64_t bridge_us)
 {
     AUTO(data_key_wipe) struct data_key in_use = vault_kek_in_use(vault);
     int64_t stands_us = clock_wall_us(call->house->clock) - atomic_load(&vault->in_use_since_us);
     struct pg_rows rows;
 
-    if (stands_us < BRIDGE_STANDS_US)
-        fiber_sleep(BRIDGE_STANDS_US - (stands_us > 0 ? stands_us : 0));
+    if (stands_us < bridge_us)
+        fiber_sleep(bridge_us - (stands_us > 0 ? stands_us : 0));
     return pg_write(call, UUID_NIL, &rotate_kek_close, PG_PARAMS(pg_bytes(in_use.id, KEY_ID_SIZE)),
                     &rows);
 }
@@ -292,13 +291,14 @@ static const struct error *rotate(struct call *call, struct rotation *rotation)
     TRY(bring_new_key(call, rotation));
     TRY(wrap_all(call, rotation));
     TRY(vault_reseal(call, rotation->out));
-    TRY(close_bridge(call, rotation->vault));
+    TRY(close_bridge(call, rotation->vault, rotation->bridge_us));
     return count_rows(call, rotation);
 }
 
-bool vault_rotate(struct vault *vault, FILE *out, char problem[256])
+bool vault_rotate(struct vault *vault, int64_t bridge_us, FILE *out, char problem[256])
 {
-    struct rotation rotation = {.vault = vault, .out = out, .problem = problem, .work = rotate};
+    struct rotation rotation = {
+        .vault = vault, .out = out, .problem = problem, .work = rotate, .bridge_us = bridge_us};
 
     fiber_run(vault->house->fibers, run_work, &rotation);
     if (!rotation.worked) {

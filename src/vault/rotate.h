@@ -12,13 +12,18 @@
 
 #include <stdio.h>
 
+#include "base/time.h"
 #include "vault/vault.h"
+
+/* Every server has looked at table key_encryption_key by then. */
+#define VAULT_BRIDGE_US (5 * US_PER_SECOND)
 
 /*
  * Blocks a plain thread; progress and the counts of vault_count go to `out`.  False and one line in
  * `problem`: it did not come to its end, or rows were left.  house->vault is the vault.
+ * The new key can be had over the bridge for `bridge_us` at least.
  */
-bool vault_rotate(struct vault *vault, FILE *out, char problem[256]) MUST_CHECK;
+bool vault_rotate(struct vault *vault, int64_t bridge_us, FILE *out, char problem[256]) MUST_CHECK;
 
 /* Looks at every row: how many hang on the key in use and how many on others, table by table. */
 bool vault_count(struct vault *vault, FILE *out, int64_t *old_rows, char problem[256]) MUST_CHECK;

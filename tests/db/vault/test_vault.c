@@ -79,16 +79,21 @@ static int teardown(void **state)
     return 0;
 }
 
-static bool rotated(struct db_fixture *f)
+static bool rotated_within(struct db_fixture *f, int64_t bridge_us)
 {
     char problem[256] = "";
     FILE *out = fmemopen(said, sizeof(said), "w");
-    bool worked = vault_rotate(f->house.vault, out, problem);
+    bool worked = vault_rotate(f->house.vault, bridge_us, out, problem);
 
     fclose(out);
     if (!worked)
         snprintf(said, sizeof(said), "%s", problem);
     return worked;
+}
+
+static bool rotated(struct db_fixture *f)
+{
+    return rotated_within(f, 0);
 }
 
 struct kept {
@@ -346,6 +351,34 @@ static void goes_on_with_a_rotation_that_was_killed(void **state)
     assert_opens(f, &kept);
 }
 
+#define MANY        1100
+#define AT_ONE_TIME 50
+
+/* More than two batches, while other calls make keys and use them. */
+static void a_rotation_goes_through_many_customers(void **state)
+{
+    struct db_fixture *f = *state;
+    struct kept *kept = arena_array(f->arena, MANY, sizeof(*kept));
+    const struct error *errors[AT_ONE_TIME];
+    for (size_t i = 0; i < MANY; i++)
+        kept[i] = (struct kept){.customer = db_uuid(f), .method = db_uuid(f)};
+    for (size_t i = 0; i < MANY; i += AT_ONE_TIME) {
+        db_run_all(f, seal_token, &kept[i], sizeof(*kept), AT_ONE_TIME, errors);
+        for (size_t k = 0; k < AT_ONE_TIME; k++)
+            assert_null(errors[k]);
+    }
+
+    assert_true(rotated(f));
+
+    assert_int_equal(db_count(f, "customer_data_key d JOIN key_encryption_key k"
+                                 " ON k.key_id = d.kek_id WHERE k.retire_time IS NOT NULL"),
+                     0);
+    assert_true(db_count(f, "customer_data_key") >= MANY);
+    assert_true(reopen(f));
+    for (size_t i = 0; i < MANY; i += 100)
+        assert_opens(f, &kept[i]);
+}
+
 /* A server whose source has only the key before goes on over the bridge. */
 static void a_running_server_takes_up_the_new_key(void **state)
 {
@@ -368,7 +401,7 @@ static void a_running_server_takes_up_the_new_key(void **state)
     assert_non_null(elsewhere);
     vault_start(elsewhere);
 
-    assert_true(rotated(f));
+    assert_true(rotated_within(f, VAULT_BRIDGE_US));
 
     struct vault *own = f->house.vault;
     f->house.vault = elsewhere;
@@ -463,6 +496,7 @@ int main(void)
         cmocka_unit_test(rotation_leaves_nothing_on_the_old_key),
         cmocka_unit_test(what_was_rotated_needs_the_new_key_alone),
         cmocka_unit_test(goes_on_with_a_rotation_that_was_killed),
+        cmocka_unit_test(a_rotation_goes_through_many_customers),
         cmocka_unit_test(a_running_server_takes_up_the_new_key),
         cmocka_unit_test(does_not_open_with_a_key_that_was_never_in_use),
         cmocka_unit_test(an_erased_customer_does_not_open_again),
