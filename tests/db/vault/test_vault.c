@@ -22,7 +22,7 @@
 #define TOKEN "tok_canary_4711"
 
 static char path[64];
-static char said[8192];
+static char *said; /* of the last command */
 
 static struct key_source source(void)
 {
@@ -75,19 +75,31 @@ static int teardown(void **state)
     vault_close(f->house.vault);
     secrets_close((struct secrets *)(uintptr_t)f->house.secrets);
     db_fixture_free(f);
+    free(said);
     unlink(path);
     return 0;
+}
+
+static FILE *hear(void)
+{
+    static size_t size;
+
+    free(said);
+    FILE *out = open_memstream(&said, &size);
+    if (out == NULL)
+        abort();
+    return out;
 }
 
 static bool rotated_within(struct db_fixture *f, int64_t bridge_us)
 {
     char problem[256] = "";
-    FILE *out = fmemopen(said, sizeof(said), "w");
+    FILE *out = hear();
     bool worked = vault_rotate(f->house.vault, bridge_us, out, problem);
 
-    fclose(out);
     if (!worked)
-        snprintf(said, sizeof(said), "%s", problem);
+        print_error("%s\n", problem);
+    fclose(out);
     return worked;
 }
 
@@ -434,7 +446,7 @@ static void does_not_open_with_a_key_that_was_never_in_use(void **state)
 
 static int erase(struct db_fixture *f, struct uuid customer)
 {
-    FILE *out = fmemopen(said, sizeof(said), "w");
+    FILE *out = hear();
     int result = pg_erase_customer(f->owner, customer, f->clock.wall_us, out, out);
 
     fclose(out);
