@@ -1,0 +1,67 @@
+/*
+ * The end of a customer: its data key is destroyed, and nothing brings it back.
+ */
+#include "db/vault/vault_fixture.h"
+
+#include "pg/erasure.h"
+
+static int erase(struct db_fixture *f, struct uuid customer)
+{
+    FILE *out = hear();
+    int result = pg_erase_customer(f->owner, customer, f->clock.wall_us, out, out);
+
+    fclose(out);
+    return result;
+}
+
+static void an_erased_customer_does_not_open_again(void **state)
+{
+    struct db_fixture *f = *state;
+    struct kept kept = given_token(f);
+    struct kept other = given_token(f);
+
+    assert_int_equal(erase(f, kept.customer), 0);
+
+    assert_true(reopen(f));
+    const struct error *error = db_run(f, open_token, &kept);
+    assert_int_equal(error->status, STATUS_NOT_FOUND);
+    assert_string_equal(error->reason, "CUSTOMER_NOT_FOUND");
+    error = db_run(f, seal_token, &kept);
+    assert_int_equal(error->status, STATUS_NOT_FOUND);
+    assert_opens(f, &other);
+    assert_int_equal(erase(f, kept.customer), 0);
+    assert_non_null(strstr(said, "was erased before"));
+    assert_int_equal(db_count(f, db_printf(f,
+                                           "event WHERE customer_id = '%s'"
+                                           " AND type = 'customer.erased'",
+                                           db_uuid_text(f, kept.customer))),
+                     1);
+}
+
+static void a_customer_with_something_to_come_is_not_erased(void **state)
+{
+    struct db_fixture *f = *state;
+    struct kept kept = given_token(f);
+    db_execute(f, db_printf(f,
+                            "INSERT INTO obligation (customer_id, kind, business_key, bucket,"
+                            " subject_id, due_time, create_time) VALUES ('%s', 'payment.resolve',"
+                            " 'x', 0, '%s', now(), now())",
+                            db_uuid_text(f, kept.customer), db_uuid_text(f, kept.method)));
+
+    assert_int_not_equal(erase(f, kept.customer), 0);
+
+    assert_non_null(strstr(said, "payment.resolve"));
+    assert_opens(f, &kept);
+    db_execute(f, "DELETE FROM obligation");
+    assert_int_not_equal(erase(f, db_uuid(f)), 0);
+    assert_non_null(strstr(said, "there is no customers/"));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(an_erased_customer_does_not_open_again),
+        cmocka_unit_test(a_customer_with_something_to_come_is_not_erased),
+    };
+    return cmocka_run_group_tests_name("erasure", tests, setup, teardown);
+}
