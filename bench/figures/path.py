@@ -33,9 +33,10 @@ CREATE_SQL = r"""
 SELECT outcome FROM bench.customer b, LATERAL dues.payment_create(b.customer_id,
     ROW('spiffe://dues.local/service/pgbench', '{method}', {payment}, sha256({payment}::bytea))::dues.request_key,
     ROW({payment}::uuid, {attempt}::uuid, b.payment_method_id, NULL, 'USD', 999, 'bench', 'sandbox', {attempt}, false,
-        22000)::dues.charge_intent, now()) WHERE b.n = :n;
+        22000, false)::dues.charge_intent, now()) WHERE b.n = :n;
 SELECT outcome FROM bench.customer b, LATERAL dues.payment_finish(b.customer_id,
-    ROW({payment}::uuid, {attempt}::uuid, 1, 'SUCCEEDED', 'ch_' || {payment}, 999, '', '')::dues.settlement,
+    ROW({payment}::uuid, {attempt}::uuid, 1, 'SUCCEEDED', 'ch_' || {payment}, 999, '', '', '', '', NULL, NULL,
+        NULL)::dues.settlement,
     '{method}', decode(repeat('0a', 250), 'hex'), now()) WHERE b.n = :n;
 """
 CHECK_SQL = r"""

@@ -6,7 +6,7 @@ CREATE OR REPLACE FUNCTION attempt_sources(p_to text) RETURNS text[]
 LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
     SELECT CASE p_to
         WHEN 'UNKNOWN' THEN ARRAY['SENDING', 'RESOLVING']
-        WHEN 'RESOLVING' THEN ARRAY['SENDING', 'UNKNOWN', 'RESOLVING']
+        WHEN 'RESOLVING' THEN ARRAY['SENDING', 'UNKNOWN', 'RESOLVING', 'REQUIRES_ACTION']
         WHEN 'SUCCEEDED' THEN ARRAY['SENDING', 'UNKNOWN', 'RESOLVING']
         WHEN 'DECLINED' THEN ARRAY['SENDING', 'UNKNOWN', 'RESOLVING']
         WHEN 'FAILED' THEN ARRAY['SENDING', 'UNKNOWN', 'RESOLVING']
@@ -25,27 +25,33 @@ $$;
 
 CREATE OR REPLACE FUNCTION attempt_obligation(p_operation text) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
-    SELECT CASE p_operation WHEN 'CHARGE' THEN 'payment.resolve' ELSE 'refund.resolve' END
+    SELECT CASE p_operation WHEN 'REFUND' THEN 'refund.resolve' ELSE 'payment.resolve' END
 $$;
 
--- Step T2 again: the resolver takes the attempt over.  NULL: somebody else holds it, or it is done.  The same claim
--- again, after a lost COMMIT, answers as the first time.
+-- Step T2 again: the resolver takes the attempt over, or whoever asks what the customer did about its action: from here on
+-- the resolver owes an answer again.  NULL: somebody else holds it, or it is done.  The same claim again, after a lost
+-- COMMIT, answers as the first time.
 CREATE OR REPLACE FUNCTION attempt_claim(p_customer uuid, p_attempt uuid, p_epoch bigint, p_lease_ms bigint, p_claim uuid)
 RETURNS bigint
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = dues, pg_temp AS $$
 DECLARE
     v_now timestamptz := clock_timestamp();
-    v_epoch bigint;
+    v_lease timestamptz := v_now + p_lease_ms * interval '1 millisecond';
+    v_attempt attempt%ROWTYPE;
 BEGIN
     UPDATE attempt
        SET state = 'RESOLVING', epoch = p_epoch + 1, claim_id = p_claim,
            send_count = send_count + CASE epoch WHEN p_epoch THEN 1 ELSE 0 END,
-           lease_until = v_now + p_lease_ms * interval '1 millisecond'
+           lease_until = v_lease
      WHERE customer_id = p_customer AND attempt_id = p_attempt AND state = ANY (attempt_sources('RESOLVING'))
        AND (epoch = p_epoch AND (lease_until IS NULL OR lease_until < v_now)
             OR epoch = p_epoch + 1 AND claim_id = p_claim)
-    RETURNING epoch INTO v_epoch;
-    RETURN v_epoch;
+    RETURNING * INTO v_attempt;
+    IF FOUND THEN
+        PERFORM obligation_add(p_customer, attempt_obligation(v_attempt.operation), p_attempt::text,
+                               coalesce(v_attempt.refund_id, v_attempt.payment_id), v_lease, false, v_now);
+    END IF;
+    RETURN v_attempt.epoch;
 END $$;
 GRANT EXECUTE ON FUNCTION attempt_claim(uuid, uuid, bigint, bigint, uuid) TO dues_service;
 
@@ -107,14 +113,14 @@ BEGIN
 END $$;
 GRANT EXECUTE ON FUNCTION attempt_give_up(uuid, uuid, bigint, timestamptz) TO dues_service;
 
--- Money that moved without a reason we know.
+-- Money that moved without a reason we know; what was only held or let go of has not moved.
 CREATE OR REPLACE FUNCTION attempt_suspend_money(p_customer uuid, p_attempt attempt, p_amount bigint, p_now timestamptz)
 RETURNS void
 LANGUAGE plpgsql AS $$
 DECLARE
-    v_signed bigint := CASE p_attempt.operation WHEN 'CHARGE' THEN p_amount ELSE -p_amount END;
+    v_signed bigint := CASE p_attempt.operation WHEN 'REFUND' THEN -p_amount ELSE p_amount END;
 BEGIN
-    IF p_amount <= 0
+    IF p_amount <= 0 OR p_attempt.operation IN ('AUTHORIZE', 'VOID')
        OR EXISTS (SELECT FROM ledger_entry e WHERE e.customer_id = p_customer AND e.group_id = p_attempt.attempt_id
                      AND e.kind = 'suspense') THEN
         RETURN;
@@ -130,13 +136,16 @@ END $$;
 --   'unknown'   not definitive: the resolver will look again
 --   'stale'     somebody else has taken it over: nothing was written
 --   'manual'    handed to people
-CREATE OR REPLACE FUNCTION attempt_settle(p_customer uuid, p_operation text, p_settlement settlement, p_now timestamptz,
+-- `p_operations`: what it may have been for.
+DROP FUNCTION IF EXISTS attempt_settle(uuid, text, settlement, timestamptz);
+CREATE OR REPLACE FUNCTION attempt_settle(p_customer uuid, p_operations text[], p_settlement settlement, p_now timestamptz,
                                           OUT outcome text, OUT settled attempt)
 LANGUAGE plpgsql AS $$
 DECLARE
     v_done boolean;
     v_to text := CASE WHEN p_settlement.outcome IN ('SUCCEEDED', 'DECLINED', 'FAILED')
-                        OR p_settlement.outcome = 'REQUIRES_ACTION' AND p_operation = 'CHARGE' THEN p_settlement.outcome
+                        OR p_settlement.outcome = 'REQUIRES_ACTION' AND 'CHARGE' = ANY (p_operations)
+                      THEN p_settlement.outcome
                       -- A transaction that does not match what was asked is not ours to interpret.
                       WHEN p_settlement.outcome = 'UNKNOWN' AND p_settlement.gateway_transaction <> '' THEN 'MANUAL'
                       ELSE 'UNKNOWN' END;
@@ -145,13 +154,14 @@ BEGIN
        SET state = v_to, lease_until = NULL, evidence = p_settlement.evidence,
            gateway_transaction = CASE WHEN v_to = 'UNKNOWN' THEN a.gateway_transaction ELSE p_settlement.gateway_transaction END,
            decline_code = p_settlement.decline_code,
+           network_decline_code = coalesce(p_settlement.network_decline_code, ''), advice = coalesce(p_settlement.advice, ''),
            check_count = a.check_count + CASE WHEN v_to = 'UNKNOWN' THEN 1 ELSE 0 END
      WHERE a.customer_id = p_customer AND a.attempt_id = p_settlement.attempt_id AND a.epoch = p_settlement.epoch
-       AND a.operation = p_operation AND a.payment_id = p_settlement.payment_id
+       AND a.operation = ANY (p_operations) AND a.payment_id = p_settlement.payment_id
        AND a.state = ANY (attempt_sources(v_to)) AND a.state IN ('SENDING', 'UNKNOWN', 'RESOLVING')
     RETURNING a.* INTO settled;
     IF NOT FOUND THEN
-        settled := attempt_settled_before(p_customer, p_operation, p_settlement, v_to, p_now);
+        settled := attempt_settled_before(p_customer, p_operations, p_settlement, v_to, p_now);
         outcome := CASE WHEN settled.state = 'MANUAL' THEN 'manual'
                         WHEN settled.state NOT IN ('SENDING', 'UNKNOWN', 'RESOLVING') THEN 'again'
                         WHEN settled.state = 'UNKNOWN' AND v_to = 'UNKNOWN' AND settled.epoch = p_settlement.epoch THEN 'unknown'
@@ -173,10 +183,14 @@ BEGIN
     END IF;
 END $$;
 
--- False: the gateway's transaction is already that of another attempt.
+-- False: the gateway's transaction is already that of another attempt.  A capture and a void may have no transaction but
+-- that which they act on.
 CREATE OR REPLACE FUNCTION attempt_own_transaction(p_customer uuid, p_attempt attempt, p_now timestamptz) RETURNS boolean
 LANGUAGE plpgsql AS $$
 BEGIN
+    IF p_attempt.operation IN ('CAPTURE', 'VOID') AND p_attempt.gateway_transaction = p_attempt.charge_transaction THEN
+        RETURN true;
+    END IF;
     INSERT INTO gateway_transaction (customer_id, gateway, gateway_transaction, attempt_id, currency, amount, create_time)
     VALUES (p_customer, p_attempt.gateway, p_attempt.gateway_transaction, p_attempt.attempt_id, p_attempt.currency,
             p_attempt.amount, p_now)
@@ -185,17 +199,19 @@ BEGIN
 END $$;
 
 -- An answer for an attempt that is not waiting for it: compare, never overwrite.
-CREATE OR REPLACE FUNCTION attempt_settled_before(p_customer uuid, p_operation text, p_settlement settlement, p_to text,
+DROP FUNCTION IF EXISTS attempt_settled_before(uuid, text, settlement, text, timestamptz);
+CREATE OR REPLACE FUNCTION attempt_settled_before(p_customer uuid, p_operations text[], p_settlement settlement, p_to text,
                                                   p_now timestamptz) RETURNS attempt
 LANGUAGE plpgsql AS $$
 DECLARE
     v_attempt attempt%ROWTYPE;
 BEGIN
     SELECT * INTO STRICT v_attempt FROM attempt a
-     WHERE a.customer_id = p_customer AND a.attempt_id = p_settlement.attempt_id AND a.operation = p_operation
+     WHERE a.customer_id = p_customer AND a.attempt_id = p_settlement.attempt_id AND a.operation = ANY (p_operations)
        AND a.payment_id = p_settlement.payment_id
        FOR NO KEY UPDATE;
-    IF v_attempt.state IN ('SENDING', 'UNKNOWN', 'RESOLVING') OR p_to = 'UNKNOWN'
+    -- What became of an action is for whoever asks about it under a new epoch, and an answer from before says less.
+    IF v_attempt.state IN ('SENDING', 'UNKNOWN', 'RESOLVING', 'REQUIRES_ACTION') OR p_to IN ('UNKNOWN', 'REQUIRES_ACTION')
        OR v_attempt.state = p_to AND v_attempt.gateway_transaction = p_settlement.gateway_transaction THEN
         RETURN v_attempt;
     END IF;

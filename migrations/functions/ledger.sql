@@ -11,9 +11,11 @@
 --
 --   invoice   customer_receivable +  revenue -               (invoice.sql)
 --   charge    gateway_clearing +     customer_receivable -   (without an invoice: revenue -)
+--   capture   gateway_clearing +     revenue -
 --   refund    refunds +              gateway_clearing -
 --   fee       fees +                 gateway_clearing -
 --   dispute   disputes +             gateway_clearing -      (won: the other way round)
+--   refund_reversal  gateway_clearing +  refunds -           (it failed after it had succeeded)
 --   suspense  gateway_clearing +     suspense -              (a refund: the other way round)
 --
 -- A customer's entries are a chain: positions from 1 without gaps, each entry with a hash over the one before and itself

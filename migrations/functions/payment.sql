@@ -10,7 +10,9 @@ BEGIN
     RETURN ROW(p_outcome, p_payment.payment_id, p_payment.payment_method_id, p_payment.invoice_id,
                p_payment.currency::text, p_payment.amount, p_payment.description, p_payment.state,
                p_payment.decline_code, p_payment.amount_captured, p_payment.amount_refunded,
-               p_payment.amount_refund_pending, p_payment.create_time, p_payment.update_time)::payment_result;
+               p_payment.amount_refund_pending, p_payment.create_time, p_payment.update_time, p_payment.is_manual,
+               p_payment.amount_capturable, p_payment.amount_capture_pending,
+               p_payment.authorization_expire_time)::payment_result;
 END $$;
 
 -- Steps T1 and T2 in one: the intent, and "a request may have left".  The payment is PROCESSING, its attempt SENDING
@@ -25,21 +27,37 @@ DECLARE
     v_lease timestamptz := v_now + p_charge.lease_ms * interval '1 millisecond';
 BEGIN
     INSERT INTO payment (customer_id, payment_id, payment_method_id, invoice_id, currency, amount, description, state,
-                         create_time, update_time)
+                         is_manual, create_time, update_time)
     VALUES (p_customer, p_charge.payment_id, p_charge.payment_method_id, p_charge.invoice_id, p_charge.currency,
-            p_charge.amount, coalesce(p_charge.description, ''), 'PROCESSING', p_now, p_now)
+            p_charge.amount, coalesce(p_charge.description, ''), 'PROCESSING', coalesce(p_charge.is_manual, false), p_now, p_now)
     ON CONFLICT ON CONSTRAINT payment_pkey DO NOTHING;
     IF NOT FOUND THEN
         RETURN false;
     END IF;
     INSERT INTO attempt (customer_id, attempt_id, payment_id, operation, sequence, gateway, gateway_key, currency, amount,
                          off_session, state, epoch, lease_until, first_sent_time, send_count, create_time)
-    VALUES (p_customer, p_charge.attempt_id, p_charge.payment_id, 'CHARGE', 1, p_charge.gateway, p_charge.gateway_key,
-            p_charge.currency, p_charge.amount, p_charge.off_session, 'SENDING', 1, v_lease, v_now, 1, p_now);
+    VALUES (p_customer, p_charge.attempt_id, p_charge.payment_id, CASE WHEN p_charge.is_manual THEN 'AUTHORIZE' ELSE 'CHARGE' END,
+            1, p_charge.gateway, p_charge.gateway_key, p_charge.currency, p_charge.amount, p_charge.off_session, 'SENDING', 1,
+            v_lease, v_now, 1, p_now);
     v_added := obligation_add(p_customer, 'payment.resolve', p_charge.attempt_id::text, p_charge.payment_id, v_lease, false,
                               p_now);
     RETURN true;
 END $$;
+
+-- From which states a payment may come to `p_to`.  The same table as payment_may_move in payment_rules.c; a test compares
+-- them.
+CREATE OR REPLACE FUNCTION payment_sources(p_to text) RETURNS text[]
+LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+    SELECT CASE p_to
+        WHEN 'REQUIRES_ACTION' THEN ARRAY['PROCESSING']
+        WHEN 'REQUIRES_CAPTURE' THEN ARRAY['PROCESSING', 'REQUIRES_ACTION']
+        WHEN 'SUCCEEDED' THEN ARRAY['PROCESSING', 'REQUIRES_ACTION', 'REQUIRES_CAPTURE']
+        WHEN 'FAILED' THEN ARRAY['PROCESSING', 'REQUIRES_ACTION']
+        WHEN 'CANCELED' THEN ARRAY['REQUIRES_CAPTURE']
+        ELSE ARRAY[]::text[]
+    END
+$$;
+GRANT EXECUTE ON FUNCTION payment_sources(text) TO dues_service;
 
 -- Step T3 (T4 when the answer is not definitive): records the gateway's answer once, with the ledger group and the
 -- event.  `outcome` as attempt_settle: only after 'settled' does the caller write what follows from the result.
@@ -52,23 +70,36 @@ DECLARE
     v_sequence bigint;
     v_attempt attempt%ROWTYPE;
     v_payment payment%ROWTYPE;
-    v_state text := CASE p_settlement.outcome WHEN 'SUCCEEDED' THEN 'SUCCEEDED' WHEN 'REQUIRES_ACTION' THEN 'REQUIRES_ACTION'
-                                              ELSE 'FAILED' END;
+    v_state text;
 BEGIN
-    v_step := attempt_settle(p_customer, 'CHARGE', p_settlement, p_now);
+    v_step := attempt_settle(p_customer, ARRAY['CHARGE', 'AUTHORIZE'], p_settlement, p_now);
     v_attempt := v_step.settled;
     IF v_step.outcome <> 'settled' THEN
         SELECT * INTO STRICT v_payment FROM payment
          WHERE customer_id = p_customer AND payment_id = p_settlement.payment_id;
         RETURN payment_as_result(v_step.outcome, v_payment);
     END IF;
+    v_state := CASE WHEN v_attempt.state = 'REQUIRES_ACTION' THEN 'REQUIRES_ACTION'
+                    WHEN v_attempt.state <> 'SUCCEEDED' THEN 'FAILED'
+                    WHEN v_attempt.operation = 'CHARGE' THEN 'SUCCEEDED' ELSE 'REQUIRES_CAPTURE' END;
     UPDATE payment p
        SET state = v_state, update_time = p_now,
            amount_captured = CASE v_state WHEN 'SUCCEEDED' THEN p.amount ELSE 0 END,
-           decline_code = CASE WHEN v_state = 'SUCCEEDED' THEN '' WHEN p_settlement.decline_code = '' THEN 'generic_decline'
+           amount_capturable = CASE v_state WHEN 'REQUIRES_CAPTURE' THEN p.amount ELSE 0 END,
+           authorization_expire_time = p_settlement.authorization_expire_time,
+           decline_code = CASE WHEN v_attempt.state = 'SUCCEEDED' THEN ''
+                               WHEN p_settlement.decline_code = '' THEN 'generic_decline'
                                ELSE p_settlement.decline_code END
-     WHERE p.customer_id = p_customer AND p.payment_id = p_settlement.payment_id AND p.state = 'PROCESSING'
-    RETURNING p.* INTO STRICT v_payment;
+     WHERE p.customer_id = p_customer AND p.payment_id = p_settlement.payment_id
+       AND p.state = ANY (payment_sources(v_state))
+    RETURNING p.* INTO v_payment;
+    IF NOT FOUND THEN
+        -- The customer has not done it yet; anything else is a mistake of ours.
+        SELECT * INTO STRICT v_payment FROM payment p
+         WHERE p.customer_id = p_customer AND p.payment_id = p_settlement.payment_id AND p.state = v_state
+           AND v_state = 'REQUIRES_ACTION';
+        RETURN payment_as_result('again', v_payment);
+    END IF;
     IF v_state = 'SUCCEEDED' THEN
         v_posted := ledger_post(p_customer, v_attempt.attempt_id, 'charge',
             ARRAY[ROW('gateway_clearing:' || v_attempt.gateway, v_attempt.currency, v_attempt.amount)::ledger_line,
@@ -78,12 +109,38 @@ BEGIN
     v_sequence := event_append(p_customer, 'payment.' || lower(v_state), v_payment.payment_id,
         jsonb_build_object('amount', v_payment.amount, 'currency', v_payment.currency, 'decline_code', v_payment.decline_code),
         p_now);
-    -- After the customer's row, which the event locks: memberships lock in this order too.
+    -- What comes now locks after the customer's row, which the event locks: memberships lock in this order too.
+    IF v_state IN ('REQUIRES_ACTION', 'REQUIRES_CAPTURE') OR v_attempt.epoch > 1 THEN
+        PERFORM payment_wait(p_customer, v_attempt, v_payment, p_settlement, p_now);
+    END IF;
     IF decline_ends_method(v_payment.decline_code) THEN
         UPDATE payment_method SET state = 'UNUSABLE'
          WHERE customer_id = p_customer AND payment_method_id = v_payment.payment_method_id;
     END IF;
     RETURN payment_as_result('settled', v_payment);
+END $$;
+
+-- What a payment waits for from now on: its customer, its capture, nothing more.
+CREATE OR REPLACE FUNCTION payment_wait(p_customer uuid, p_attempt attempt, p_payment payment, p_settlement settlement,
+                                        p_now timestamptz) RETURNS void
+LANGUAGE plpgsql AS $$
+BEGIN
+    IF p_payment.state = 'REQUIRES_ACTION' THEN
+        INSERT INTO payment_action (customer_id, payment_id, action_sealed, expire_time, create_time)
+        VALUES (p_customer, p_payment.payment_id, coalesce(p_settlement.action_sealed, ''),
+                coalesce(p_settlement.action_expire_time, p_now + interval '1 day'), p_now)
+        ON CONFLICT ON CONSTRAINT payment_action_pkey DO NOTHING;
+        PERFORM obligation_add(p_customer, 'payment.action', p_attempt.attempt_id::text, p_payment.payment_id,
+                               p_now + interval '1 minute', true, p_now);
+        RETURN;
+    END IF;
+    DELETE FROM payment_action WHERE customer_id = p_customer AND payment_id = p_payment.payment_id;
+    DELETE FROM obligation WHERE customer_id = p_customer AND kind = 'payment.action'
+       AND business_key = p_attempt.attempt_id::text;
+    IF p_payment.state = 'REQUIRES_CAPTURE' THEN
+        PERFORM obligation_add(p_customer, 'payment.expire', p_payment.payment_id::text, p_payment.payment_id,
+                               p_payment.authorization_expire_time, true, p_now);
+    END IF;
 END $$;
 
 -- The bank said that the method will never work again.  Same codes as decline.c; a test compares them.
@@ -113,7 +170,8 @@ BEGIN
 END $$;
 GRANT EXECUTE ON FUNCTION payment_create(uuid, request_key, charge_intent, timestamptz) TO dues_service;
 
--- The last step of CreatePayment, and of its resolver.  `p_answer` is kept for repeats when the result is definitive.
+-- The last step of CreatePayment, and of its resolver.  `p_answer` is kept for repeats when the result is definitive; while
+-- the customer has something to do it is not (`p_answer` NULL).
 CREATE OR REPLACE FUNCTION payment_finish(p_customer uuid, p_settlement settlement, p_method text, p_answer bytea,
                                           p_now timestamptz) RETURNS payment_result
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = dues, pg_temp AS $$
@@ -121,7 +179,7 @@ DECLARE
     v_result payment_result;
 BEGIN
     v_result := payment_settle(p_customer, p_settlement, p_now);
-    IF v_result.outcome = 'settled' THEN
+    IF v_result.outcome = 'settled' AND p_answer IS NOT NULL THEN
         PERFORM request_answer(p_customer, p_settlement.payment_id, p_method, p_answer);
     END IF;
     RETURN v_result;

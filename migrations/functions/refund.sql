@@ -40,7 +40,7 @@ BEGIN
         RETURN;
     END IF;
     SELECT * INTO STRICT v_charge FROM attempt a
-     WHERE a.customer_id = p_customer AND a.payment_id = p_refund.payment_id AND a.operation = 'CHARGE'
+     WHERE a.customer_id = p_customer AND a.payment_id = p_refund.payment_id AND a.operation IN ('CHARGE', 'AUTHORIZE')
        AND a.gateway_transaction <> '' ORDER BY a.sequence DESC LIMIT 1;
     INSERT INTO refund (customer_id, payment_id, refund_id, currency, amount, reason, state, create_time, update_time)
     VALUES (p_customer, p_refund.payment_id, p_refund.refund_id, v_payment.currency, p_refund.amount, p_refund.reason,
@@ -55,9 +55,11 @@ BEGIN
 END $$;
 GRANT EXECUTE ON FUNCTION refund_open(uuid, request_key, refund_intent, timestamptz) TO dues_service;
 
--- The last step: the reserved amount becomes refunded, or is free again.  `outcome` as attempt_settle.
+-- The last step: the reserved amount becomes refunded, or is free again.  `outcome` as attempt_settle.  `p_watch_time`: when
+-- to look whether it has failed after all; NULL: it cannot.
+DROP FUNCTION IF EXISTS refund_settle(uuid, settlement, text, bytea, timestamptz);
 CREATE OR REPLACE FUNCTION refund_settle(p_customer uuid, p_settlement settlement, p_method text, p_answer bytea,
-                                         p_now timestamptz) RETURNS refund_result
+                                         p_watch_time timestamptz, p_now timestamptz) RETURNS refund_result
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = dues, pg_temp AS $$
 DECLARE
     v_step record;
@@ -65,7 +67,7 @@ DECLARE
     v_refund refund%ROWTYPE;
     v_state text := CASE p_settlement.outcome WHEN 'SUCCEEDED' THEN 'SUCCEEDED' ELSE 'FAILED' END;
 BEGIN
-    SELECT * INTO v_step FROM attempt_settle(p_customer, 'REFUND', p_settlement, p_now);
+    SELECT * INTO v_step FROM attempt_settle(p_customer, ARRAY['REFUND'], p_settlement, p_now);
     v_attempt := v_step.settled;
     IF v_step.outcome <> 'settled' THEN
         SELECT * INTO STRICT v_refund FROM refund
@@ -92,6 +94,43 @@ BEGIN
         jsonb_build_object('payment', v_refund.payment_id, 'amount', v_refund.amount, 'currency', v_refund.currency,
                            'failure_code', v_refund.failure_code), p_now);
     PERFORM request_answer(p_customer, v_refund.refund_id, p_method, p_answer);
+    IF v_state = 'SUCCEEDED' AND p_watch_time IS NOT NULL THEN
+        PERFORM obligation_add(p_customer, 'refund.watch', v_attempt.attempt_id::text, v_refund.refund_id, p_watch_time, true,
+                               p_now);
+    END IF;
     RETURN refund_as_result('settled', v_refund);
 END $$;
-GRANT EXECUTE ON FUNCTION refund_settle(uuid, settlement, text, bytea, timestamptz) TO dues_service;
+GRANT EXECUTE ON FUNCTION refund_settle(uuid, settlement, text, bytea, timestamptz, timestamptz) TO dues_service;
+
+-- A refund that had succeeded has failed after all: the money is with us again and can be refunded again.  What was posted
+-- stays; the reversal is a group of its own.  The attempt keeps its result, which was true.  False: it was known.
+CREATE OR REPLACE FUNCTION refund_reverse(p_customer uuid, p_attempt uuid, p_failure_code text, p_now timestamptz)
+RETURNS boolean
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = dues, pg_temp AS $$
+DECLARE
+    v_attempt attempt%ROWTYPE;
+    v_refund refund%ROWTYPE;
+BEGIN
+    SELECT * INTO STRICT v_attempt FROM attempt
+     WHERE customer_id = p_customer AND attempt_id = p_attempt AND operation = 'REFUND' FOR NO KEY UPDATE;
+    UPDATE refund r
+       SET state = 'FAILED', update_time = p_now,
+           failure_code = CASE WHEN p_failure_code = '' THEN 'unknown' ELSE p_failure_code END
+     WHERE r.customer_id = p_customer AND r.payment_id = v_attempt.payment_id AND r.refund_id = v_attempt.refund_id
+       AND r.state = 'SUCCEEDED'
+    RETURNING r.* INTO v_refund;
+    IF NOT FOUND THEN
+        RETURN false;
+    END IF;
+    UPDATE payment p SET amount_refunded = p.amount_refunded - v_refund.amount, update_time = p_now
+     WHERE p.customer_id = p_customer AND p.payment_id = v_refund.payment_id;
+    PERFORM ledger_post(p_customer, v_attempt.attempt_id, 'refund_reversal',
+        ARRAY[ROW('gateway_clearing:' || v_attempt.gateway, v_attempt.currency, v_attempt.amount)::ledger_line,
+              ROW('refunds', v_attempt.currency, -v_attempt.amount)::ledger_line], p_now);
+    PERFORM event_append(p_customer, 'refund.failed', v_refund.refund_id,
+        jsonb_build_object('payment', v_refund.payment_id, 'amount', v_refund.amount, 'currency', v_refund.currency,
+                           'failure_code', v_refund.failure_code), p_now);
+    DELETE FROM obligation WHERE customer_id = p_customer AND kind = 'refund.watch' AND business_key = p_attempt::text;
+    RETURN true;
+END $$;
+GRANT EXECUTE ON FUNCTION refund_reverse(uuid, uuid, text, timestamptz) TO dues_service;

@@ -1,10 +1,31 @@
 /*
- * What all gateways share: the names of outcomes, and which gateway is meant.
+ * What all gateways share: the names of operations and outcomes, and which gateway is meant.
  */
 
 #include "gateway/gateway.h"
 
 #include "base/text.h"
+
+static const char *const operation_names[GATEWAY_OPERATION_COUNT] = {
+    [GATEWAY_CHARGE] = "CHARGE", [GATEWAY_AUTHORIZE] = "AUTHORIZE", [GATEWAY_CAPTURE] = "CAPTURE",
+    [GATEWAY_VOID] = "VOID",     [GATEWAY_REFUND] = "REFUND",
+};
+
+const char *gateway_operation_name(enum gateway_operation operation)
+{
+    return operation_names[operation];
+}
+
+bool gateway_operation_parse(const char *name, enum gateway_operation *operation)
+{
+    for (int i = 0; i < GATEWAY_OPERATION_COUNT; i++) {
+        if (text_equal(operation_names[i], name)) {
+            *operation = (enum gateway_operation)i;
+            return true;
+        }
+    }
+    return false;
+}
 
 const char *gateway_outcome_name(enum gateway_outcome outcome)
 {

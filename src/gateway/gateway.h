@@ -4,6 +4,10 @@
  * `send` classifies what came back as one of enum gateway_outcome; whoever calls it has already
  * committed "a request may have left".  The same request with the same idempotency key may be sent
  * again within `resend_window_us`; the gateway then answers what happened the first time.
+ *
+ *   charge ─────────────────────────────────────► refund, refund …
+ *   authorize ──► capture, capture (final) ─────► refund, refund …
+ *            └──► void
  */
 #pragma once
 
@@ -13,7 +17,14 @@
 #include "base/call.h"
 #include "base/money.h"
 
-enum gateway_operation { GATEWAY_CHARGE, GATEWAY_REFUND };
+enum gateway_operation {
+    GATEWAY_CHARGE,    /* take money */
+    GATEWAY_AUTHORIZE, /* hold money without taking it */
+    GATEWAY_CAPTURE,   /* take money held, all or a part */
+    GATEWAY_VOID,   /* let go of what is held and not taken, or of an action that is waited for */
+    GATEWAY_REFUND, /* give money back */
+    GATEWAY_OPERATION_COUNT
+};
 
 enum gateway_outcome {
     GATEWAY_SUCCEEDED,
@@ -31,18 +42,52 @@ struct gateway_request {
     enum gateway_operation operation;
     const char *idempotency_key; /* a pure function of the attempt */
     const char *reference;       /* the attempt's id, so that a query can find it */
-    struct money amount;
-    const char *token;              /* charge: the payment method's token at this gateway */
-    const char *charge_transaction; /* refund: the transaction to give back from */
-    bool off_session;               /* the customer is not there (renewals) */
+    const char *payment;         /* our payment's id, for people who look at the gateway */
+    struct money amount;         /* void: what is held and let go of */
+    const char *token;           /* charge, authorize: the payment method's token at this gateway */
+    /*
+     * Capture, void, refund: the gateway's id of the charge or authorization acted on.  In a query
+     * about a charge or authorization: its own id as far as it is known, else "".
+     */
+    const char *transaction;
+    bool final;       /* capture: what is not taken is let go of */
+    bool off_session; /* the customer is not there (renewals) */
 };
 
+/* What the customer must do, and until when. */
+enum gateway_action_kind {
+    GATEWAY_ACTION_NONE,
+    GATEWAY_ACTION_REDIRECT, /* open redirect_url */
+    GATEWAY_ACTION_SDK,      /* hand client_secret to the gateway's SDK */
+};
+
+struct gateway_action {
+    enum gateway_action_kind kind;
+    const char *redirect_url;  /* "" when none */
+    const char *client_secret; /* "" when none; a secret of the customer's */
+    int64_t expires_us;        /* wall time; 0: unknown */
+};
+
+/*
+ * What became of a request.  What an answer leaves out is "" or 0, and a text that is NULL is taken
+ * as "".
+ *
+ * A success has a transaction; a capture or void may answer with the one that it acted on.  A void
+ * of what is not held any more, however that ended, is a success; of money that was taken it is
+ * FAILED.  A charge whose customer did not authenticate, or whose action was let go of, is DECLINED
+ * as authentication_not_handled.  A refund that failed after it had succeeded is DECLINED with its
+ * transaction.
+ */
 struct gateway_answer {
     enum gateway_outcome outcome;
-    const char *transaction;  /* the gateway's id; "" when none */
-    struct money amount;      /* as the gateway says; must equal the request's */
-    const char *decline_code; /* a name of payment/decline.c; "" unless declined */
-    const char *evidence;     /* short text for the attempt's row; no secrets */
+    const char *transaction;          /* the gateway's id; "" when none */
+    struct money amount;              /* as the gateway says; must equal the request's */
+    const char *decline_code;         /* a name of payment/decline.c; "" unless declined */
+    const char *network_decline_code; /* the card network's two characters, or "" */
+    const char *advice;   /* "", "do_not_try_again", "try_again_later", "confirm_card_data" */
+    const char *evidence; /* short text for the attempt's row; no secrets */
+    struct gateway_action action;     /* REQUIRES_ACTION */
+    int64_t authorization_expires_us; /* authorize: wall time; 0: unknown */
 };
 
 #define GATEWAY_TOKEN_LENGTH_MAX 255
@@ -61,6 +106,8 @@ struct gateway_card {
 struct gateway {
     const char *name; /* "sandbox": stored with each attempt */
     int64_t resend_window_us;
+    /* How long after it succeeded a refund may still fail; 0: never, nobody looks again. */
+    int64_t refund_watch_us;
     /* INVALID_ARGUMENT INVALID_FIELD payment_method.gateway_token when the gateway does not know
      * it. */
     const struct error *(*describe)(const struct gateway *gateway, struct call *call,
@@ -68,7 +115,11 @@ struct gateway {
     /* Parks the fiber as long as it takes, at most the gateway timeout. */
     void (*send)(const struct gateway *gateway, struct call *call,
                  const struct gateway_request *request, struct gateway_answer *answer);
-    /* Did a request with this key ever execute?  GATEWAY_FAILED: certainly not. */
+    /*
+     * What became of the request, by its key or reference, or by the transaction when that is
+     * known; also what the customer did meanwhile, and what the bank did later.  It never does
+     * anything.  GATEWAY_FAILED: it certainly never executed.
+     */
     void (*query)(const struct gateway *gateway, struct call *call,
                   const struct gateway_request *request, struct gateway_answer *answer);
     void *state;
@@ -80,6 +131,11 @@ struct gateways {
     const struct gateway *list[GATEWAYS_MAX]; /* the first is where new payment methods go */
     int32_t count;
 };
+
+/* "CHARGE", "CAPTURE" …: as an attempt's row has it. */
+const char *gateway_operation_name(enum gateway_operation operation);
+/* False leaves `*operation` alone. */
+bool gateway_operation_parse(const char *name, enum gateway_operation *operation);
 
 /* "SUCCEEDED", "DECLINED" …: what the step functions understand. */
 const char *gateway_outcome_name(enum gateway_outcome outcome);

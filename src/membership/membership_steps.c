@@ -144,7 +144,7 @@ const struct pg_statement membership_open_statement = {
            " ROW($12,$13,$14,$15,$16,$17,$18,$19,$20,$21,$22,$23,$24,$25,$26,$27,$28,$29,$30,$31)::"
            "membership_change,"
            " ROW($32,$33,$34,$35,$36,$37,$38)::invoice_intent,"
-           " ROW($39,$40,$41,$42,$43,$44,$45,$46,$47,$48,$49)::charge_intent,"
+           " ROW($39,$40,$41,$42,$43,$44,$45,$46,$47,$48,$49,false)::charge_intent,"
            " ROW($50,$51,$52,$53,$54,$55)::membership_owed,"
            " $56)",
 };
@@ -212,7 +212,7 @@ const struct pg_statement membership_charge_statement = {
            "membership_change,"
            " ROW($25,$26,$27,$28,$29,$30,$31)::invoice_intent,"
            " $32,"
-           " ROW($33,$34,$35,$36,$37,$38,$39,$40,$41,$42,$43)::charge_intent,"
+           " ROW($33,$34,$35,$36,$37,$38,$39,$40,$41,$42,$43,false)::charge_intent,"
            " ROW($44,$45,$46,$47,$48,$49)::membership_owed,"
            " $50) AS outcome",
 };
@@ -245,7 +245,7 @@ const struct pg_statement membership_settle_statement = {
     .name = "membership_settle",
     .sql = "SELECT membership_settle("
            " $1,"
-           " ROW($2,$3,$4,$5,$6,$7,$8,$9)::settlement,"
+           " ROW($2,$3,$4,$5,$6,$7,$8,$9,$43,$44,$45,$46,$47)::settlement,"
            " $10,"
            " $11,"
            " $12,"
@@ -267,8 +267,10 @@ const struct error *membership_step_settle(struct call *call, const struct charg
 {
     const struct decision nothing = {.after = *before};
     struct step step = {.call = call};
+    struct bytes action;
     struct pg_rows rows;
 
+    TRY(charge_seal_action(call, charge, answer, &action));
     put(&step, PG_PARAMS(pg_uuid(before->customer), SETTLEMENT_PARAMS(charge, answer),
                          pg_uuid(charge->invoice)));
     if (decision == NULL)
@@ -280,7 +282,7 @@ const struct error *membership_step_settle(struct call *call, const struct charg
     put_owed(&step, decision == NULL ? before : &decision->after);
     put(&step, PG_PARAMS(pg_text(CREATE_MEMBERSHIP_METHOD),
                          reply.data == NULL ? pg_null(PG_BYTES) : pg_bytes(reply.data, reply.size),
-                         pg_time(now_us)));
+                         pg_time(now_us), SETTLEMENT_MORE(call, charge, answer, action)));
     TRY(run(&step, before->customer, &membership_settle_statement, &rows));
     const char *text = pg_get_text(&rows, 0, "outcome");
     *outcome = text_equal(text, "settled")   ? STEP_DONE

@@ -65,6 +65,18 @@ static const struct error *read_known(struct call *call, const struct charge *ch
     return NULL;
 }
 
+/* Its result changes the membership: it is on its way, or waits for its customer. */
+static bool is_awaited(const struct invoice_known *known, const struct charge *charge)
+{
+    const struct membership *membership = &known->membership;
+
+    if (uuid_equal(membership->pending_payment, charge->payment))
+        return true;
+    return charge->is_with_customer && uuid_is_nil(membership->pending_payment) &&
+           known->invoice.state == INVOICE_OPEN &&
+           uuid_equal(known->invoice.payment, charge->payment);
+}
+
 static const struct error *settle_known(struct call *call, const struct charge *charge,
                                         const struct gateway_answer *answer,
                                         const struct invoice_known *known,
@@ -74,8 +86,10 @@ static const struct error *settle_known(struct call *call, const struct charge *
     int64_t now_us = known->now_us;
 
     *after = *membership;
-    bool is_ours = uuid_equal(membership->pending_payment, charge->payment);
-    if (!is_ours || !is_definitive(answer->outcome))
+    /* A customer who has not authenticated yet changes nothing. */
+    bool is_news = is_definitive(answer->outcome) &&
+                   !(charge->is_with_customer && answer->outcome == GATEWAY_REQUIRES_ACTION);
+    if (!is_awaited(known, charge) || !is_news)
         return membership_step_settle(call, charge, answer, membership, NULL, INVOICE_OPEN,
                                       (struct bytes){NULL, 0}, now_us, outcome);
 

@@ -27,6 +27,11 @@
 #define AWAIT_IN_ALL_US  (3 * US_PER_SECOND)
 #define RETRY_RUNNING_MS 500
 
+static const uint8_t key_letters[GATEWAY_OPERATION_COUNT] = {
+    [GATEWAY_CHARGE] = 'C', [GATEWAY_AUTHORIZE] = 'A', [GATEWAY_CAPTURE] = 'K',
+    [GATEWAY_VOID] = 'V',   [GATEWAY_REFUND] = 'R',
+};
+
 const char *attempt_gateway_key(struct call *call, struct uuid attempt,
                                 enum gateway_operation operation)
 {
@@ -35,7 +40,7 @@ const char *attempt_gateway_key(struct call *call, struct uuid attempt,
     char hex[2 * GATEWAY_KEY_BYTES + 1];
 
     memcpy(input, attempt.bytes, sizeof attempt.bytes);
-    input[sizeof attempt.bytes] = operation == GATEWAY_CHARGE ? 'C' : 'R';
+    input[sizeof attempt.bytes] = key_letters[operation];
     secret_hmac(call->house->secrets, SECRET_GATEWAY_KEY, input, sizeof input, tag);
     hex_encode(tag, GATEWAY_KEY_BYTES, hex);
     return arena_strdup(call->arena, hex);
@@ -68,6 +73,25 @@ static void distrust(struct call *call, const struct gateway_request *request,
         answer->amount.minor_units = 0;
 }
 
+/* What an adapter leaves out is nothing. */
+static void complete(struct gateway_answer *answer)
+{
+    const char **const texts[] = {
+        &answer->transaction,
+        &answer->decline_code,
+        &answer->network_decline_code,
+        &answer->advice,
+        &answer->evidence,
+        &answer->action.redirect_url,
+        &answer->action.client_secret,
+    };
+
+    for (size_t i = 0; i < ARRAY_LENGTH(texts); i++) {
+        if (*texts[i] == NULL)
+            *texts[i] = "";
+    }
+}
+
 static void check_answer(struct call *call, const struct gateway_request *request,
                          struct gateway_answer *answer)
 {
@@ -91,10 +115,12 @@ void attempt_ask(struct call *call, const struct attempt_ask *ask, struct gatewa
 
     if (gateway == NULL) {
         *answer = not_sent("the gateway is not configured");
+        complete(answer);
         return;
     }
     if (gone_us > LEASE_GONE_MS * US_PER_MS) {
         *answer = not_sent("too little of the lease was left");
+        complete(answer);
         return;
     }
     int64_t asked_us = clock_monotonic_us(call->house->clock);
@@ -102,6 +128,7 @@ void attempt_ask(struct call *call, const struct attempt_ask *ask, struct gatewa
         gateway->query(gateway, call, &ask->request, answer);
     else
         gateway->send(gateway, call, &ask->request, answer);
+    complete(answer);
     check_answer(call, &ask->request, answer);
     gateway_count_answer(call, ask->request.operation, ask->query_only, answer->outcome,
                          clock_monotonic_us(call->house->clock) - asked_us);
@@ -120,16 +147,35 @@ static const struct error *in_progress(struct call *call)
                        RETRY_RUNNING_MS);
 }
 
-const struct error *attempt_await(struct call *call, struct uuid customer, struct uuid payment,
-                                  struct uuid refund, bool *answered)
+/* Whether somebody is at work on what a request waits for. */
+struct work {
+    struct uuid customer;
+    struct uuid payment;
+    struct uuid refund;
+    struct uuid attempt; /* UUID_NIL: that of the payment or refund */
+};
+
+static const struct error *is_driven(struct call *call, const struct work *work, bool *driven)
+{
+    struct attempt attempt;
+    bool found;
+
+    if (uuid_is_nil(work->attempt))
+        return attempt_is_driven(call, work->customer, work->payment, work->refund, driven);
+    TRY(attempt_find(call, work->customer, work->attempt, &attempt, &found));
+    *driven = found && attempt.lease_left_us > 0;
+    return NULL;
+}
+
+static const struct error *await(struct call *call, const struct work *work, bool *answered)
 {
     int64_t wait_us = AWAIT_FIRST_US;
 
     for (int64_t waited_us = 0;; waited_us += wait_us) {
         bool driven;
         /* In this order: who stops driving has recorded before. */
-        TRY(attempt_is_driven(call, customer, payment, refund, &driven));
-        TRY(replay_find(call, customer, answered, NULL));
+        TRY(is_driven(call, work, &driven));
+        TRY(replay_find(call, work->customer, answered, NULL));
         if (*answered || !driven)
             return NULL;
         if (waited_us >= AWAIT_IN_ALL_US || call_time_left_us(call) < 2 * AWAIT_LONGEST_US)
@@ -138,4 +184,16 @@ const struct error *attempt_await(struct call *call, struct uuid customer, struc
         if (wait_us < AWAIT_LONGEST_US)
             wait_us *= 2;
     }
+}
+
+const struct error *attempt_await(struct call *call, struct uuid customer, struct uuid payment,
+                                  struct uuid refund, bool *answered)
+{
+    return await(call, &(struct work){customer, payment, refund, UUID_NIL}, answered);
+}
+
+const struct error *attempt_await_one(struct call *call, struct uuid customer, struct uuid attempt,
+                                      bool *answered)
+{
+    return await(call, &(struct work){customer, UUID_NIL, UUID_NIL, attempt}, answered);
 }

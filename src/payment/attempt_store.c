@@ -9,8 +9,9 @@
 
 const struct pg_statement attempt_find_statement = {
     .name = "attempt_find",
-    .sql = "SELECT attempt_id, payment_id, refund_id, state, gateway, gateway_key,"
-           "       currency::text AS currency, amount, off_session, charge_transaction, epoch,"
+    .sql = "SELECT attempt_id, payment_id, refund_id, operation, state, gateway, gateway_key,"
+           "       currency::text AS currency, amount, off_session, charge_transaction, is_final,"
+           "       gateway_transaction, epoch,"
            "       (extract(epoch FROM clock_timestamp() - first_sent_time) * 1000000)::bigint"
            "           AS age_us,"
            "       coalesce(greatest(extract(epoch FROM lease_until - clock_timestamp())"
@@ -37,14 +38,38 @@ const struct error *attempt_find(struct call *call, struct uuid customer, struct
         .gateway_key = pg_get_text(&rows, 0, "gateway_key"),
         .amount = money_make(pg_get_text(&rows, 0, "currency"), pg_get_int64(&rows, 0, "amount")),
         .off_session = pg_get_bool(&rows, 0, "off_session"),
-        .charge_transaction = pg_get_text(&rows, 0, "charge_transaction"),
+        .acted_on = pg_get_text(&rows, 0, "charge_transaction"),
+        .transaction = pg_get_text(&rows, 0, "gateway_transaction"),
+        .is_final = pg_get_bool(&rows, 0, "is_final"),
         .epoch = pg_get_int64(&rows, 0, "epoch"),
         .age_us = pg_get_int64(&rows, 0, "age_us"),
         .lease_left_us = pg_get_int64(&rows, 0, "lease_left_us"),
     };
     if (!attempt_state_parse(pg_get_text(&rows, 0, "state"), &attempt->state))
         bug("attempt in unknown state \"%s\"", pg_get_text(&rows, 0, "state"));
+    if (!gateway_operation_parse(pg_get_text(&rows, 0, "operation"), &attempt->operation))
+        bug("attempt at unknown operation \"%s\"", pg_get_text(&rows, 0, "operation"));
     return NULL;
+}
+
+const struct pg_statement attempt_of_payment_statement = {
+    .name = "attempt_of_payment",
+    .sql = "SELECT attempt_id FROM attempt"
+           " WHERE customer_id = $1 AND payment_id = $2 AND operation IN ('CHARGE', 'AUTHORIZE')"
+           " ORDER BY sequence DESC LIMIT 1",
+};
+
+const struct error *attempt_of_payment(struct call *call, struct uuid customer, struct uuid payment,
+                                       struct attempt *attempt, bool *found)
+{
+    struct pg_rows rows;
+
+    TRY(pg_read(call, customer, &attempt_of_payment_statement,
+                PG_PARAMS(pg_uuid(customer), pg_uuid(payment)), &rows));
+    *found = rows.count > 0;
+    if (!*found)
+        return NULL;
+    return attempt_find(call, customer, pg_get_uuid(&rows, 0, "attempt_id"), attempt, found);
 }
 
 const struct pg_statement attempt_driven_statement = {
@@ -52,6 +77,7 @@ const struct pg_statement attempt_driven_statement = {
     .sql = "SELECT lease_until IS NOT NULL AND lease_until > clock_timestamp() AS is_driven"
            "  FROM attempt"
            " WHERE customer_id = $1 AND payment_id = $2 AND refund_id IS NOT DISTINCT FROM $3"
+           "   AND operation IN ('CHARGE', 'AUTHORIZE', 'REFUND')"
            " ORDER BY sequence DESC LIMIT 1",
 };
 

@@ -5,6 +5,7 @@
 
 #include "payment/payment_internal.h"
 
+#include "base/text.h"
 #include "base/time.h"
 #include "payment/payment_method.h"
 
@@ -37,12 +38,14 @@ const struct error *charge_prepare_by(struct call *call, const struct payment_me
     charge->attempt = uuid_make(call->house->random, call->now_us);
     charge->payment_method = method->id;
     charge->gateway = method->gateway;
-    charge->gateway_key = attempt_gateway_key(call, charge->attempt, GATEWAY_CHARGE);
+    charge->gateway_key = attempt_gateway_key(
+        call, charge->attempt, charge->is_manual ? GATEWAY_AUTHORIZE : GATEWAY_CHARGE);
     charge->lease_ms = attempt_lease_ms(call);
     charge->epoch = 1;
     charge->now_us = now_us;
     charge->create_time_us = now_us;
     charge->armed_us = clock_monotonic_us(call->house->clock);
+    charge->transaction = "";
     if (charge->description == NULL)
         charge->description = "";
     return NULL;
@@ -51,12 +54,13 @@ const struct error *charge_prepare_by(struct call *call, const struct payment_me
 struct gateway_request charge_request(struct call *call, const struct charge *charge)
 {
     return (struct gateway_request){
-        .operation = GATEWAY_CHARGE,
+        .operation = charge->is_manual ? GATEWAY_AUTHORIZE : GATEWAY_CHARGE,
         .idempotency_key = charge->gateway_key,
         .reference = uuid_text(call->arena, charge->attempt),
+        .payment = uuid_text(call->arena, charge->payment),
         .amount = charge->amount,
         .token = charge->token,
-        .charge_transaction = "",
+        .transaction = charge->transaction,
         .off_session = charge->off_session,
     };
 }
@@ -70,4 +74,18 @@ void charge_send(struct call *call, const struct charge *charge, struct gateway_
     };
 
     attempt_ask(call, &ask, answer);
+}
+
+const struct error *charge_settle(struct call *call, const struct charge *charge,
+                                  const struct gateway_answer *answer, struct payment *payment)
+{
+    const char *name = uuid_is_nil(charge->invoice) ? "direct" : "invoice";
+    const struct payment_purpose *const *purpose = call->house->purposes;
+
+    while (*purpose != NULL && !text_equal((*purpose)->name, name))
+        purpose++;
+    if (*purpose == NULL)
+        return error_cause(call->arena, refuse(call, STATUS_INTERNAL, "INTERNAL", "internal error"),
+                           "no purpose \"%s\" in the house", name);
+    return (*purpose)->settle(call, charge, answer, payment);
 }

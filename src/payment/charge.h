@@ -17,6 +17,7 @@
 #include "gateway/gateway.h"
 #include "pg/pg.h"
 
+struct bytes;
 struct payment;
 struct payment_method;
 
@@ -32,11 +33,14 @@ struct charge {
     const char *gateway_key; /* pure function of the attempt's id */
     const char *token;       /* opened; never stored here */
     bool off_session;
-    int64_t lease_ms;       /* longer than the gateway timeout */
-    int64_t epoch;          /* 1 after payment_open */
-    int64_t now_us;         /* the customer's present: the time of what is recorded */
-    int64_t create_time_us; /* of the payment; charge_prepare: now_us */
-    int64_t armed_us;       /* monotonic, not after the lease began: see charge_send */
+    bool is_manual;          /* authorized only; captured by a later call */
+    bool is_with_customer;   /* restored: the payment waits for its customer, so nothing is sent */
+    const char *transaction; /* restored: the gateway's id as far as it is known; else "" */
+    int64_t lease_ms;        /* longer than the gateway timeout */
+    int64_t epoch;           /* 1 after payment_open */
+    int64_t now_us;          /* the customer's present: the time of what is recorded */
+    int64_t create_time_us;  /* of the payment; charge_prepare: now_us */
+    int64_t armed_us;        /* monotonic, not after the lease began: see charge_send */
 };
 
 /*
@@ -51,13 +55,34 @@ const struct error *charge_prepare(struct call *call, const struct customer *cus
 const struct error *charge_prepare_by(struct call *call, const struct payment_method *method,
                                       int64_t now_us, struct charge *charge) MUST_CHECK;
 
-/* ROW($n … $n+10)::charge_intent, 11 parameters. */
+/* ROW($n … $n+10, is_manual)::charge_intent, 11 parameters here. */
 #define CHARGE_PARAMS(charge)                                                                      \
     pg_uuid((charge)->payment), pg_uuid((charge)->attempt), pg_uuid((charge)->payment_method),     \
         pg_uuid_or_null((charge)->invoice), pg_text((charge)->amount.currency),                    \
         pg_int64((charge)->amount.minor_units), pg_text((charge)->description),                    \
         pg_text((charge)->gateway), pg_text((charge)->gateway_key),                                \
         pg_bool((charge)->off_session), pg_int64((charge)->lease_ms)
+
+/*
+ * The rest of a settlement, 5 parameters: what the card network said, what the customer must do
+ * (sealed by charge_seal_action) and until when, how long an authorization holds.
+ */
+#define SETTLEMENT_MORE(call, charge, answer, sealed)                                              \
+    pg_text((answer)->network_decline_code), pg_text((answer)->advice),                            \
+        (sealed).data == NULL ? pg_null(PG_BYTES) : pg_bytes((sealed).data, (sealed).size),        \
+        pg_time_or_null(charge_action_expire_us((call), (charge), (answer))),                      \
+        pg_time_or_null(charge_authorization_expire_us((call), (charge), (answer)))
+
+/* No bytes unless the customer must do something. */
+const struct error *charge_seal_action(struct call *call, const struct charge *charge,
+                                       const struct gateway_answer *answer, struct bytes *sealed)
+    MUST_CHECK;
+
+/* In the customer's time; 0 when there is none. */
+int64_t charge_action_expire_us(const struct call *call, const struct charge *charge,
+                                const struct gateway_answer *answer);
+int64_t charge_authorization_expire_us(const struct call *call, const struct charge *charge,
+                                       const struct gateway_answer *answer);
 
 /*
  * Calls the gateway and checks its answer against the charge; a mismatch is GATEWAY_UNKNOWN with
@@ -82,12 +107,17 @@ struct payment_purpose {
 
 extern const struct payment_purpose payment_purpose_direct;
 
+/* Settles by what the payment is for. */
+const struct error *charge_settle(struct call *call, const struct charge *charge,
+                                  const struct gateway_answer *answer, struct payment *payment)
+    MUST_CHECK;
+
 /*
- * ROW($n … $n+7)::settlement, 8 parameters.  SQL payment_settle answers a payment_result
- * (payment_from_row in payment.h) whose `outcome` is 'settled': this call recorded the definitive
- * result, write what follows from it; 'again': it had been recorded before; 'unknown': the resolver
- * will look again; 'stale': somebody else has taken the attempt over; 'manual': handed to people.
- * The payment's state changes with 'settled' only.
+ * ROW($n … $n+7, SETTLEMENT_MORE)::settlement, 8 parameters here.  SQL payment_settle answers a
+ * payment_result (payment_from_row in payment.h) whose `outcome` is 'settled': this call recorded
+ * the definitive result, write what follows from it; 'again': it had been recorded before;
+ * 'unknown': the resolver will look again; 'stale': somebody else has taken the attempt over;
+ * 'manual': handed to people. The payment's state changes with 'settled' only.
  */
 #define SETTLEMENT_PARAMS(charge, answer)                                                          \
     pg_uuid((charge)->payment), pg_uuid((charge)->attempt), pg_int64((charge)->epoch),             \
@@ -103,3 +133,6 @@ extern const struct payment_purpose payment_purpose_direct;
  */
 const struct error *attempt_await(struct call *call, struct uuid customer, struct uuid payment,
                                   struct uuid refund, bool *answered) MUST_CHECK;
+/* The same for a capture or void, by its attempt. */
+const struct error *attempt_await_one(struct call *call, struct uuid customer, struct uuid attempt,
+                                      bool *answered) MUST_CHECK;

@@ -52,9 +52,10 @@ const struct error *payment_ground_load(struct call *call, struct uuid customer,
 
 const struct pg_statement charge_record_statement = {
     .name = "payment_create",
-    .sql = "SELECT outcome, answer, object_id"
-           "  FROM payment_create($1, ROW($2, $3, $4, $5)::request_key,"
-           "       ROW($6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)::charge_intent, $17)",
+    .sql =
+        "SELECT outcome, answer, object_id"
+        "  FROM payment_create($1, ROW($2, $3, $4, $5)::request_key,"
+        "       ROW($6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $18)::charge_intent, $17)",
 };
 
 const struct error *charge_record(struct call *call, const struct charge *charge,
@@ -65,7 +66,7 @@ const struct error *charge_record(struct call *call, const struct charge *charge
 
     TRY(pg_write(call, charge->customer, &charge_record_statement,
                  PG_PARAMS(pg_uuid(charge->customer), REPLAY_PARAMS(call), CHARGE_PARAMS(charge),
-                           pg_time(charge->now_us)),
+                           pg_time(charge->now_us), pg_bool(charge->is_manual)),
                  &rows));
     *object = pg_get_uuid(&rows, 0, "object_id");
     if (text_equal(pg_get_text(&rows, 0, "outcome"), "running")) {
@@ -77,9 +78,12 @@ const struct error *charge_record(struct call *call, const struct charge *charge
     return NULL;
 }
 
-/* The payment as it will stand once `answer` is recorded; false: not a definitive answer. */
-static bool payment_foresee(const struct charge *charge, const struct gateway_answer *answer,
-                            struct payment *payment)
+/*
+ * The payment as it will stand once `answer` is recorded; false: not a definitive answer, nor is
+ * one that the customer has to do something about.
+ */
+static bool payment_foresee(const struct call *call, const struct charge *charge,
+                            const struct gateway_answer *answer, struct payment *payment)
 {
     *payment = (struct payment){
         .customer = charge->customer,
@@ -89,22 +93,23 @@ static bool payment_foresee(const struct charge *charge, const struct gateway_an
         .amount = charge->amount,
         .description = charge->description,
         .decline_code = answer->decline_code[0] == '\0' ? "generic_decline" : answer->decline_code,
+        .is_manual = charge->is_manual,
         .create_time_us = charge->create_time_us,
         .update_time_us = charge->now_us,
     };
     switch (answer->outcome) {
     case GATEWAY_SUCCEEDED:
-        payment->state = PAYMENT_SUCCEEDED;
-        payment->captured_minor = charge->amount.minor_units;
+        payment->state = charge->is_manual ? PAYMENT_REQUIRES_CAPTURE : PAYMENT_SUCCEEDED;
+        payment->captured_minor = charge->is_manual ? 0 : charge->amount.minor_units;
+        payment->capturable_minor = charge->is_manual ? charge->amount.minor_units : 0;
+        payment->authorization_expire_us = charge_authorization_expire_us(call, charge, answer);
         payment->decline_code = "";
-        return true;
-    case GATEWAY_REQUIRES_ACTION:
-        payment->state = PAYMENT_REQUIRES_ACTION;
         return true;
     case GATEWAY_DECLINED:
     case GATEWAY_FAILED:
         payment->state = PAYMENT_FAILED;
         return true;
+    case GATEWAY_REQUIRES_ACTION:
     case GATEWAY_NOT_SENT:
     case GATEWAY_IN_FLIGHT:
     case GATEWAY_UNKNOWN:
@@ -117,9 +122,10 @@ const struct pg_statement charge_settle_statement = {
     .name = "payment_finish",
     .sql = "SELECT outcome, payment_id, payment_method_id, invoice_id, currency, amount,"
            "       description, state, decline_code, amount_captured, amount_refunded,"
-           "       amount_refund_pending, create_time, update_time"
-           "  FROM payment_finish($1, ROW($2, $3, $4, $5, $6, $7, $8, $9)::settlement, $10, $11,"
-           "       $12)",
+           "       amount_refund_pending, create_time, update_time, is_manual, amount_capturable,"
+           "       amount_capture_pending, authorization_expire_time"
+           "  FROM payment_finish($1, ROW($2, $3, $4, $5, $6, $7, $8, $9, $13, $14, $15, $16,"
+           "       $17)::settlement, $10, $11, $12)",
 };
 
 static const struct error *settle_direct(struct call *call, const struct charge *charge,
@@ -128,19 +134,25 @@ static const struct error *settle_direct(struct call *call, const struct charge 
 {
     struct bytes packed = {NULL, 0};
     struct payment foreseen;
+    struct bytes action;
     struct pg_rows rows;
 
-    if (payment_foresee(charge, answer, &foreseen)) {
+    TRY(charge_seal_action(call, charge, answer, &action));
+    if (payment_foresee(call, charge, answer, &foreseen)) {
         Dues__Payment__V1__Payment proto = DUES__PAYMENT__V1__PAYMENT__INIT;
         payment_to_proto(call->arena, &foreseen, &proto);
         packed = message_pack(call->arena, &proto.base);
     }
-    TRY(pg_write(call, charge->customer, &charge_settle_statement,
-                 PG_PARAMS(pg_uuid(charge->customer), SETTLEMENT_PARAMS(charge, answer),
-                           pg_text(CREATE_PAYMENT_METHOD), pg_bytes(packed.data, packed.size),
-                           pg_time(charge->now_us)),
-                 &rows));
+    TRY(pg_write(
+        call, charge->customer, &charge_settle_statement,
+        PG_PARAMS(pg_uuid(charge->customer), SETTLEMENT_PARAMS(charge, answer),
+                  pg_text(CREATE_PAYMENT_METHOD),
+                  packed.data == NULL ? pg_null(PG_BYTES) : pg_bytes(packed.data, packed.size),
+                  pg_time(charge->now_us), SETTLEMENT_MORE(call, charge, answer, action)),
+        &rows));
     payment_from_row(call, charge->customer, &rows, 0, payment);
+    if (payment->state == PAYMENT_REQUIRES_ACTION)
+        TRY(payment_action_load(call, payment));
     if (text_equal(pg_get_text(&rows, 0, "outcome"), "settled"))
         payment_count_settled(call, answer);
     return NULL;
@@ -151,7 +163,8 @@ const struct payment_purpose payment_purpose_direct = {"direct", settle_direct};
 const struct pg_statement charge_restore_statement = {
     .name = "charge_restore",
     .sql = "SELECT p.payment_method_id, p.invoice_id, p.description, p.create_time, m.token_sealed,"
-           "       k.wrapped_key AS data_key"
+           "       k.wrapped_key AS data_key,"
+           "       p.is_manual, p.state = 'REQUIRES_ACTION' AS is_with_customer"
            "  FROM payment p JOIN payment_method m"
            "    ON m.customer_id = p.customer_id AND m.payment_method_id = p.payment_method_id"
            "  LEFT JOIN customer_data_key k ON k.customer_id = $1"
@@ -181,6 +194,9 @@ const struct error *charge_restore(struct call *call, const struct customer *cus
         .gateway = attempt->gateway,
         .gateway_key = attempt->gateway_key,
         .off_session = attempt->off_session,
+        .is_manual = pg_get_bool(&rows, 0, "is_manual"),
+        .is_with_customer = pg_get_bool(&rows, 0, "is_with_customer"),
+        .transaction = attempt->transaction,
         .lease_ms = attempt_lease_ms(call),
         .epoch = attempt->epoch,
         .now_us = customer->now_us,

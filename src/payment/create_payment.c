@@ -1,10 +1,10 @@
 /*
- * CreatePayment charges a payment method.
+ * CreatePayment charges a payment method, or with capture mode MANUAL only authorizes.
  *
  * Intent and "a request may have left" are one commit, because the same fiber goes on to send; from
  * then on the obligation "payment.resolve" finishes what this fiber cannot.  What is not known is
  * answered as PROCESSING, never as FAILED; the definitive answer is recorded with the result and is
- * the same for ever after.
+ * the same for ever after.  REQUIRES_ACTION is not definitive: a repeat shows how it stands.
  */
 
 #include "payment/payment_internal.h"
@@ -39,12 +39,7 @@ static const struct error *validate(struct call *call, const Request *req, struc
     check_owned_name(&errors, "payment.payment_method", payment->payment_method,
                      PAYMENT_METHOD_PATTERN, intent->method_names, 2);
     check_text(&errors, "payment.description", payment->description, 0, DESCRIPTION_LENGTH_MAX);
-    TRY(field_errors_result(&errors));
-
-    if (payment->capture_mode == DUES__PAYMENT__V1__PAYMENT__CAPTURE_MODE__CAPTURE_MODE_MANUAL)
-        return refuse(call, STATUS_INVALID_ARGUMENT, "CAPTURE_MODE_UNSUPPORTED",
-                      "capture mode MANUAL is not offered, use AUTOMATIC");
-    return NULL;
+    return field_errors_result(&errors);
 }
 
 /* The first request with this id is not answered yet: its answer, or the payment as it stands. */
@@ -58,8 +53,9 @@ static const struct error *answer_as_it_stands(struct call *call, struct uuid cu
     if (answered)
         return NULL;
     TRY(payment_load(call, customer, payment_id, &payment));
+    TRY(payment_action_load(call, &payment));
     /* Settled between two looks: its answer was recorded in the same commit. */
-    if (payment.state != PAYMENT_PROCESSING)
+    if (payment.state != PAYMENT_PROCESSING && payment.state != PAYMENT_REQUIRES_ACTION)
         TRY(replay_find(call, customer, &answered, NULL));
     if (!answered)
         payment_to_proto(call->arena, &payment, reply);
@@ -77,6 +73,8 @@ static const struct error *prepare(struct call *call, const Request *req,
         .amount = intent->amount,
         .description = req->payment->description,
         .invoice = UUID_NIL,
+        .is_manual = req->payment->capture_mode ==
+                     DUES__PAYMENT__V1__PAYMENT__CAPTURE_MODE__CAPTURE_MODE_MANUAL,
     };
     return charge_prepare_by(call, &ground->method, ground->now_us, charge);
 }

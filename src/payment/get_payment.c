@@ -17,6 +17,7 @@ const struct error *get_payment(struct call *call, const void *request, void *re
     TRY(field_errors_result(&errors));
     TRY(owner_check(call, ids[0], "PAYMENT_NOT_FOUND", req->name));
     TRY(payment_load(call, ids[0], ids[1], &payment));
+    TRY(payment_action_load(call, &payment));
     payment_to_proto(call->arena, &payment, reply);
     return NULL;
 }

@@ -1,9 +1,11 @@
 /*
  * A payment: one amount charged to one payment method, once.
  *
- *   PROCESSING ──┬──► SUCCEEDED         the money was taken; refunds are beside it
- *                ├──► FAILED            no money was taken, decline_code says why
- *                └──► REQUIRES_ACTION   the bank wants the customer to authenticate
+ *   PROCESSING ──┬──────────────────────────────► SUCCEEDED   money was taken; refunds are beside
+ * it │         ├──► REQUIRES_CAPTURE ──┬──────► SUCCEEDED   all was captured, or the rest let go of
+ *      │         │        (manual)       └──────► CANCELED    nothing was captured
+ *      │         └──────────────────────────────► FAILED      nothing was taken; decline_code
+ *      └──► REQUIRES_ACTION   the customer must authenticate; goes on as PROCESSING does
  *
  * Attempts (what was asked of the gateway) are below; both tables of moves are in payment_rules.c.
  */
@@ -16,8 +18,10 @@
 enum payment_state {
     PAYMENT_PROCESSING,
     PAYMENT_REQUIRES_ACTION,
+    PAYMENT_REQUIRES_CAPTURE,
     PAYMENT_SUCCEEDED,
     PAYMENT_FAILED,
+    PAYMENT_CANCELED,
     PAYMENT_STATE_COUNT
 };
 
@@ -33,6 +37,8 @@ enum attempt_state {
     ATTEMPT_STATE_COUNT
 };
 
+struct gateway_action;
+
 struct payment {
     struct uuid customer;
     struct uuid id;
@@ -42,11 +48,16 @@ struct payment {
     const char *description;
     enum payment_state state;
     const char *decline_code; /* "" unless FAILED or REQUIRES_ACTION */
+    bool is_manual;           /* authorized first, captured by a later call */
     int64_t captured_minor;
+    int64_t capturable_minor;      /* held and free to be captured */
+    int64_t capture_pending_minor; /* reserved by captures or a void on their way */
     int64_t refunded_minor;
-    int64_t refund_pending_minor; /* reserved by refunds on their way */
+    int64_t refund_pending_minor;    /* reserved by refunds on their way */
+    int64_t authorization_expire_us; /* customer's time; 0: nothing was held */
     int64_t create_time_us;
     int64_t update_time_us;
+    const struct gateway_action *action; /* REQUIRES_ACTION, where it was asked for; else NULL */
 };
 
 const char *payment_state_name(enum payment_state state);
@@ -57,7 +68,7 @@ bool payment_may_move(enum payment_state from, enum payment_state to);
 const char *attempt_state_name(enum attempt_state state);
 bool attempt_state_parse(const char *name, enum attempt_state *state);
 bool attempt_may_move(enum attempt_state from, enum attempt_state to);
-/* A result or a person's business: no machine moves it on. */
+/* A result, the customer's or a person's business: no machine moves it on by itself. */
 bool attempt_is_over(enum attempt_state state);
 
 /* Minor units that can still be refunded; 0 unless SUCCEEDED. */
@@ -74,6 +85,15 @@ void payment_from_row(struct call *call, struct uuid customer, const struct pg_r
 extern const struct rpc_service payment_service;
 extern pg_statement_list payment_statements;
 
+/* What the gateway tells the customer to do, when the payment is in state REQUIRES_ACTION. */
+const struct error *payment_action_load(struct call *call, struct payment *payment) MUST_CHECK;
+
 /* Obligations "payment.resolve" and "refund.resolve": what became of an attempt? */
 extern const struct job_kind payment_resolve_job;
 extern const struct job_kind refund_resolve_job;
+/* "payment.action": has the customer authenticated?  At last nobody waits any more. */
+extern const struct job_kind payment_action_job;
+/* "payment.expire": an authorization has ended. */
+extern const struct job_kind payment_expire_job;
+/* "refund.watch": has a refund failed after it had succeeded? */
+extern const struct job_kind refund_watch_job;

@@ -5,13 +5,17 @@
 
 #include "base/check.h"
 #include "base/owner.h"
+#include "dues/payment/v1/payment_service.pb-c.h"
+#include "payment/capture.h"
 #include "payment/charge.h"
 #include "payment/payment.h"
 #include "payment/payment_method.h"
 #include "payment/refund.h"
 
-#define CREATE_PAYMENT_METHOD "/dues.payment.v1.PaymentService/CreatePayment"
-#define CREATE_REFUND_METHOD  "/dues.payment.v1.PaymentService/CreateRefund"
+#define CREATE_PAYMENT_METHOD  "/dues.payment.v1.PaymentService/CreatePayment"
+#define CAPTURE_PAYMENT_METHOD "/dues.payment.v1.PaymentService/CapturePayment"
+#define CANCEL_PAYMENT_METHOD  "/dues.payment.v1.PaymentService/CancelPayment"
+#define CREATE_REFUND_METHOD   "/dues.payment.v1.PaymentService/CreateRefund"
 
 #define PAYMENT_METHOD_PATTERN "customers/{}/paymentMethods/{}"
 #define PAYMENT_PATTERN        "customers/{}/payments/{}"
@@ -20,6 +24,7 @@
 
 rpc_handler create_payment_method, get_payment_method, list_payment_methods;
 rpc_handler create_payment, get_payment, list_payments;
+rpc_handler confirm_payment, capture_payment, cancel_payment;
 rpc_handler create_refund, get_refund, list_refunds;
 rpc_handler list_events;
 rpc_stream_handler watch_events, watch_payments;
@@ -49,13 +54,16 @@ const struct error *payment_filter_parse(struct call *call, const char *text,
 struct attempt {
     struct uuid id;
     struct uuid payment;
-    struct uuid refund; /* UUID_NIL: a charge */
+    struct uuid refund; /* UUID_NIL: no refund */
+    enum gateway_operation operation;
     enum attempt_state state;
     const char *gateway;
     const char *gateway_key;
     struct money amount;
     bool off_session;
-    const char *charge_transaction;
+    const char *acted_on;    /* capture, void, refund: the gateway's transaction */
+    const char *transaction; /* what the gateway made of it; "" while unknown */
+    bool is_final;
     int64_t epoch;
     int64_t age_us;        /* since the first send, by the database's clock */
     int64_t lease_left_us; /* 0: nobody drives it */
@@ -64,6 +72,10 @@ struct attempt {
 /* `*found` false: no such attempt. */
 const struct error *attempt_find(struct call *call, struct uuid customer, struct uuid id,
                                  struct attempt *attempt, bool *found) MUST_CHECK;
+
+/* The charge or authorization of a payment. */
+const struct error *attempt_of_payment(struct call *call, struct uuid customer, struct uuid payment,
+                                       struct attempt *attempt, bool *found) MUST_CHECK;
 
 /* Is a fiber of some server at work on the newest attempt?  `refund` UUID_NIL: the charge. */
 const struct error *attempt_is_driven(struct call *call, struct uuid customer, struct uuid payment,
@@ -98,6 +110,16 @@ struct attempt_ask {
 /* Sends or queries; see charge_send for what it promises. */
 void attempt_ask(struct call *call, const struct attempt_ask *ask, struct gateway_answer *answer);
 
+/* capture.c */
+
+/* ABORTED CAPTURE_IN_PROGRESS, with RetryInfo. */
+const struct error *capture_in_progress(struct call *call);
+
+/* The first request with this id is not answered yet: its answer, or the payment as it stands. */
+const struct error *capture_as_it_stands(struct call *call, struct uuid customer,
+                                         struct uuid attempt_id, Dues__Payment__V1__Payment *reply)
+    MUST_CHECK;
+
 /* charge_store.c */
 
 /* All that CreatePayment rests on, from one look. */
@@ -121,6 +143,33 @@ enum charge_recorded { CHARGE_RECORDED, CHARGE_REPLAYED, CHARGE_RUNNING };
 const struct error *charge_record(struct call *call, const struct charge *charge,
                                   enum charge_recorded *recorded, struct uuid *object) MUST_CHECK;
 
+/* action.c */
+
+/*
+ * Asks the gateway what the customer did, of a charge that was claimed; `gives_up`: if nothing yet,
+ * the gateway lets go of it, and that is the answer.
+ */
+void action_ask(struct call *call, const struct charge *charge, bool gives_up,
+                struct gateway_answer *answer);
+
+/* Asks about the action of a payment in state REQUIRES_ACTION; `*payment` is then as it stands. */
+const struct error *action_confirm(struct call *call, struct payment *payment) MUST_CHECK;
+
+/* Is it time to wait no longer for the customer? */
+const struct error *action_is_over(struct call *call, const struct charge *charge, bool *over)
+    MUST_CHECK;
+
+/* action_store.c */
+
+struct action_terms {
+    bool found;
+    int64_t expire_us; /* customer's time */
+    int64_t create_us;
+    bool is_wanted; /* false: the invoice that it pays is not open any more */
+};
+const struct error *action_terms_load(struct call *call, struct uuid customer, struct uuid payment,
+                                      struct action_terms *terms) MUST_CHECK;
+
 /* Builds the charge again from what is recorded, for the resolver. */
 const struct error *charge_restore(struct call *call, const struct customer *customer,
                                    const struct attempt *attempt, struct charge *charge) MUST_CHECK;
@@ -138,5 +187,10 @@ extern const struct pg_statement payment_ground_statement, charge_record_stateme
 extern const struct pg_statement refund_load_statement, refund_list_statement;
 extern const struct pg_statement refund_prepare_statement, refund_record_statement,
     refund_settle_statement;
+extern const struct pg_statement attempt_of_payment_statement, action_load_statement,
+    action_terms_statement;
+extern const struct pg_statement capture_prepare_statement, capture_record_statement,
+    capture_settle_statement, release_refused_statement;
+extern const struct pg_statement refund_reverse_statement;
 extern const struct pg_statement payment_method_load_statement, payment_method_list_statement,
     payment_method_record_statement;

@@ -13,7 +13,9 @@
 #define DECLINES_MAX 128
 #define OUTCOMES     (GATEWAY_UNKNOWN + 1)
 
-enum question { ASK_CHARGE, ASK_REFUND, ASK_QUERY, QUESTIONS };
+/* By operation, and one row more for questions about what became of one. */
+#define ASK_QUERY GATEWAY_OPERATION_COUNT
+#define QUESTIONS (GATEWAY_OPERATION_COUNT + 1)
 
 struct payment_counts {
     atomic_uint_least64_t payments[OUTCOMES];
@@ -50,9 +52,8 @@ static const char *outcome_label(size_t outcome)
 }
 
 static const char *const question_labels[QUESTIONS] = {
-    [ASK_CHARGE] = "charge",
-    [ASK_REFUND] = "refund",
-    [ASK_QUERY] = "query",
+    [GATEWAY_CHARGE] = "charge", [GATEWAY_AUTHORIZE] = "authorize", [GATEWAY_CAPTURE] = "capture",
+    [GATEWAY_VOID] = "void",     [GATEWAY_REFUND] = "refund",       [ASK_QUERY] = "query",
 };
 
 /* What is recorded as a result; the others are asked about again. */
@@ -107,12 +108,9 @@ void gateway_count_answer(const struct call *call, enum gateway_operation operat
                           enum gateway_outcome outcome, int64_t duration_us)
 {
     struct payment_counts *counts = call->house->payment_counts;
-    enum question question = query                         ? ASK_QUERY
-                             : operation == GATEWAY_CHARGE ? ASK_CHARGE
-                                                           : ASK_REFUND;
 
     if (counts != NULL)
-        histogram_add(&counts->answers[question][outcome], duration_us);
+        histogram_add(&counts->answers[query ? ASK_QUERY : operation][outcome], duration_us);
 }
 
 /* Every series is there from the start: a rate cannot be taken of one that begins with its first

@@ -67,14 +67,47 @@ static Dues__Payment__V1__Payment__State state_to_proto(enum payment_state state
         return DUES__PAYMENT__V1__PAYMENT__STATE__STATE_PROCESSING;
     case PAYMENT_REQUIRES_ACTION:
         return DUES__PAYMENT__V1__PAYMENT__STATE__STATE_REQUIRES_ACTION;
+    case PAYMENT_REQUIRES_CAPTURE:
+        return DUES__PAYMENT__V1__PAYMENT__STATE__STATE_REQUIRES_CAPTURE;
     case PAYMENT_SUCCEEDED:
         return DUES__PAYMENT__V1__PAYMENT__STATE__STATE_SUCCEEDED;
     case PAYMENT_FAILED:
         return DUES__PAYMENT__V1__PAYMENT__STATE__STATE_FAILED;
+    case PAYMENT_CANCELED:
+        return DUES__PAYMENT__V1__PAYMENT__STATE__STATE_CANCELED;
     case PAYMENT_STATE_COUNT:
         break;
     }
     return DUES__PAYMENT__V1__PAYMENT__STATE__STATE_UNSPECIFIED;
+}
+
+void action_to_proto(struct arena *arena, const struct gateway_action *action,
+                     Dues__Payment__V1__PaymentAction *proto)
+{
+    proto->kind = action->kind == GATEWAY_ACTION_SDK
+                      ? DUES__PAYMENT__V1__PAYMENT_ACTION__KIND__KIND_SDK
+                      : DUES__PAYMENT__V1__PAYMENT_ACTION__KIND__KIND_REDIRECT;
+    proto->redirect_url = arena_strdup(arena, action->redirect_url);
+    proto->client_secret = arena_strdup(arena, action->client_secret);
+    proto->expire_time = time_to_proto(arena, action->expires_us);
+}
+
+/* What only an authorization or a waiting customer brings along. */
+static void payment_more_to_proto(struct arena *arena, const struct payment *payment,
+                                  Dues__Payment__V1__Payment *proto)
+{
+    if (payment->is_manual)
+        proto->amount_capturable = minor_to_proto(arena, payment, payment->capturable_minor);
+    if (payment->capture_pending_minor > 0)
+        proto->amount_capture_pending =
+            minor_to_proto(arena, payment, payment->capture_pending_minor);
+    if (payment->authorization_expire_us != 0)
+        proto->authorization_expire_time = time_to_proto(arena, payment->authorization_expire_us);
+    if (payment->action != NULL) {
+        proto->action = arena_alloc(arena, sizeof *proto->action);
+        dues__payment__v1__payment_action__init(proto->action);
+        action_to_proto(arena, payment->action, proto->action);
+    }
 }
 
 void payment_to_proto(struct arena *arena, const struct payment *payment,
@@ -87,7 +120,9 @@ void payment_to_proto(struct arena *arena, const struct payment *payment,
     proto->payment_method = name_make(arena, PAYMENT_METHOD_PATTERN,
                                       (struct uuid[]){customer, payment->payment_method});
     proto->state = state_to_proto(payment->state);
-    proto->capture_mode = DUES__PAYMENT__V1__PAYMENT__CAPTURE_MODE__CAPTURE_MODE_AUTOMATIC;
+    proto->capture_mode = payment->is_manual
+                              ? DUES__PAYMENT__V1__PAYMENT__CAPTURE_MODE__CAPTURE_MODE_MANUAL
+                              : DUES__PAYMENT__V1__PAYMENT__CAPTURE_MODE__CAPTURE_MODE_AUTOMATIC;
     proto->decline = decline_to_proto(arena, payment->decline_code);
     proto->amount_captured = minor_to_proto(arena, payment, payment->captured_minor);
     proto->amount_refunded = minor_to_proto(arena, payment, payment->refunded_minor);
@@ -97,6 +132,7 @@ void payment_to_proto(struct arena *arena, const struct payment *payment,
             name_make(arena, INVOICE_PATTERN, (struct uuid[]){customer, payment->invoice});
     proto->create_time = time_to_proto(arena, payment->create_time_us);
     proto->update_time = time_to_proto(arena, payment->update_time_us);
+    payment_more_to_proto(arena, payment, proto);
 }
 
 static Dues__Payment__V1__Refund__State refund_state_to_proto(enum refund_state state)

@@ -6,6 +6,7 @@
 #include "base/check.h"
 #include "contract/message.h"
 #include "dues/payment/v1/payment_service.pb-c.h"
+#include "gateway/gateway.h"
 #include "payment/payment.h"
 #include "payment/payment_method.h"
 #include "payment/refund.h"
@@ -13,6 +14,9 @@
 /* The reply is initialised already; strings go to the arena. */
 void payment_to_proto(struct arena *arena, const struct payment *payment,
                       Dues__Payment__V1__Payment *proto);
+
+void action_to_proto(struct arena *arena, const struct gateway_action *action,
+                     Dues__Payment__V1__PaymentAction *proto);
 
 /* NULL when the code is "". */
 Dues__Payment__V1__Decline *decline_to_proto(struct arena *arena, const char *code);

@@ -13,7 +13,8 @@ struct gateway_request refund_request(struct call *call, const struct refund *re
         .reference = uuid_text(call->arena, attempt->id),
         .amount = refund->amount,
         .token = "",
-        .charge_transaction = attempt->charge_transaction,
+        .transaction = attempt->acted_on,
+        .payment = uuid_text(call->arena, refund->payment),
         .off_session = true,
     };
 }

@@ -4,6 +4,7 @@
  * result once.
  *
  *   PENDING ──┬──► SUCCEEDED
+ *             │        │ a bank sent it back
  *             └──► FAILED      the amount can be refunded again
  */
 #pragma once
@@ -30,7 +31,7 @@ struct refund_attempt {
     struct uuid id;
     const char *gateway;
     const char *gateway_key;
-    const char *charge_transaction;
+    const char *acted_on;
     int64_t lease_ms;
     int64_t epoch;
     int64_t now_us;   /* the customer's present */
@@ -68,6 +69,17 @@ void refund_send(struct call *call, const struct refund *refund,
 const struct error *refund_settle(struct call *call, const struct refund_attempt *attempt,
                                   const struct gateway_answer *answer, struct refund *refund)
     MUST_CHECK;
+
+/*
+ * A refund that had succeeded has failed after all: its ledger group is reversed by another, and
+ * the amount can be refunded again.  Once, however often it is said.
+ */
+const struct error *refund_failed_later(struct call *call, struct uuid customer,
+                                        struct uuid attempt, const char *failure_code,
+                                        int64_t now_us) MUST_CHECK;
+
+/* When to look whether it has, in the customer's time; 0: with this gateway it cannot. */
+int64_t refund_watch_from_us(const struct call *call, const char *gateway_name, int64_t now_us);
 
 #define REFUND_PARAMS(refund, attempt)                                                             \
     pg_uuid((refund)->id), pg_uuid((attempt)->id), pg_uuid((refund)->payment),                     \

@@ -83,7 +83,7 @@ const struct error *refund_list(struct call *call, struct uuid customer, struct 
 const struct pg_statement refund_prepare_statement = {
     .name = "refund_prepare",
     .sql = "SELECT gateway, gateway_transaction FROM attempt"
-           " WHERE customer_id = $1 AND payment_id = $2 AND operation = 'CHARGE'"
+           " WHERE customer_id = $1 AND payment_id = $2 AND operation IN ('CHARGE', 'AUTHORIZE')"
            "   AND gateway_transaction <> '' ORDER BY sequence DESC LIMIT 1",
 };
 
@@ -99,7 +99,7 @@ const struct error *refund_prepare(struct call *call, const struct refund *refun
                       "the payment has captured nothing that could be returned");
     attempt->id = uuid_make(call->house->random, call->now_us);
     attempt->gateway = pg_get_text(&rows, 0, "gateway");
-    attempt->charge_transaction = pg_get_text(&rows, 0, "gateway_transaction");
+    attempt->acted_on = pg_get_text(&rows, 0, "gateway_transaction");
     attempt->gateway_key = attempt_gateway_key(call, attempt->id, GATEWAY_REFUND);
     attempt->lease_ms = attempt_lease_ms(call);
     attempt->epoch = 1;
@@ -165,8 +165,8 @@ const struct pg_statement refund_settle_statement = {
     .name = "refund_settle",
     .sql = "SELECT outcome, refund_id, payment_id, currency, amount, reason, state, failure_code,"
            "       create_time, update_time"
-           "  FROM refund_settle($1, ROW($2, $3, $4, $5, $6, $7, $8, $9)::settlement, $10, $11,"
-           "       $12)",
+           "  FROM refund_settle($1, ROW($2, $3, $4, $5, $6, $7, $8, $9, '', '', NULL, NULL,"
+           "       NULL)::settlement, $10, $11, $12, $13)",
 };
 
 const struct error *refund_settle(struct call *call, const struct refund_attempt *attempt,
@@ -181,15 +181,16 @@ const struct error *refund_settle(struct call *call, const struct refund_attempt
         refund_to_proto(call->arena, &foreseen, &proto);
         packed = message_pack(call->arena, &proto.base);
     }
-    TRY(pg_write(call, refund->customer, &refund_settle_statement,
-                 PG_PARAMS(pg_uuid(refund->customer), pg_uuid(refund->payment),
-                           pg_uuid(attempt->id), pg_int64(attempt->epoch),
-                           pg_text(gateway_outcome_name(answer->outcome)),
-                           pg_text(answer->transaction), pg_int64(answer->amount.minor_units),
-                           pg_text(answer->decline_code), pg_text(answer->evidence),
-                           pg_text(CREATE_REFUND_METHOD), pg_bytes(packed.data, packed.size),
-                           pg_time(attempt->now_us)),
-                 &rows));
+    TRY(pg_write(
+        call, refund->customer, &refund_settle_statement,
+        PG_PARAMS(pg_uuid(refund->customer), pg_uuid(refund->payment), pg_uuid(attempt->id),
+                  pg_int64(attempt->epoch), pg_text(gateway_outcome_name(answer->outcome)),
+                  pg_text(answer->transaction), pg_int64(answer->amount.minor_units),
+                  pg_text(answer->decline_code), pg_text(answer->evidence),
+                  pg_text(CREATE_REFUND_METHOD), pg_bytes(packed.data, packed.size),
+                  pg_time_or_null(refund_watch_from_us(call, attempt->gateway, attempt->now_us)),
+                  pg_time(attempt->now_us)),
+        &rows));
     refund_from_row(call, refund->customer, &rows, 0, refund);
     if (text_equal(pg_get_text(&rows, 0, "outcome"), "settled"))
         refund_count_settled(call, answer);

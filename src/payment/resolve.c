@@ -7,7 +7,6 @@
 #include "payment/payment_internal.h"
 
 #include "base/settings.h"
-#include "base/text.h"
 #include "base/time.h"
 #include "jobs/jobs.h"
 
@@ -59,16 +58,38 @@ static const struct error *resolve_charge(struct call *call, const struct custom
     struct charge charge;
 
     TRY(charge_restore(call, customer, attempt, &charge));
-    ask_again(call, attempt, charge_request(call, &charge), armed_us, &answer);
+    charge.armed_us = armed_us;
+    if (charge.is_with_customer) {
+        bool over;
+        TRY(action_is_over(call, &charge, &over));
+        action_ask(call, &charge, over, &answer);
+    } else {
+        ask_again(call, attempt, charge_request(call, &charge), armed_us, &answer);
+    }
+    return charge_settle(call, &charge, &answer, &payment);
+}
 
-    const char *name = uuid_is_nil(charge.invoice) ? "direct" : "invoice";
-    const struct payment_purpose *const *purpose = call->house->purposes;
-    while (*purpose != NULL && !text_equal((*purpose)->name, name))
-        purpose++;
-    if (*purpose == NULL)
-        return error_cause(call->arena, refuse(call, STATUS_INTERNAL, "INTERNAL", "internal error"),
-                           "no purpose \"%s\" in the house", name);
-    return (*purpose)->settle(call, &charge, &answer, &payment);
+static const struct error *resolve_capture(struct call *call, const struct customer *customer,
+                                           const struct attempt *attempt, int64_t armed_us)
+{
+    struct gateway_answer answer;
+    struct payment payment;
+    const struct capture capture = {
+        .customer = customer->id,
+        .payment = attempt->payment,
+        .id = attempt->id,
+        .operation = attempt->operation,
+        .amount = attempt->amount,
+        .is_final = attempt->is_final,
+        .gateway = attempt->gateway,
+        .gateway_key = attempt->gateway_key,
+        .transaction = attempt->acted_on,
+        .epoch = attempt->epoch,
+        .now_us = customer->now_us,
+    };
+
+    ask_again(call, attempt, capture_request(call, &capture), armed_us, &answer);
+    return capture_settle(call, &capture, &answer, &payment, NULL);
 }
 
 static const struct error *resolve_refund(struct call *call, const struct customer *customer,
@@ -80,7 +101,7 @@ static const struct error *resolve_refund(struct call *call, const struct custom
         .id = attempt->id,
         .gateway = attempt->gateway,
         .gateway_key = attempt->gateway_key,
-        .charge_transaction = attempt->charge_transaction,
+        .acted_on = attempt->acted_on,
         .epoch = attempt->epoch,
         .now_us = customer->now_us,
         .armed_us = armed_us,
@@ -103,9 +124,19 @@ static const struct error *drive(struct call *call, const struct obligation *obl
     TRY(attempt_claim(call, customer.id, attempt, lease_ms, &claimed));
     if (!claimed)
         return look_later(call, obligation, lease_ms * US_PER_MS);
-    if (uuid_is_nil(attempt->refund))
+    switch (attempt->operation) {
+    case GATEWAY_CHARGE:
+    case GATEWAY_AUTHORIZE:
         return resolve_charge(call, &customer, attempt, armed_us);
-    return resolve_refund(call, &customer, attempt, armed_us);
+    case GATEWAY_CAPTURE:
+    case GATEWAY_VOID:
+        return resolve_capture(call, &customer, attempt, armed_us);
+    case GATEWAY_REFUND:
+        return resolve_refund(call, &customer, attempt, armed_us);
+    case GATEWAY_OPERATION_COUNT:
+        break;
+    }
+    return NULL;
 }
 
 static const struct error *resolve(struct call *call, const struct obligation *obligation)

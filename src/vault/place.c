@@ -18,6 +18,14 @@ struct vault_place vault_place_payment_token(struct arena *arena, struct uuid cu
     };
 }
 
+struct vault_place vault_place_payment_action(struct arena *arena, struct uuid customer,
+                                              struct uuid payment)
+{
+    const char *row = uuid_text(arena, payment);
+
+    return (struct vault_place){.at = {"payment_action", "action_sealed", customer, row}};
+}
+
 struct vault_place vault_place_answer(struct arena *arena, struct uuid customer, const char *caller,
                                       const char *method, const char *request_id)
 {

@@ -15,7 +15,7 @@ TABLES = {
     "customer": "customer_id, event_count, invoice_count",
     "payment_method": "customer_id, payment_method_id",
     "payment": "customer_id, payment_id, invoice_id, currency, amount, state, amount_captured, amount_refunded, "
-               "amount_refund_pending",
+               "amount_refund_pending, amount_capture_pending",
     "refund": "customer_id, payment_id, refund_id, currency, amount, state",
     "attempt": "customer_id, attempt_id, payment_id, refund_id, operation, gateway_key, currency, amount, state, "
                "gateway_transaction",

@@ -2,7 +2,9 @@
 
 from collections import Counter, defaultdict
 
-MONEY_MOVED = {"CHARGE", "REFUND"}
+MONEY_MOVED = {"CHARGE", "CAPTURE", "REFUND"}
+TAKES = {"CHARGE", "CAPTURE"}
+POSTS = {"CHARGE": "charge", "CAPTURE": "capture", "REFUND": "refund"}
 
 
 class Finding:
@@ -34,6 +36,11 @@ def by(rows, *columns):
 def is_approved(line):
     """The gateway moved money with this line of its journal."""
     return line.get("outcome") == "APPROVED" and line.get("operation") in MONEY_MOVED
+
+
+def is_done(line):
+    """The gateway did what it was asked: moved money, held it or let go of it."""
+    return line.get("outcome") == "APPROVED" and line.get("operation") != "QUERY"
 
 
 def acknowledged(artefacts, rpc):
@@ -109,7 +116,7 @@ def no_loss(artefacts):
 def no_duplicate(artefacts):
     finding = Finding("I2", "nothing is charged twice")
     attempts = {row["attempt_id"]: row for row in artefacts.tables["attempt"]}
-    charges_of_payment = Counter()
+    charges_of_payment, captured_of_payment = Counter(), Counter()
     for column, what in (("key", "idempotency key"), ("reference", "attempt"), ("transaction", "transaction")):
         for (value,), lines in by(filter(is_approved, artefacts.journal), column).items():
             finding.check(len(lines) == 1, f"{what} {value}: the gateway moved money {len(lines)} times")
@@ -118,6 +125,11 @@ def no_duplicate(artefacts):
         attempt = attempts.get(line["reference"])
         if attempt is not None and attempt["operation"] == "CHARGE":
             charges_of_payment[attempt["payment_id"]] += 1
+        if attempt is not None and attempt["operation"] == "CAPTURE":
+            captured_of_payment[attempt["payment_id"]] += line["amount"]
+    for row in artefacts.tables["payment"]:
+        finding.check(captured_of_payment[row["payment_id"]] <= int(row["amount"]),
+                      f"payment {row['payment_id']} of {row['amount']} was captured {captured_of_payment[row['payment_id']]}")
     for payment, count in charges_of_payment.items():
         finding.check(count == 1, f"payment {payment} was charged {count} times")
 
@@ -166,7 +178,7 @@ def conservation(artefacts):
         numbers = sorted(int(row["line_no"]) for row in rows)
         finding.check(numbers == list(range(1, len(rows) + 1)) and len(rows) > 1,
                       f"group {kind} {group} has the lines {numbers}")
-        if kind in ("charge", "refund", "suspense"):
+        if kind in ("charge", "capture", "refund", "refund_reversal", "suspense"):
             attempt = attempts.get(group)
             if finding.check(attempt is not None, f"group {kind} {group} belongs to no attempt"):
                 moved = sum(int(row["amount"]) for row in rows if int(row["amount"]) > 0)
@@ -176,9 +188,9 @@ def conservation(artefacts):
         else:
             finding.check(group in invoices, f"group {kind} {group} belongs to no invoice")
     for attempt_id, attempt in attempts.items():
-        kind = attempt["operation"].lower()
+        kind = POSTS.get(attempt["operation"], "any")
         posted = (attempt["customer_id"], attempt_id, kind) in groups
-        finding.check(posted == (attempt["state"] == "SUCCEEDED"),
+        finding.check(posted == (attempt["state"] == "SUCCEEDED" and attempt["operation"] in POSTS),
                       f"attempt {attempt_id} is {attempt['state']} and has {'a' if posted else 'no'} {kind} group")
     return finding
 
@@ -201,10 +213,14 @@ def agreement(artefacts):
         finding.check(row["overdue"] != "t", f"obligation {row['kind']} {row['business_key']} is overdue after "
                                              f"{row['failure_count']} failures: {row['last_failure']}")
 
-    moved = by(filter(is_approved, artefacts.journal), "reference")
+    moved = by(filter(is_done, artefacts.journal), "reference")
     for (reference,), lines in moved.items():
         attempt = attempts.get(reference)
         if not finding.check(attempt is not None, f"the gateway moved money for {reference}, which is no attempt"):
+            continue
+        # A charge that waited for its customer is let go of under its own reference.
+        lines = [line for line in lines if line["operation"] == attempt["operation"] or line["operation"] != "VOID"]
+        if not lines:
             continue
         line = lines[0]
         finding.check(attempt["state"] == "SUCCEEDED",
@@ -226,7 +242,10 @@ def agreement(artefacts):
         if row["account"].startswith("gateway_clearing:"):
             ledger[row["currency"]] += int(row["amount"])
     for line in filter(is_approved, artefacts.journal):
-        theirs[line["currency"]] += line["amount"] if line["operation"] == "CHARGE" else -line["amount"]
+        theirs[line["currency"]] += line["amount"] if line["operation"] in TAKES else -line["amount"]
+    for line in artefacts.journal:
+        if line.get("outcome") == "REVERSED":
+            theirs[line["currency"]] += line["amount"]
     for currency in sorted(set(ours) | set(ledger) | set(theirs)):
         finding.counts["currencies"] += 1
         finding.check(ours[currency] == ledger[currency] == theirs[currency],
@@ -240,6 +259,8 @@ def agreement(artefacts):
         finding.check(int(row["amount_refunded"]) == given_back[row["payment_id"]],
                       f"payment {row['payment_id']} says {row['amount_refunded']} refunded, "
                       f"its refunds {given_back[row['payment_id']]}")
+        finding.check(int(row.get("amount_capture_pending") or 0) == 0,
+                      f"payment {row['payment_id']} still reserves {row.get('amount_capture_pending')} for captures")
         finding.check(int(row["amount_refund_pending"]) == 0,
                       f"payment {row['payment_id']} still reserves {row['amount_refund_pending']} for refunds")
     return finding
@@ -293,7 +314,8 @@ def check_request(finding, recorded, rpc, request_id, answers):
     replies = {a["reply"] for _, a in definitive}
     finding.check(len(replies) <= 1, f"{rpc} {request_id} has {len(replies)} different answers")
     if not definitive:
-        finding.check(any(a["definitive"] for _, a in answers), f"{rpc} {request_id} was never answered")
+        finding.check(any(a["definitive"] or a["state"] == "REQUIRES_ACTION" for _, a in answers),
+                      f"{rpc} {request_id} was never answered")
         return
     finding.counts["asked again"] += len(definitive) - 1
     known_since = min(a["t"] for _, a in definitive)
@@ -316,7 +338,8 @@ def check_reads(finding, name, answers):
     for begun, answer in sorted((pair for pair in answers if pair[1]["status"] == "OK"), key=lambda pair: pair[0]):
         finding.counts["reads"] += 1
         if last is not None and begun > last["t"] and answer["rpc"] == "GetPayment":
-            finding.check(last["state"] == "PROCESSING" or answer["state"] == last["state"],
+            finding.check(last["state"] in ("PROCESSING", "REQUIRES_ACTION", "REQUIRES_CAPTURE")
+                          or answer["state"] == last["state"],
                           f"{name} was read as {last['state']} and then as {answer['state']}")
             finding.check(answer["refunded"] >= last["refunded"] and answer["captured"] >= last["captured"],
                           f"{name} was read with {last['refunded']} refunded and then with {answer['refunded']}")

@@ -190,7 +190,9 @@ static void read_payment(const Dues__Payment__V1__Payment *payment, struct outco
     outcome->name = payment->name;
     outcome->state =
         state_text(&dues__payment__v1__payment__state__descriptor, (int)payment->state);
-    outcome->definitive = payment->state != DUES__PAYMENT__V1__PAYMENT__STATE__STATE_PROCESSING;
+    outcome->waits = payment->state == DUES__PAYMENT__V1__PAYMENT__STATE__STATE_REQUIRES_ACTION;
+    outcome->definitive =
+        payment->state != DUES__PAYMENT__V1__PAYMENT__STATE__STATE_PROCESSING && !outcome->waits;
     if (payment->amount_captured != NULL)
         outcome->captured = payment->amount_captured->minor_units;
     if (payment->amount_refunded != NULL)

@@ -61,6 +61,7 @@ struct outcome {
     int64_t captured;
     int64_t refunded;
     bool definitive; /* a repeat must answer the same */
+    bool waits;      /* for its customer: known, and a repeat may answer something else */
     bool may_repeat; /* not known: ask again */
     bool replayed;
     const uint8_t *reply;

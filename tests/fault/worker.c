@@ -85,7 +85,7 @@ static bool send_once(struct worker *worker, struct operation *operation)
     struct dues_answer *answer;
     operation_send(worker->client, operation, &outcome, &answer);
     client_log_answer(worker->log, operation, &outcome);
-    bool settled = outcome.definitive;
+    bool settled = outcome.definitive || outcome.waits;
     operation->in_flight = !settled && strcmp(outcome.status, "OK") == 0;
     if (settled) {
         operation->known = true;

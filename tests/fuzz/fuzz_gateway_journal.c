@@ -35,7 +35,7 @@ static void append_and_read(struct journal *journal)
                  .transaction = "ch_1",
                  .decline_code = "",
                  .traceparent = ""},
-        .charge = "",
+        .acted_on = "",
         .error = "",
     };
     int64_t offset;

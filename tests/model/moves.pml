@@ -17,7 +17,7 @@
 #define MOVES_SUCCEEDED       128
 #define MOVES_DECLINED        128
 #define MOVES_FAILED          128
-#define MOVES_REQUIRES_ACTION 128
+#define MOVES_REQUIRES_ACTION 132
 #define MOVES_MANUAL          0
 
 #define moves_of(from)                                                                             \

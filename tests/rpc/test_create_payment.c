@@ -116,6 +116,8 @@ static void asks_for_authentication(void **state)
 
     assert_int_equal(payment->state, PAYMENT_STATE(REQUIRES_ACTION));
     assert_string_equal(payment->decline->code, "authentication_required");
+    assert_int_equal(payment->action->kind, DUES__PAYMENT__V1__PAYMENT_ACTION__KIND__KIND_REDIRECT);
+    assert_true(text_starts_with(payment->action->redirect_url, "https://"));
     assert_int_equal(charges_of(f, payer.customer), 0);
 }
 
@@ -152,18 +154,23 @@ static void needs_a_request_id(void **state)
     assert_int_equal(payment_count(f, payer.customer), 0);
 }
 
-static void does_not_offer_manual_capture(void **state)
+static void only_authorizes_with_manual_capture(void **state)
 {
     struct rpc_fixture *f = *state;
     struct payer payer = given_payer(f, "tok_visa");
     struct payment_wish wish = wish_of(payer, new_request_id(f));
 
     wish.capture_mode = DUES__PAYMENT__V1__PAYMENT__CAPTURE_MODE__CAPTURE_MODE_MANUAL;
-    const struct dues_answer *answer = ask_wished(f, &wish);
+    const Payment *payment = must_reply(ask_wished(f, &wish));
 
-    assert_int_equal(answer->status, DUES_INVALID_ARGUMENT);
-    assert_string_equal(answer->reason, "CAPTURE_MODE_UNSUPPORTED");
-    assert_int_equal(payment_count(f, payer.customer), 0);
+    assert_int_equal(payment->state, PAYMENT_STATE(REQUIRES_CAPTURE));
+    assert_int_equal(payment->capture_mode,
+                     DUES__PAYMENT__V1__PAYMENT__CAPTURE_MODE__CAPTURE_MODE_MANUAL);
+    assert_int_equal(payment->amount_captured->minor_units, 0);
+    assert_int_equal(payment->amount_capturable->minor_units, 999);
+    assert_int_equal(payment->authorization_expire_time->seconds - payment->create_time->seconds,
+                     7 * 86400);
+    assert_int_equal(charges_of(f, payer.customer), 0);
 }
 
 static void finds_nothing_of_somebody_else(void **state)
@@ -380,7 +387,7 @@ int main(void)
         cmocka_unit_test(asks_for_authentication),
         cmocka_unit_test(refuses_wrong_fields_all_at_once),
         cmocka_unit_test(needs_a_request_id),
-        cmocka_unit_test(does_not_offer_manual_capture),
+        cmocka_unit_test(only_authorizes_with_manual_capture),
         cmocka_unit_test(finds_nothing_of_somebody_else),
         cmocka_unit_test(refuses_an_unusable_card),
         cmocka_unit_test(answers_a_repeat_byte_for_byte_also_after_a_restart),

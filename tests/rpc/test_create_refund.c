@@ -11,6 +11,7 @@
 #include <pthread.h>
 
 #include "base/text.h"
+#include "base/time.h"
 #include "support/rpc_payment.h"
 
 static int64_t refund_count(struct rpc_fixture *f, const char *payment)
@@ -221,7 +222,7 @@ static void a_repeat_that_meets_the_settlement_gets_the_recorded_answer(void **s
 static void a_failed_refund_says_why_and_frees_its_amount(void **state)
 {
     struct rpc_fixture *f = *state;
-    const char *payment = given_payment(f, given_payer(f, "pm_card_refundFail"));
+    const char *payment = given_payment(f, given_payer(f, "tok_refundFail"));
 
     const Refund *failed = must_reply(ask_refund(f, payment, 999, "fails-1"));
     const Refund *again = must_reply(ask_refund(f, payment, 999, "fails-2"));
@@ -229,6 +230,94 @@ static void a_failed_refund_says_why_and_frees_its_amount(void **state)
     assert_int_equal(failed->state, REFUND_STATE(FAILED));
     assert_string_equal(failed->failure_code, "expired_or_canceled_card");
     assert_int_equal(again->state, REFUND_STATE(FAILED));
+}
+
+static void a_refund_that_a_bank_sends_back_fails_after_it_had_succeeded(void **state)
+{
+    struct rpc_fixture *f = *state;
+    int64_t begin_us = time_of("2026-01-01T00:00:00Z");
+    const char *clock = given_clock(f, begin_us);
+    const char *customer = given_customer(f, clock);
+    struct payer payer = {customer, given_card(f, customer, "tok_refundFailsLater")};
+    const char *payment = given_payment(f, payer);
+
+    const Refund *refund = must_reply(ask_refund(f, payment, 400, "later-1"));
+    int64_t refunded = payment_now(f, payment)->amount_refunded->minor_units;
+    advance(f, clock, begin_us + 2 * US_PER_HOUR);
+    const Refund *failed =
+        must_reply(ask_payment_by_name(f, AS(SERVICE_BILLING), "GetRefund", refund->name));
+    const Payment *after = payment_now(f, payment);
+    const struct dues_answer *repeat = ask_refund(f, payment, 400, "later-1");
+    const Refund *another = must_reply(ask_refund(f, payment, 999, "later-2"));
+
+    assert_int_equal(refund->state, REFUND_STATE(SUCCEEDED));
+    assert_int_equal(refunded, 400);
+    assert_int_equal(failed->state, REFUND_STATE(FAILED));
+    assert_string_equal(failed->failure_code, "lost_or_stolen_card");
+    assert_int_equal(after->amount_refunded->minor_units, 0);
+    assert_int_equal(after->state, PAYMENT_STATE(SUCCEEDED));
+    assert_true(is_replayed(repeat));
+    assert_int_equal(another->state, REFUND_STATE(SUCCEEDED));
+    assert_int_equal(number_of(f, customer,
+                               "count(*) FILTER (WHERE kind = 'refund_reversal')"
+                               " FROM dues.ledger_entry"),
+                     2);
+    assert_int_equal(number_of(f, customer, "sum(amount) FROM dues.ledger_entry"), 0);
+    assert_int_equal(number_of(f, customer,
+                               "sum(amount) FILTER (WHERE account = 'refunds')"
+                               " FROM dues.ledger_entry"),
+                     999);
+    assert_int_equal(number_of(f, customer,
+                               "count(*) FILTER (WHERE type = 'refund.failed')"
+                               " FROM dues.event"),
+                     1);
+}
+
+static void a_refund_that_stays_is_watched_no_longer_than_it_can_fail(void **state)
+{
+    struct rpc_fixture *f = *state;
+    int64_t begin_us = time_of("2026-01-01T00:00:00Z");
+    const char *clock = given_clock(f, begin_us);
+    const char *customer = given_customer(f, clock);
+    struct payer payer = {customer, given_card(f, customer, "tok_visa")};
+
+    const char *refund = given_refund(f, given_payment(f, payer), 400);
+    int64_t watched = number_of(f, customer, "count(*) FROM dues.obligation");
+    advance(f, clock, begin_us + 2 * US_PER_DAY);
+    const Refund *stays =
+        must_reply(ask_payment_by_name(f, AS(SERVICE_BILLING), "GetRefund", refund));
+
+    assert_int_equal(watched, 1);
+    assert_int_equal(stays->state, REFUND_STATE(SUCCEEDED));
+    assert_int_equal(number_of(f, customer, "count(*) FROM dues.obligation"), 0);
+}
+
+#define RACERS 100
+
+static void *race_for_little(void *arg)
+{
+    struct racer *racer = arg;
+
+    racer->answer = ask_refund(racer->f, racer->payment, 100, racer->request_id);
+    return NULL;
+}
+
+static void a_hundred_racing_refunds_return_no_more_than_was_taken(void **state)
+{
+    struct rpc_fixture *f = *state;
+    const char *payment = given_payment(f, given_payer(f, "tok_visa")); /* nine of them fit */
+    struct racer racers[RACERS];
+    int returned = 0;
+
+    for (size_t i = 0; i < RACERS; i++)
+        racers[i] = (struct racer){f, payment, rpc_printf(f, "hundred-%zu", i), NULL};
+    rpc_race(race_for_little, racers, RACERS, sizeof(racers[0]));
+
+    for (size_t i = 0; i < RACERS; i++)
+        returned += racers[i].answer->status == DUES_OK;
+    assert_int_equal(returned, 9);
+    assert_int_equal(payment_now(f, payment)->amount_refunded->minor_units, 900);
+    assert_int_equal(refund_count(f, payment), 9);
 }
 
 static void users_may_not(void **state)
@@ -263,6 +352,9 @@ int main(void)
         cmocka_unit_test(a_pending_refund_becomes_one),
         cmocka_unit_test(a_repeat_that_meets_the_settlement_gets_the_recorded_answer),
         cmocka_unit_test(a_failed_refund_says_why_and_frees_its_amount),
+        cmocka_unit_test(a_refund_that_a_bank_sends_back_fails_after_it_had_succeeded),
+        cmocka_unit_test(a_refund_that_stays_is_watched_no_longer_than_it_can_fail),
+        cmocka_unit_test(a_hundred_racing_refunds_return_no_more_than_was_taken),
         cmocka_unit_test(users_may_not),
     };
     return cmocka_run_group_tests_name("CreateRefund", tests, members_setup, rpc_teardown);

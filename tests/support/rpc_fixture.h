@@ -122,7 +122,7 @@ bool rpc_log_has(struct rpc_fixture *f, const char *text);
 
 const char *rpc_printf(struct rpc_fixture *f, const char *format, ...) PRINTF_LIKE(2, 3);
 
-#define RPC_RACERS_MAX 8
+#define RPC_RACERS_MAX 128
 
 /* Runs `run` with each of the racers (`count` of `size` bytes each) at once, and waits for all. */
 void rpc_race(void *(*run)(void *racer), void *racers, size_t count, size_t size);

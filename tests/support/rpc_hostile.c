@@ -422,8 +422,10 @@ static void add_rules_of_method(const struct rpc_method *method, const char *pat
         enum status status;
         const char *reason;
     } special[] = {
-        {"CreatePayment", "payment.capture_mode", "manual", NULL, 2, STATUS_INVALID_ARGUMENT,
-         "CAPTURE_MODE_UNSUPPORTED"},
+        {"CapturePayment", "amount.currency_code", "another", "EUR", 0, STATUS_INVALID_ARGUMENT,
+         "CURRENCY_MISMATCH"},
+        {"CapturePayment", "amount.minor_units", "more than is held", NULL, 1000000000000,
+         STATUS_FAILED_PRECONDITION, "CAPTURE_EXCEEDS_AUTHORIZATION"},
         {"CreatePaymentMethod", "payment_method.gateway_token", "unknown", "tok_unknown", 0,
          STATUS_INVALID_ARGUMENT, NULL},
         {"CreateRefund", "refund.amount.currency_code", "another", "EUR", 0,

@@ -90,6 +90,65 @@ const char *given_payment(struct rpc_fixture *f, struct payer payer)
     return payment->name;
 }
 
+const char *given_held(struct rpc_fixture *f, struct payer payer)
+{
+    struct payment_wish wish = wish_of(payer, new_request_id(f));
+
+    wish.capture_mode = DUES__PAYMENT__V1__PAYMENT__CAPTURE_MODE__CAPTURE_MODE_MANUAL;
+    const Payment *payment = must_reply(ask_wished(f, &wish));
+    if (payment->state != PAYMENT_STATE(REQUIRES_CAPTURE))
+        bug("the payment of a test is in state %d", (int)payment->state);
+    return payment->name;
+}
+
+const struct dues_answer *ask_capture(struct rpc_fixture *f, const char *payment,
+                                      int64_t minor_units, bool is_final, const char *request_id)
+{
+    Dues__Payment__V1__CapturePaymentRequest request =
+        DUES__PAYMENT__V1__CAPTURE_PAYMENT_REQUEST__INIT;
+    Dues__Type__V1__Money amount = DUES__TYPE__V1__MONEY__INIT;
+
+    request.name = writable(payment);
+    request.request_id = writable(request_id);
+    request.final_capture = is_final;
+    amount.currency_code = writable("USD");
+    amount.minor_units = minor_units;
+    if (minor_units != 0)
+        request.amount = &amount;
+    return ask_payment_service(f, AS(SERVICE_BILLING), "CapturePayment", &request.base);
+}
+
+const struct dues_answer *ask_cancel_payment(struct rpc_fixture *f, const char *payment,
+                                             const char *request_id)
+{
+    Dues__Payment__V1__CancelPaymentRequest request =
+        DUES__PAYMENT__V1__CANCEL_PAYMENT_REQUEST__INIT;
+
+    request.name = writable(payment);
+    request.request_id = writable(request_id);
+    return ask_payment_service(f, AS(SERVICE_BILLING), "CancelPayment", &request.base);
+}
+
+const struct dues_answer *ask_confirm(struct rpc_fixture *f, struct rpc_as as, const char *payment)
+{
+    Dues__Payment__V1__ConfirmPaymentRequest request =
+        DUES__PAYMENT__V1__CONFIRM_PAYMENT_REQUEST__INIT;
+
+    request.name = writable(payment);
+    return ask_payment_service(f, as, "ConfirmPayment", &request.base);
+}
+
+const Payment *payment_now(struct rpc_fixture *f, const char *payment)
+{
+    return must_reply(ask_payment_by_name(f, AS(SERVICE_BILLING), "GetPayment", payment));
+}
+
+int64_t number_of(struct rpc_fixture *f, const char *customer, const char *columns_from)
+{
+    return db_number(f->db, db_printf(f->db, "SELECT %s WHERE customer_id = '%s'", columns_from,
+                                      customer_id_of(f, customer)));
+}
+
 const struct dues_answer *ask_refund(struct rpc_fixture *f, const char *payment,
                                      int64_t minor_units, const char *request_id)
 {

@@ -44,6 +44,20 @@ const struct dues_answer *ask_wished(struct rpc_fixture *f, const struct payment
 /* A payment of 9.99 USD in state SUCCEEDED; its name. */
 const char *given_payment(struct rpc_fixture *f, struct payer payer);
 
+/* A payment of 9.99 USD in state REQUIRES_CAPTURE; its name. */
+const char *given_held(struct rpc_fixture *f, struct payer payer);
+
+/* `minor_units` 0: all that is left. */
+const struct dues_answer *ask_capture(struct rpc_fixture *f, const char *payment,
+                                      int64_t minor_units, bool is_final, const char *request_id);
+const struct dues_answer *ask_cancel_payment(struct rpc_fixture *f, const char *payment,
+                                             const char *request_id);
+const struct dues_answer *ask_confirm(struct rpc_fixture *f, struct rpc_as as, const char *payment);
+const Payment *payment_now(struct rpc_fixture *f, const char *payment);
+
+/* A number of the payment's customer: "sum(amount) FROM dues.ledger_entry". */
+int64_t number_of(struct rpc_fixture *f, const char *customer, const char *columns_from);
+
 /* `minor_units` 0: all that is left. */
 const struct dues_answer *ask_refund(struct rpc_fixture *f, const char *payment,
                                      int64_t minor_units, const char *request_id);

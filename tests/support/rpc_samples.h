@@ -17,6 +17,8 @@ struct sample_world {
     const char *payment_method; /* of `customer`: tok_visa, its default */
     const char *payment;        /* of `customer`: SUCCEEDED, 1000.00 USD, 10.00 refunded */
     const char *refund;         /* of `payment` */
+    const char *held_payment;   /* of `customer`: REQUIRES_CAPTURE, 1000.00 USD */
+    const char *doomed_payment; /* another, to be canceled */
     const char *membership;     /* of `customer`: ACTIVE */
     const char *free_customer;  /* has no membership */
     const char *free_method;    /* of `free_customer` */

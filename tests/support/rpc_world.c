@@ -91,6 +91,19 @@ static const char *make_sample(struct rpc_fixture *f, struct rpc_world *world,
     return make(f, service, method, &request);
 }
 
+/* In state REQUIRES_CAPTURE. */
+static const char *make_held(struct rpc_fixture *f, struct rpc_world *world)
+{
+    static struct sample_store store;
+    struct request request;
+
+    sample_make(payment_service.descriptor->name, "CreatePayment", &world->names, &store, &request);
+    request_set_number(&request, "payment.amount.minor_units", 100000);
+    request_set_number(&request, "payment.capture_mode",
+                       2 /* MANUAL */);
+    return make(f, &payment_service, "CreatePayment", &request);
+}
+
 static void make_money(struct rpc_fixture *f, struct rpc_world *world)
 {
     static struct sample_store store;
@@ -103,6 +116,8 @@ static void make_money(struct rpc_fixture *f, struct rpc_world *world)
     sample_make(payment_service.descriptor->name, "CreateRefund", &world->names, &store, &request);
     request_set_number(&request, "refund.amount.minor_units", 1000);
     world->names.refund = make(f, &payment_service, "CreateRefund", &request);
+    world->names.held_payment = make_held(f, world);
+    world->names.doomed_payment = make_held(f, world);
 }
 
 static void make_membership(struct rpc_fixture *f, struct rpc_world *world)

@@ -23,14 +23,15 @@ const LOAD_PAYER = {
 const CREATE = {
   name: 'payment_create',
   text: `SELECT outcome, answer, object_id FROM dues.payment_create($1, ROW($2, $3, $4, $5)::dues.request_key,
-           ROW($6, $7, $8, NULL, $9, $10, $11, $12, $13, false, $14)::dues.charge_intent, $15)`,
+           ROW($6, $7, $8, NULL, $9, $10, $11, $12, $13, false, $14, false)::dues.charge_intent, $15)`,
 };
 
 const FINISH = {
   name: 'payment_finish',
   text: `SELECT outcome, payment_id, payment_method_id, currency, amount, description, state, amount_captured,
                 amount_refunded, create_time, update_time
-           FROM dues.payment_finish($1, ROW($2, $3, $4, $5, $6, $7, $8, $9)::dues.settlement, $10, $11, $12)`,
+           FROM dues.payment_finish($1, ROW($2, $3, $4, $5, $6, $7, $8, $9, '', '', NULL, NULL,
+           NULL)::dues.settlement, $10, $11, $12)`,
 };
 
 const FACTS = {

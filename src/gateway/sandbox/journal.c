@@ -61,8 +61,9 @@ static bool line_parse(struct arena *arena, const char *text, size_t size,
                 .traceparent = text_of(arena, object, "traceparent"),
                 .answer_lost = json_is_true(json_object_get(object, "answer_lost")),
             },
-        .charge = text_of(arena, object, "charge"),
+        .acted_on = text_of(arena, object, "charge"),
         .off_session = json_is_true(json_object_get(object, "off_session")),
+        .final = json_is_true(json_object_get(object, "final")),
         .error = text_of(arena, object, "error"),
     };
     return line->call.number > 0 && line->call.operation[0] != '\0' &&
@@ -79,15 +80,16 @@ static char *line_format(struct arena *arena, const struct journal_line *line)
         arena,
         "{\"number\":%" PRId64 ",\"time\":\"%s\",\"operation\":%s,\"key\":%s,\"reference\":%s,"
         "\"token\":%s,\"amount\":%" PRId64 ",\"currency\":%s,\"charge\":%s,\"off_session\":%s,"
-        "\"outcome\":%s,\"transaction\":%s,\"decline_code\":%s,\"answer_lost\":%s,\"error\":%s,"
+        "\"final\":%s,\"outcome\":%s,\"transaction\":%s,\"decline_code\":%s,\"answer_lost\":%s,"
+        "\"error\":%s,"
         "\"traceparent\":%s}\n",
         call->number, time, json_quote(arena, call->operation), json_quote(arena, call->key),
         json_quote(arena, call->reference), json_quote(arena, call->token), call->amount_minor,
-        json_quote(arena, call->currency), json_quote(arena, line->charge),
-        line->off_session ? "true" : "false", json_quote(arena, call->outcome),
-        json_quote(arena, call->transaction), json_quote(arena, call->decline_code),
-        call->answer_lost ? "true" : "false", json_quote(arena, line->error),
-        json_quote(arena, call->traceparent));
+        json_quote(arena, call->currency), json_quote(arena, line->acted_on),
+        line->off_session ? "true" : "false", line->final ? "true" : "false",
+        json_quote(arena, call->outcome), json_quote(arena, call->transaction),
+        json_quote(arena, call->decline_code), call->answer_lost ? "true" : "false",
+        json_quote(arena, line->error), json_quote(arena, call->traceparent));
 }
 
 struct reader {

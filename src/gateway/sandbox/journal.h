@@ -9,8 +9,9 @@
  * restart. */
 struct journal_line {
     struct sandbox_call call; /* `token` is the stored one, `<name>.<id>` when it counts */
-    const char *charge;       /* refund: the transaction to give back from */
+    const char *acted_on;     /* capture, void, refund: the transaction */
     bool off_session;
+    bool final;
     const char *error; /* "" unless the request was wrong */
 };
 

@@ -72,7 +72,8 @@ uint64_t memory_fingerprint(const struct journal_line *line)
     hash = hash_more(hash, amount);
     hash = hash_more(hash, line->call.currency);
     hash = hash_more(hash, line->call.token);
-    hash = hash_more(hash, line->charge);
+    hash = hash_more(hash, line->acted_on);
+    hash = hash_more(hash, line->final ? "final" : "");
     return hash_more(hash, line->off_session ? "off" : "on");
 }
 
@@ -90,12 +91,16 @@ static struct memory_request **transaction_bucket(struct memory *memory, const c
     return &memory->by_transaction[memory_hash(transaction) % BUCKET_COUNT];
 }
 
-struct memory_request *memory_find_charge(struct memory *memory, const char *transaction)
+static bool takes_money(enum gateway_operation operation)
+{
+    return operation == GATEWAY_CHARGE || operation == GATEWAY_AUTHORIZE;
+}
+
+struct memory_request *memory_find_transaction(struct memory *memory, const char *transaction)
 {
     struct memory_request *request = *transaction_bucket(memory, transaction);
 
-    while (request != NULL &&
-           (request->operation != GATEWAY_CHARGE || !text_equal(request->transaction, transaction)))
+    while (request != NULL && !text_equal(request->transaction, transaction))
         request = request->next_by_transaction;
     return request;
 }
@@ -167,11 +172,14 @@ static struct memory_request *learn_request(struct memory *memory, const struct 
         .transaction = "",
         .decline_code = "",
         .error = "",
+        .acted_on = arena_strdup(memory->arena, line->acted_on),
         .token = sandbox_token_find(line->call.token),
         .fingerprint = memory_fingerprint(line),
+        .time_us = line->call.time_us,
         .amount_minor = line->call.amount_minor,
-        .operation = text_equal(line->call.operation, "REFUND") ? GATEWAY_REFUND : GATEWAY_CHARGE,
+        .operation = GATEWAY_CHARGE,
     };
+    gateway_operation_parse(line->call.operation, &request->operation);
     memcpy(request->currency, line->call.currency,
            strnlen(line->call.currency, sizeof request->currency - 1));
     *bucket = request;
@@ -200,26 +208,73 @@ static bool outcome_of(const struct journal_line *line, enum gateway_outcome *ou
     return text_equal(line->call.outcome, "NOT_DONE") && line->error[0] != '\0';
 }
 
+/* What a success does to the charge or authorization that it acts on. */
+static void learn_effect(struct memory *memory, const struct memory_request *request, bool is_final)
+{
+    struct memory_request *acted_on = memory_find_transaction(memory, request->acted_on);
+
+    if (acted_on == NULL)
+        return;
+    switch (request->operation) {
+    case GATEWAY_CAPTURE:
+        acted_on->captured_minor += request->amount_minor;
+        acted_on->is_released = acted_on->is_released || is_final;
+        break;
+    case GATEWAY_VOID:
+        acted_on->is_released = true;
+        break;
+    case GATEWAY_REFUND:
+        acted_on->refunded_minor += request->amount_minor;
+        break;
+    case GATEWAY_CHARGE:
+    case GATEWAY_AUTHORIZE:
+    case GATEWAY_OPERATION_COUNT:
+        break;
+    }
+}
+
+static void learn_transaction(struct memory *memory, struct memory_request *request,
+                              const char *transaction)
+{
+    struct memory_request **bucket = transaction_bucket(memory, transaction);
+
+    request->transaction = arena_strdup(memory->arena, transaction);
+    request->next_by_transaction = *bucket;
+    *bucket = request;
+}
+
 static void learn_result(struct memory *memory, struct memory_request *request,
                          const struct journal_line *line, enum gateway_outcome outcome)
 {
+    bool is_first = !request->is_done;
+
     request->is_done = true;
     request->outcome = outcome;
     request->decline_code = arena_strdup(memory->arena, line->call.decline_code);
     request->error = arena_strdup(memory->arena, line->error);
-    if (request->operation == GATEWAY_CHARGE)
+    if (is_first && takes_money(request->operation)) {
         count_charge(memory, line->call.token);
-    if (outcome != GATEWAY_SUCCEEDED)
-        return;
-    struct memory_request **bucket = transaction_bucket(memory, line->call.transaction);
-    request->transaction = arena_strdup(memory->arena, line->call.transaction);
-    request->next_by_transaction = *bucket;
-    *bucket = request;
-    if (request->operation == GATEWAY_REFUND) {
-        struct memory_request *charge = memory_find_charge(memory, line->charge);
-        if (charge != NULL)
-            charge->refunded_minor += request->amount_minor;
+        if (line->call.transaction[0] != '\0')
+            learn_transaction(memory, request, line->call.transaction);
+    } else if (is_first) {
+        request->transaction = arena_strdup(memory->arena, line->call.transaction);
     }
+    if (outcome == GATEWAY_SUCCEEDED && request->operation == GATEWAY_CHARGE)
+        request->captured_minor = request->amount_minor;
+    else if (outcome == GATEWAY_SUCCEEDED)
+        learn_effect(memory, request, line->final);
+}
+
+/* A bank that sends a refund back: what it had returned can be refunded again. */
+static void learn_reversal(struct memory *memory, struct memory_request *request,
+                           const struct journal_line *line)
+{
+    struct memory_request *acted_on = memory_find_transaction(memory, request->acted_on);
+
+    if (acted_on != NULL)
+        acted_on->refunded_minor -= request->amount_minor;
+    request->outcome = GATEWAY_DECLINED;
+    request->decline_code = arena_strdup(memory->arena, line->call.decline_code);
 }
 
 struct memory_request *memory_learn(struct memory *memory, const struct journal_line *line,
@@ -234,7 +289,10 @@ struct memory_request *memory_learn(struct memory *memory, const struct journal_
     if (text_equal(line->call.operation, "QUERY"))
         return NULL;
     struct memory_request *request = learn_request(memory, line);
-    if (!request->is_done && outcome_of(line, &outcome))
+    bool is_open = !request->is_done || request->outcome == GATEWAY_REQUIRES_ACTION;
+    if (is_open && outcome_of(line, &outcome))
         learn_result(memory, request, line, outcome);
+    else if (request->outcome == GATEWAY_SUCCEEDED && text_equal(line->call.outcome, "REVERSED"))
+        learn_reversal(memory, request, line);
     return request;
 }

@@ -15,15 +15,19 @@ struct memory_request {
     const char *transaction; /* "" while it has none */
     const char *decline_code;
     const char *error;
-    const struct sandbox_token *token; /* of a charge */
+    const char *acted_on;              /* of a capture, void, refund */
+    const struct sandbox_token *token; /* of a charge or authorization */
     uint64_t fingerprint;              /* of everything asked under the key */
+    int64_t time_us;                   /* of its first line */
     int64_t amount_minor;
-    int64_t refunded_minor; /* of a charge */
+    int64_t captured_minor; /* of an authorization; a charge captures all of it */
+    int64_t refunded_minor; /* of a charge or authorization */
     char currency[4];
     enum gateway_operation operation;
     enum gateway_outcome outcome; /* once is_done */
     bool is_done;
-    bool is_sending; /* a caller is waiting for its answer */
+    bool is_released; /* of an authorization or an action: nothing is held any more */
+    bool is_sending;  /* a caller is waiting for its answer */
 };
 
 struct memory_call {
@@ -40,7 +44,8 @@ void memory_free(struct memory *memory);
 
 /* NULL when unknown. */
 struct memory_request *memory_find(struct memory *memory, const char *key);
-struct memory_request *memory_find_charge(struct memory *memory, const char *transaction);
+/* A charge or authorization, also one that waits for its customer. */
+struct memory_request *memory_find_transaction(struct memory *memory, const char *transaction);
 
 /* How often the stored token was charged, declined or not. */
 int64_t memory_charge_count(struct memory *memory, const char *token);

@@ -15,14 +15,18 @@
 #include "base/fiber.h"
 #include "base/text.h"
 #include "base/trace.h"
+#include "gateway/sandbox/judge.h"
 #include "gateway/sandbox/memory.h"
 
 /* Stripe compares parameters of a repeated key for 24 hours; we stop to re-send
  * before. */
 #define RESEND_WINDOW_US (20 * US_PER_HOUR)
 #define ANSWER_MARGIN_US US_PER_SECOND
-#define CARD_EXP_MONTH   12
-#define CARD_EXP_YEAR    2034
+/* Refunds are looked at again for a day: the one that fails later fails by then. */
+#define REFUND_WATCH_US US_PER_DAY
+#define ACTION_URL      "https://sandbox.invalid/authenticate/"
+#define CARD_EXP_MONTH  12
+#define CARD_EXP_YEAR   2034
 
 struct sandbox {
     struct gateway gateway;
@@ -33,15 +37,6 @@ struct sandbox {
     pthread_mutex_t mutex; /* guards what is below */
     struct journal journal;
     struct memory *memory;
-};
-
-/* What became of one request, and what the caller gets to see of it. */
-struct verdict {
-    const char *outcome; /* of the journal */
-    const char *decline_code;
-    const char *error;
-    const char *transaction;
-    bool answer_lost;
 };
 
 static bool learn(void *arg, const struct journal_line *line, int64_t offset)
@@ -66,12 +61,10 @@ static const char *traceparent_of(const struct call *call)
 static struct journal_line line_from(const struct call *call, const struct gateway_request *request,
                                      bool is_query)
 {
-    const char *operation = request->operation == GATEWAY_CHARGE ? "CHARGE" : "REFUND";
-
     return (struct journal_line){
         .call =
             {
-                .operation = is_query ? "QUERY" : operation,
+                .operation = is_query ? "QUERY" : gateway_operation_name(request->operation),
                 .key = request->idempotency_key,
                 .reference = request->reference,
                 .token = request->token == NULL ? "" : request->token,
@@ -81,8 +74,9 @@ static struct journal_line line_from(const struct call *call, const struct gatew
                 .decline_code = "",
                 .traceparent = traceparent_of(call),
             },
-        .charge = request->charge_transaction == NULL ? "" : request->charge_transaction,
+        .acted_on = request->transaction == NULL ? "" : request->transaction,
         .off_session = request->off_session,
+        .final = request->final,
         .error = "",
     };
 }
@@ -107,99 +101,28 @@ static struct memory_request *record(struct sandbox *sandbox, struct arena *aren
     return memory_learn(sandbox->memory, line, offset, &is_full);
 }
 
-static const char *make_transaction(struct sandbox *sandbox, struct arena *arena,
-                                    enum gateway_operation operation)
+static struct judge judge_of(const struct sandbox *sandbox)
 {
-    uint8_t bytes[12];
-    char hex[2 * sizeof bytes + 1];
-
-    random_fill(sandbox->random, bytes, sizeof bytes);
-    hex_encode(bytes, sizeof bytes, hex);
-    return arena_printf(arena, "%s_%s", operation == GATEWAY_CHARGE ? "ch" : "re", hex);
-}
-
-static struct verdict approve(struct sandbox *sandbox, struct arena *arena,
-                              enum gateway_operation operation)
-{
-    return (struct verdict){"APPROVED", "", "", make_transaction(sandbox, arena, operation), false};
-}
-
-static struct verdict decline(const char *code)
-{
-    return (struct verdict){"DECLINED", code, "", "", false};
-}
-
-static struct verdict wrong(const char *error)
-{
-    return (struct verdict){"NOT_DONE", "", error, "", false};
-}
-
-static struct verdict judge_charge(struct sandbox *sandbox, struct arena *arena,
-                                   const struct gateway_request *request, bool is_first)
-{
-    const struct sandbox_token *token = sandbox_token_find(request->token);
-    struct verdict approved = approve(sandbox, arena, GATEWAY_CHARGE);
-
-    if (token == NULL)
-        return wrong("no such token");
-    switch (token->behaviour) {
-    case SANDBOX_APPROVES:
-    case SANDBOX_REFUND_PENDS:
-    case SANDBOX_REFUND_FAILS:
-        return approved;
-    case SANDBOX_DECLINES:
-        return decline(token->decline_code);
-    case SANDBOX_AUTHENTICATES:
-        if (request->off_session)
-            return decline(token->decline_code);
-        return (struct verdict){"ACTION_REQUIRED", token->decline_code, "", "", false};
-    case SANDBOX_LOSES_ANSWER:
-        approved.answer_lost = true;
-        return approved;
-    case SANDBOX_LOSES_REQUEST:
-        if (is_first)
-            return (struct verdict){"NOT_DONE", "", "", "", true};
-        return approved;
-    case SANDBOX_DECLINES_FROM_SECOND:
-        if (memory_charge_count(sandbox->memory, request->token) == 0)
-            return approved;
-        return decline(token->decline_code);
-    }
-    return wrong("no such behaviour");
-}
-
-static struct verdict judge_refund(struct sandbox *sandbox, struct arena *arena,
-                                   const struct gateway_request *request, bool is_first)
-{
-    const struct memory_request *charge =
-        memory_find_charge(sandbox->memory, request->charge_transaction);
-
-    if (charge == NULL)
-        return wrong("no such charge");
-    if (!text_equal(charge->currency, request->amount.currency))
-        return wrong("the charge was in another currency");
-    if (request->amount.minor_units > charge->amount_minor - charge->refunded_minor)
-        return wrong("more than is left of the charge");
-    if (charge->token != NULL && charge->token->behaviour == SANDBOX_REFUND_FAILS)
-        return decline(charge->token->decline_code);
-    if (charge->token != NULL && charge->token->behaviour == SANDBOX_REFUND_PENDS && is_first)
-        return (struct verdict){"NOT_DONE", "", "", "", false};
-    return approve(sandbox, arena, GATEWAY_REFUND);
-}
-
-static struct verdict judge(struct sandbox *sandbox, struct arena *arena,
-                            const struct gateway_request *request, bool is_first)
-{
-    if (request->amount.minor_units <= 0)
-        return wrong("the amount must be positive");
-    return request->operation == GATEWAY_CHARGE ? judge_charge(sandbox, arena, request, is_first)
-                                                : judge_refund(sandbox, arena, request, is_first);
+    return (struct judge){sandbox->memory, sandbox->random, clock_wall_us(sandbox->clock)};
 }
 
 static struct gateway_answer answer_plain(enum gateway_outcome outcome, const char *evidence)
 {
     return (struct gateway_answer){
         .outcome = outcome, .transaction = "", .decline_code = "", .evidence = evidence};
+}
+
+/* What a customer would be sent to; a secret only its own app knows. */
+static struct gateway_action action_of(struct arena *arena, const struct memory_request *known)
+{
+    bool is_app = known->token != NULL && known->token->behaviour == SANDBOX_AUTHENTICATED_APP;
+
+    return (struct gateway_action){
+        .kind = is_app ? GATEWAY_ACTION_SDK : GATEWAY_ACTION_REDIRECT,
+        .redirect_url = is_app ? "" : arena_printf(arena, ACTION_URL "%s", known->transaction),
+        .client_secret = is_app ? arena_printf(arena, "%s_secret", known->transaction) : "",
+        .expires_us = known->time_us + SANDBOX_ACTION_US,
+    };
 }
 
 /* Copied out of memory, whose lines other threads add to. */
@@ -210,11 +133,17 @@ static struct gateway_answer answer_from(struct arena *arena, const struct memor
         .outcome = known->outcome,
         .transaction = arena_strdup(arena, known->transaction),
         .decline_code = arena_strdup(arena, known->decline_code),
+        .network_decline_code = sandbox_network_code(known->decline_code),
+        .advice = sandbox_advice(known->decline_code),
         .evidence = known->error[0] == '\0' ? evidence : arena_strdup(arena, known->error),
     };
 
     memcpy(answer.amount.currency, known->currency, sizeof answer.amount.currency);
     answer.amount.minor_units = known->amount_minor;
+    if (known->outcome == GATEWAY_REQUIRES_ACTION)
+        answer.action = action_of(arena, known);
+    if (known->operation == GATEWAY_AUTHORIZE && known->outcome == GATEWAY_SUCCEEDED)
+        answer.authorization_expires_us = known->time_us + SANDBOX_HOLD_US;
     return answer;
 }
 
@@ -247,7 +176,7 @@ static struct memory_request *process(struct sandbox *sandbox, const struct call
         *answer = answer_plain(GATEWAY_IN_FLIGHT, "the key is in use");
         return NULL;
     }
-    struct verdict verdict = judge(sandbox, arena, request, known == NULL);
+    struct verdict verdict = judge_request(judge_of(sandbox), arena, request, known == NULL);
     known = record(sandbox, arena, &line, &verdict);
     if (known == NULL) {
         *answer = answer_plain(GATEWAY_UNKNOWN, "the gateway could not write its journal");
@@ -315,9 +244,14 @@ static void sandbox_query(const struct gateway *gateway, struct call *call,
     static const struct verdict reported = {"REPORTED", "", "", "", false};
     struct sandbox *sandbox = gateway->state;
     struct journal_line line = line_from(call, request, true);
+    struct verdict happened;
 
     pthread_mutex_lock(&sandbox->mutex);
     const struct memory_request *known = memory_find(sandbox->memory, request->idempotency_key);
+    if (known != NULL && judge_event(judge_of(sandbox), known, &happened)) {
+        struct journal_line event = line_from(call, request, false);
+        record(sandbox, call->arena, &event, &happened);
+    }
     record(sandbox, call->arena, &line, &reported);
     if (known != NULL && known->is_done)
         *answer = answer_from(call->arena, known, "queried");
@@ -368,6 +302,7 @@ struct sandbox *sandbox_open(const char *journal_path, int64_t timeout_ms, int64
     sandbox->gateway = (struct gateway){
         .name = "sandbox",
         .resend_window_us = RESEND_WINDOW_US,
+        .refund_watch_us = REFUND_WATCH_US,
         .describe = sandbox_describe,
         .send = sandbox_send,
         .query = sandbox_query,

@@ -5,6 +5,9 @@
  * truth of what was charged and is read back at start.  It honours an idempotency key as Stripe
  * does: the same request again gets the first result again, another request under the key is
  * refused.
+ *
+ * What happens without a request (the customer authenticates, a bank sends a refund back) it does
+ * when it is asked about it, and writes a line of its own before it reports.
  */
 #pragma once
 
@@ -39,14 +42,14 @@ struct sandbox *sandbox_of(const struct gateway *gateway);
 struct sandbox_call {
     int64_t number; /* from 1, in order of arrival */
     int64_t time_us;
-    const char *operation; /* "CHARGE", "REFUND", "QUERY" */
+    const char *operation; /* of enum gateway_operation, or "QUERY" */
     const char *key;
     const char *reference;
     const char *token;    /* as the customer knows it; "" without one */
     const char *currency; /* "" without an amount */
     int64_t amount_minor;
-    const char *
-        outcome; /* "APPROVED", "DECLINED", "ACTION_REQUIRED", "NOT_DONE", "REPLAYED", "REPORTED" */
+    const char *outcome; /* "APPROVED", "DECLINED", "ACTION_REQUIRED", "NOT_DONE", "REPLAYED",
+                            "REPORTED", "REVERSED" */
     const char *transaction;
     const char *decline_code;
     const char *traceparent; /* as the caller sent it; "" without one */

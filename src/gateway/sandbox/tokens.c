@@ -46,13 +46,24 @@ static const struct sandbox_token tokens[] = {
 
     {"tok_authenticationRequired", "pm_card_authenticationRequired", "visa", "3184",
      SANDBOX_AUTHENTICATES, "authentication_required"},
+    {"tok_threeDSecureRequired", "pm_card_threeDSecureRequired", "visa", "3220",
+     SANDBOX_AUTHENTICATED, "authentication_required"},
+    {"tok_threeDSecureInApp", "", "visa", "0094", SANDBOX_AUTHENTICATED_APP,
+     "authentication_required"},
+    {"tok_threeDSecureRequiredChargeDeclined", "pm_card_threeDSecureRequiredChargeDeclined", "visa",
+     "1629", SANDBOX_AUTHENTICATION_FAILS, "generic_decline"},
+    {"tok_authenticationThenInsufficientFunds",
+     "pm_card_authenticationRequiredChargeDeclinedInsufficientFunds", "visa", "3178",
+     SANDBOX_AUTHENTICATION_FAILS, "insufficient_funds"},
     {"tok_timeoutAfterSuccess", "", "visa", "4242", SANDBOX_LOSES_ANSWER, ""},
     {"tok_timeoutBeforeSuccess", "", "visa", "4242", SANDBOX_LOSES_REQUEST, ""},
     {"tok_declinesFromSecondCharge", "", "visa", "4242", SANDBOX_DECLINES_FROM_SECOND,
      "insufficient_funds"},
     {"tok_pendingRefund", "pm_card_pendingRefund", "visa", "7726", SANDBOX_REFUND_PENDS, ""},
-    {"tok_refundFail", "pm_card_refundFail", "visa", "5126", SANDBOX_REFUND_FAILS,
-     "expired_or_canceled_card"},
+    {"tok_refundFail", "", "visa", "5126", SANDBOX_REFUND_FAILS, "expired_or_canceled_card"},
+    {"tok_refundFailsLater", "pm_card_refundFail", "visa", "5126", SANDBOX_REFUND_FAILS_LATER,
+     "lost_or_stolen_card"},
+    {"tok_captureDeclined", "", "visa", "4242", SANDBOX_CAPTURE_FAILS, "do_not_honor"},
 };
 
 size_t sandbox_token_length(const char *token)
@@ -76,4 +87,40 @@ const struct sandbox_token *sandbox_token_find(const char *token)
             return &tokens[i];
     }
     return NULL;
+}
+
+static const struct {
+    const char *decline_code;
+    const char *network_code;
+    const char *advice;
+} network[] = {
+    {"generic_decline", "05", "try_again_later"},
+    {"do_not_honor", "05", "try_again_later"},
+    {"insufficient_funds", "51", "try_again_later"},
+    {"lost_card", "41", "do_not_try_again"},
+    {"stolen_card", "43", "do_not_try_again"},
+    {"fraudulent", "59", "do_not_try_again"},
+    {"expired_card", "54", "confirm_card_data"},
+    {"incorrect_cvc", "N7", "confirm_card_data"},
+    {"processing_error", "06", "try_again_later"},
+    {"card_velocity_exceeded", "61", "try_again_later"},
+    {"authentication_required", "1A", ""},
+};
+
+const char *sandbox_network_code(const char *decline_code)
+{
+    for (size_t i = 0; i < ARRAY_LENGTH(network); i++) {
+        if (text_equal(network[i].decline_code, decline_code))
+            return network[i].network_code;
+    }
+    return "";
+}
+
+const char *sandbox_advice(const char *decline_code)
+{
+    for (size_t i = 0; i < ARRAY_LENGTH(network); i++) {
+        if (text_equal(network[i].decline_code, decline_code))
+            return network[i].advice;
+    }
+    return "";
 }

@@ -97,7 +97,7 @@ static const char *charge(const struct world *world)
 {
     return db_printf(world->f,
                      "ROW('%s', '%s', '%s', '%s', 'USD', 999, 'Premium', 'sandbox',"
-                     " 'k-%s', false, 60000)::dues.charge_intent",
+                     " 'k-%s', false, 60000, false)::dues.charge_intent",
                      world->payment, world->attempt, world->method, world->invoice,
                      db_printf(world->f, "%.30s", world->attempt));
 }
@@ -122,13 +122,14 @@ static const char *open_sql(const struct world *world, const char *change_id)
 
 static const char *settle_sql(const struct world *world, int version, const char *change_id)
 {
-    return db_printf(world->f,
-                     "SELECT outcome FROM dues.membership_settle('%s', ROW('%s', '%s', 1,"
-                     " 'SUCCEEDED', 't-%s', 999, '', '')::dues.settlement, '%s', 'PAID',"
-                     " '2026-01-01Z', '2026-02-01Z', %s, %s, 'method', '\\x01', '2026-01-01Z')",
-                     world->customer, world->payment, world->attempt, world->attempt,
-                     world->invoice, change(world, version, "ACTIVE", change_id, false),
-                     owed(world, "membership.renew", "n"));
+    return db_printf(
+        world->f,
+        "SELECT outcome FROM dues.membership_settle('%s', ROW('%s', '%s', 1,"
+        " 'SUCCEEDED', 't-%s', 999, '', '', '', '', NULL, NULL, NULL)::dues.settlement,"
+        " '%s', 'PAID',"
+        " '2026-01-01Z', '2026-02-01Z', %s, %s, 'method', '\\x01', '2026-01-01Z')",
+        world->customer, world->payment, world->attempt, world->attempt, world->invoice,
+        change(world, version, "ACTIVE", change_id, false), owed(world, "membership.renew", "n"));
 }
 
 /* Everything that the steps write, as one text. */

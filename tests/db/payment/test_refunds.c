@@ -179,7 +179,7 @@ static void a_refund_under_way_is_pending_and_reserves_its_amount(void **state)
 static void a_failed_refund_frees_its_amount(void **state)
 {
     struct payment_fixture *f = *state;
-    struct paid paid = given_paid(f, "pm_card_refundFail", 1000);
+    struct paid paid = given_paid(f, "tok_refundFail", 1000);
     struct asked asked = asked_refund(f, paid.customer, paid.payment, 600, "refund-1");
 
     assert_null(db_run(f->db, asked_run, &asked));

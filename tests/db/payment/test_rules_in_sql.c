@@ -26,6 +26,22 @@ static void attempts_move_in_sql_as_in_c(void **state)
     }
 }
 
+static void payments_move_in_sql_as_in_c(void **state)
+{
+    struct payment_fixture *f = *state;
+
+    for (int from = 0; from < PAYMENT_STATE_COUNT; from++) {
+        for (int to = 0; to < PAYMENT_STATE_COUNT; to++) {
+            const char *in_sql =
+                db_text(f->db, db_printf(f->db, "SELECT '%s' = ANY (dues.payment_sources('%s'))",
+                                         payment_state_name((enum payment_state)from),
+                                         payment_state_name((enum payment_state)to)));
+            assert_int_equal(text_equal(in_sql, "t"),
+                             payment_may_move((enum payment_state)from, (enum payment_state)to));
+        }
+    }
+}
+
 /* By the text of its CHECK constraint. */
 static bool table_knows(struct payment_fixture *f, const char *constraint, const char *state)
 {
@@ -49,7 +65,10 @@ static void tables_know_every_state(void **state)
             table_knows(f, "attempt_state_known", attempt_state_name((enum attempt_state)i)));
     for (int i = 0; i < REFUND_STATE_COUNT; i++)
         assert_true(table_knows(f, "refund_state_known", refund_state_name((enum refund_state)i)));
-    assert_false(table_knows(f, "payment_state_known", "CANCELED"));
+    for (int i = 0; i < GATEWAY_OPERATION_COUNT; i++)
+        assert_true(table_knows(f, "attempt_operation_known",
+                                gateway_operation_name((enum gateway_operation)i)));
+    assert_false(table_knows(f, "payment_state_known", "PENDING"));
 }
 
 static void the_same_declines_end_a_method(void **state)
@@ -78,6 +97,7 @@ static void the_database_knows_every_refund_reason(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(payments_move_in_sql_as_in_c),
         cmocka_unit_test(attempts_move_in_sql_as_in_c),
         cmocka_unit_test(tables_know_every_state),
         cmocka_unit_test(the_same_declines_end_a_method),

@@ -67,7 +67,7 @@ static void charge_in_fiber(void *arg)
         .reference = "attempt-of-charge",
         .amount = money_make("USD", 999),
         .token = "tok_visa",
-        .charge_transaction = "",
+        .transaction = "",
     };
     int64_t before_us = clock_monotonic_us(clock_system());
 

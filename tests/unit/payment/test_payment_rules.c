@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include "base/text.h"
+#include "payment/capture.h"
 #include "payment/payment.h"
 #include "payment/refund.h"
 
@@ -22,8 +23,16 @@ static bool is_listed(const char *const *list, const char *name)
 
 static void moves_payments_as_drawn(void **state)
 {
-    static const char *const legal[] = {"PROCESSING>REQUIRES_ACTION", "PROCESSING>SUCCEEDED",
-                                        "PROCESSING>FAILED", NULL};
+    static const char *const legal[] = {"PROCESSING>REQUIRES_ACTION",
+                                        "PROCESSING>REQUIRES_CAPTURE",
+                                        "PROCESSING>SUCCEEDED",
+                                        "PROCESSING>FAILED",
+                                        "REQUIRES_ACTION>REQUIRES_CAPTURE",
+                                        "REQUIRES_ACTION>SUCCEEDED",
+                                        "REQUIRES_ACTION>FAILED",
+                                        "REQUIRES_CAPTURE>SUCCEEDED",
+                                        "REQUIRES_CAPTURE>CANCELED",
+                                        NULL};
     char pair[64];
 
     (void)state;
@@ -62,6 +71,7 @@ static void moves_attempts_as_drawn(void **state)
                                         "SUCCEEDED>MANUAL",
                                         "DECLINED>MANUAL",
                                         "FAILED>MANUAL",
+                                        "REQUIRES_ACTION>RESOLVING",
                                         "REQUIRES_ACTION>MANUAL",
                                         NULL};
     char pair[64];
@@ -83,7 +93,8 @@ static void moves_refunds_as_drawn(void **state)
     for (int from = 0; from < REFUND_STATE_COUNT; from++) {
         for (int to = 0; to < REFUND_STATE_COUNT; to++)
             assert_int_equal(refund_may_move((enum refund_state)from, (enum refund_state)to),
-                             from == REFUND_PENDING && to != REFUND_PENDING);
+                             (from == REFUND_PENDING && to != REFUND_PENDING) ||
+                                 (from == REFUND_SUCCEEDED && to == REFUND_FAILED));
     }
 }
 
@@ -116,6 +127,60 @@ static void reads_every_name_it_writes(void **state)
     assert_false(payment_state_parse("succeeded", &payment));
 }
 
+static const struct payment held = {
+    .state = PAYMENT_REQUIRES_CAPTURE,
+    .is_manual = true,
+    .amount = {"USD", 1000},
+    .capturable_minor = 0,
+    .captured_minor = 300,
+    .capture_pending_minor = 700,
+};
+
+static void a_final_capture_lets_go_of_the_rest(void **state)
+{
+    const struct capture capture = {
+        .operation = GATEWAY_CAPTURE, .amount = {"USD", 200}, .is_final = true};
+
+    (void)state;
+    struct payment taken = payment_after_capture(&held, &capture, true, 5);
+    struct payment refused = payment_after_capture(&held, &capture, false, 5);
+
+    assert_int_equal(taken.state, PAYMENT_SUCCEEDED);
+    assert_int_equal(taken.captured_minor, 500);
+    assert_int_equal(taken.capture_pending_minor, 0);
+    assert_int_equal(refused.state, PAYMENT_REQUIRES_CAPTURE);
+    assert_int_equal(refused.capturable_minor, 700);
+    assert_int_equal(refused.update_time_us, 5);
+}
+
+static void a_part_leaves_the_rest_to_be_captured(void **state)
+{
+    const struct capture part = {.operation = GATEWAY_CAPTURE, .amount = {"USD", 200}};
+    const struct capture rest = {.operation = GATEWAY_CAPTURE, .amount = {"USD", 500}};
+
+    (void)state;
+    struct payment after = payment_after_capture(&held, &part, true, 5);
+    struct payment whole = payment_after_capture(&after, &rest, true, 6);
+
+    assert_int_equal(after.state, PAYMENT_REQUIRES_CAPTURE);
+    assert_int_equal(after.capture_pending_minor, 500);
+    assert_int_equal(whole.state, PAYMENT_SUCCEEDED);
+    assert_int_equal(whole.captured_minor, 1000);
+}
+
+static void a_void_cancels_only_what_took_nothing(void **state)
+{
+    const struct capture capture = {
+        .operation = GATEWAY_VOID, .amount = {"USD", 700}, .is_final = true};
+    struct payment untouched = held;
+
+    (void)state;
+    untouched.captured_minor = 0;
+    untouched.capture_pending_minor = 1000;
+    assert_int_equal(payment_after_capture(&held, &capture, true, 5).state, PAYMENT_SUCCEEDED);
+    assert_int_equal(payment_after_capture(&untouched, &capture, true, 5).state, PAYMENT_CANCELED);
+}
+
 static void counts_what_is_left_to_refund(void **state)
 {
     struct payment payment = {.state = PAYMENT_SUCCEEDED,
@@ -137,6 +202,9 @@ int main(void)
         cmocka_unit_test(moves_refunds_as_drawn),
         cmocka_unit_test(a_result_is_nothing_for_machines_any_more),
         cmocka_unit_test(reads_every_name_it_writes),
+        cmocka_unit_test(a_final_capture_lets_go_of_the_rest),
+        cmocka_unit_test(a_part_leaves_the_rest_to_be_captured),
+        cmocka_unit_test(a_void_cancels_only_what_took_nothing),
         cmocka_unit_test(counts_what_is_left_to_refund),
     };
     return cmocka_run_group_tests_name("payment rules", tests, NULL, NULL);

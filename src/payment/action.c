@@ -1,0 +1,143 @@
+/*
+ * Waiting for the customer.  ConfirmPayment asks the gateway at once; the obligation
+ * "payment.action" asks again and again in case the app never comes back, and at last lets go of
+ * the action, so that nobody authenticates a payment that nobody waits for.
+ */
+
+#include "payment/payment_internal.h"
+
+#include "base/time.h"
+#include "jobs/jobs.h"
+
+#define LOOK_FIRST_US   US_PER_MINUTE
+#define LOOK_LONGEST_US US_PER_HOUR
+
+static struct attempt_ask ask_of(struct call *call, const struct charge *charge)
+{
+    return (struct attempt_ask){
+        .gateway = charge->gateway,
+        .request = charge_request(call, charge),
+        .armed_us = charge->armed_us,
+    };
+}
+
+static void ask_what_became(struct call *call, const struct charge *charge,
+                            struct gateway_answer *answer)
+{
+    struct attempt_ask ask = ask_of(call, charge);
+
+    ask.query_only = true;
+    attempt_ask(call, &ask, answer);
+}
+
+static void let_go(struct call *call, const struct charge *charge, struct gateway_answer *answer)
+{
+    struct attempt_ask ask = ask_of(call, charge);
+
+    ask.request.operation = GATEWAY_VOID;
+    ask.request.idempotency_key = attempt_gateway_key(call, charge->attempt, GATEWAY_VOID);
+    ask.request.token = "";
+    attempt_ask(call, &ask, answer);
+}
+
+void action_ask(struct call *call, const struct charge *charge, bool gives_up,
+                struct gateway_answer *answer)
+{
+    struct gateway_answer released;
+
+    ask_what_became(call, charge, answer);
+    if (answer->outcome != GATEWAY_REQUIRES_ACTION || !gives_up)
+        return;
+    let_go(call, charge, &released);
+    ask_what_became(call, charge, answer);
+    if (answer->outcome != GATEWAY_REQUIRES_ACTION)
+        return;
+    /* Only what the gateway has let go of is over; else the resolver asks again. */
+    answer->outcome = released.outcome == GATEWAY_SUCCEEDED ? GATEWAY_DECLINED : GATEWAY_UNKNOWN;
+    answer->decline_code = "authentication_not_handled";
+    answer->evidence = "the customer did not authenticate";
+    if (answer->outcome == GATEWAY_UNKNOWN)
+        answer->transaction = "";
+}
+
+const struct error *action_is_over(struct call *call, const struct charge *charge, bool *over)
+{
+    struct action_terms terms;
+
+    TRY(action_terms_load(call, charge->customer, charge->payment, &terms));
+    *over = terms.found && (!terms.is_wanted || charge->now_us >= terms.expire_us);
+    return NULL;
+}
+
+/* Later and later, and once more when it ends. */
+static int64_t next_look_us(const struct action_terms *terms, int64_t now_us)
+{
+    int64_t wait_us = now_us - terms->create_us;
+
+    if (wait_us < LOOK_FIRST_US)
+        wait_us = LOOK_FIRST_US;
+    if (wait_us > LOOK_LONGEST_US)
+        wait_us = LOOK_LONGEST_US;
+    if (now_us < terms->expire_us && now_us + wait_us > terms->expire_us)
+        return terms->expire_us;
+    return now_us + wait_us;
+}
+
+static const struct error *ask_now(struct call *call, const struct customer *customer,
+                                   struct attempt *attempt, struct payment *payment)
+{
+    int64_t armed_us = clock_monotonic_us(call->house->clock);
+    struct gateway_answer answer;
+    struct charge charge;
+    bool claimed;
+    bool over;
+
+    TRY(attempt_claim(call, customer->id, attempt, attempt_lease_ms(call), &claimed));
+    if (!claimed)
+        return payment_load(call, customer->id, attempt->payment, payment);
+    TRY(charge_restore(call, customer, attempt, &charge));
+    charge.armed_us = armed_us;
+    TRY(action_is_over(call, &charge, &over));
+    action_ask(call, &charge, over, &answer);
+    return charge_settle(call, &charge, &answer, payment);
+}
+
+const struct error *action_confirm(struct call *call, struct payment *payment)
+{
+    struct customer customer;
+    struct attempt attempt;
+    bool found;
+
+    TRY(customer_load(call, payment->customer, &customer));
+    TRY(attempt_of_payment(call, payment->customer, payment->id, &attempt, &found));
+    if (found && attempt.state == ATTEMPT_REQUIRES_ACTION)
+        TRY(ask_now(call, &customer, &attempt, payment));
+    return NULL;
+}
+
+static const struct error *look(struct call *call, const struct obligation *obligation)
+{
+    struct action_terms terms;
+    struct customer customer;
+    struct payment payment;
+    struct attempt attempt;
+    struct uuid id;
+    bool found = false;
+
+    if (uuid_parse(obligation->business_key, &id))
+        TRY(attempt_find(call, obligation->customer, id, &attempt, &found));
+    if (!found)
+        return jobs_finish(call, obligation);
+    TRY(customer_load(call, obligation->customer, &customer));
+    customer.now_us = obligation->now_us;
+    if (attempt.state == ATTEMPT_REQUIRES_ACTION)
+        TRY(ask_now(call, &customer, &attempt, &payment));
+    else
+        TRY(payment_load(call, obligation->customer, attempt.payment, &payment));
+    TRY(action_terms_load(call, obligation->customer, attempt.payment, &terms));
+    if (payment.state != PAYMENT_REQUIRES_ACTION || !terms.found)
+        return jobs_finish(call, obligation);
+    return jobs_move(call, obligation, next_look_us(&terms, obligation->now_us));
+}
+
+const struct job_kind payment_action_job = {.name = "payment.action", .run = look};

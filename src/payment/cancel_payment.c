@@ -1,0 +1,89 @@
+/*
+ * CancelPayment lets go of what an authorization still holds.  Nothing was captured: the payment is
+ * CANCELED; a part was: it is SUCCEEDED with that part.
+ *
+ * It goes as CapturePayment, with another operation.
+ */
+
+#include "payment/payment_internal.h"
+
+#include "payment/payment_proto.h"
+#include "pg/replay.h"
+
+typedef Dues__Payment__V1__CancelPaymentRequest Request;
+typedef Dues__Payment__V1__Payment Reply;
+
+static const struct error *check_cancelable(struct call *call, const struct payment *payment)
+{
+    if (payment->state != PAYMENT_REQUIRES_CAPTURE)
+        return refuse(call, STATUS_FAILED_PRECONDITION, "PAYMENT_NOT_CANCELABLE", "payment is %s",
+                      payment_state_name(payment->state));
+    if (payment->capture_pending_minor > 0)
+        return capture_in_progress(call);
+    return NULL;
+}
+
+static const struct error *let_go(struct call *call, const struct capture *capture, Reply *reply)
+{
+    struct gateway_answer answer;
+    struct payment payment;
+    bool is_refused;
+
+    capture_send(call, capture, &answer);
+    TRY(capture_settle(call, capture, &answer, &payment, &is_refused));
+    if (is_refused)
+        return refuse(call, STATUS_FAILED_PRECONDITION, "CANCEL_DECLINED",
+                      "the gateway did not let go of the money that it holds");
+    payment_to_proto(call->arena, &payment, reply);
+    return NULL;
+}
+
+static const struct error *cancel_now(struct call *call, const struct payment *payment,
+                                      Reply *reply)
+{
+    enum capture_recorded recorded;
+    struct customer customer;
+    struct capture capture;
+    struct uuid first;
+
+    TRY(customer_load(call, payment->customer, &customer));
+    TRY(void_prepare(call, payment, customer.now_us, &capture));
+    TRY(capture_record(call, &capture, &recorded, &first));
+    switch (recorded) {
+    case CAPTURE_RECORDED:
+        return let_go(call, &capture, reply);
+    case CAPTURE_RUNNING:
+        return capture_as_it_stands(call, payment->customer, first, reply);
+    case CAPTURE_EXCEEDS: {
+        struct payment present;
+        TRY(payment_load(call, payment->customer, payment->id, &present));
+        TRY(check_cancelable(call, &present));
+        return capture_in_progress(call); /* it has changed twice */
+    }
+    case CAPTURE_REPLAYED:
+        break;
+    }
+    return NULL;
+}
+
+const struct error *cancel_payment(struct call *call, const void *request, void *reply)
+{
+    const Request *req = request;
+    struct field_errors errors = {.call = call};
+    struct payment payment;
+    struct uuid ids[2];
+    struct uuid first;
+    bool replayed;
+
+    check_owned_name(&errors, "name", req->name, PAYMENT_PATTERN, ids, 2);
+    TRY(field_errors_result(&errors));
+    TRY(owner_check(call, ids[0], "PAYMENT_NOT_FOUND", req->name));
+    TRY(replay_find(call, ids[0], &replayed, &first));
+    if (replayed)
+        return NULL;
+    if (!uuid_is_nil(first))
+        return capture_as_it_stands(call, ids[0], first, reply);
+    TRY(payment_load(call, ids[0], ids[1], &payment));
+    TRY(check_cancelable(call, &payment));
+    return cancel_now(call, &payment, reply);
+}
