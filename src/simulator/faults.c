@@ -109,7 +109,7 @@ static bool plan_word(const char *word, size_t length, struct fault_plan *plan)
     int64_t value = known[fault].usual;
     if (equals != NULL) {
         value = strtoll(equals + 1, &end, 10);
-        if (end != word + length || value < 0)
+        if (end == equals + 1 || end != word + length || value < 0)
             return false;
     }
     plan_add(plan, fault, value);

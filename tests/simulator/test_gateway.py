@@ -157,6 +157,48 @@ def authorised_money_is_captured_in_part_and_in_parts_or_voided():
     assert simulator.post(f"/v1/payment_intents/{void['id']}/cancel").status == 400
 
 
+def made(status):
+    """An intent in this status."""
+    create = {"amount": 1000, "currency": "eur"}
+    if status == "requires_payment_method":
+        return simulator.post("/v1/payment_intents", create).json
+    if status == "requires_confirmation":
+        return simulator.post("/v1/payment_intents", {**create, "payment_method": "pm_card_visa"}).json
+    if status == "requires_action":
+        return simulator.pay("pm_card_authenticationRequired", amount=1000).json
+    if status == "requires_capture":
+        return simulator.pay(amount=1000, capture_method="manual").json
+    paid = simulator.pay(amount=1000, capture_method="manual").json["id"]
+    return simulator.post(f"/v1/payment_intents/{paid}/{'capture' if status == 'succeeded' else 'cancel'}").json
+
+
+def every_state_takes_what_it_may_and_refuses_the_rest():
+    steps = {  # what it is called, and where it leads from where; all else is refused and changes nothing
+        "confirm": (lambda i: simulator.post(f"/v1/payment_intents/{i}/confirm", {"payment_method": "pm_card_visa"}),
+                    {"requires_payment_method": "succeeded", "requires_confirmation": "succeeded", "requires_action": "succeeded"}),
+        "decline": (lambda i: simulator.post(f"/v1/payment_intents/{i}/confirm", {"payment_method": "pm_card_chargeDeclined"}),
+                    {"requires_payment_method": "requires_payment_method", "requires_confirmation": "requires_payment_method",
+                     "requires_action": "requires_payment_method"}),
+        "capture": (lambda i: simulator.post(f"/v1/payment_intents/{i}/capture"), {"requires_capture": "succeeded"}),
+        "cancel": (lambda i: simulator.post(f"/v1/payment_intents/{i}/cancel"),
+                   {s: "canceled" for s in ("requires_payment_method", "requires_confirmation", "requires_action", "requires_capture")}),
+        "refund": (lambda i: simulator.post("/v1/refunds", {"payment_intent": i}), {"succeeded": "succeeded"}),
+        "change": (lambda i: simulator.post(f"/v1/payment_intents/{i}", {"amount": 900}),
+                   {"requires_payment_method": "requires_payment_method", "requires_confirmation": "requires_confirmation",
+                    "requires_action": "requires_action"}),
+    }
+    for status in ("requires_payment_method", "requires_confirmation", "requires_action", "requires_capture", "succeeded", "canceled"):
+        for name, (step, leads) in steps.items():
+            intent = made(status)
+            assert intent["status"] == status, intent
+            answer = step(intent["id"])
+            after = simulator.get(f"/v1/payment_intents/{intent['id']}").json
+            assert answer.status == (402 if name == "decline" and status in leads else 200 if status in leads else 400), (status, name, answer.text)
+            assert after["status"] == leads.get(status, status), (status, name, after["status"])
+            if status not in leads:
+                assert after == intent, (status, name)
+
+
 def an_authorisation_expires_after_seven_days():
     own = Simulator()
     try:
@@ -561,6 +603,7 @@ TESTS = [
     a_challenge_that_fails_charges_nothing,
     off_session_a_challenge_is_a_decline_unless_the_card_was_set_up,
     authorised_money_is_captured_in_part_and_in_parts_or_voided,
+    every_state_takes_what_it_may_and_refuses_the_rest,
     an_authorisation_expires_after_seven_days,
     refunds_never_exceed_the_capture_and_may_pend_or_fail_later,
     disputes_take_the_money_and_evidence_decides,
