@@ -200,7 +200,11 @@ void simulator_handle(void *owner, const struct http_service_request *request,
     struct simulator *simulator = owner;
     const struct face *face = face_of(request->path);
 
-    if (face != NULL)
+    /* What is no text cannot be answered in JSON, nor be written into the journal. */
+    if (!text_is_utf8(request->path, strlen(request->path)) ||
+        !text_is_plain(request->method, strlen(request->method)))
+        set_problem(reply, 400, "the request line is no text\n");
+    else if (face != NULL)
         face_handle(simulator, face, request, reply);
     else if (text_starts_with(request->path, CONTROL_PREFIX))
         control_handle(simulator, request, reply);

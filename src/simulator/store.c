@@ -192,49 +192,73 @@ static bool is_object(const json_t *object)
            json_is_string(json_object_get(object, "object"));
 }
 
-/* Learns the objects of the step whose last line ends at `end`. */
-static void learn_step(struct store *store, const char *bytes, size_t begin, size_t end)
+/* The lines of a step that has not ended yet. */
+struct reading {
+    struct store *store;
+    struct arena *arena; /* of the step */
+    struct waiting {
+        struct waiting *next;
+        json_t *line;
+        int64_t offset;
+        size_t size;
+    } * first, **last;
+    char *problem;
+};
+
+static void reading_drop(struct reading *reading)
 {
-    while (begin < end) {
-        const char *feed = memchr(bytes + begin, '\n', end - begin);
-        size_t size = (size_t)(feed - (bytes + begin));
-        json_t *line = json_loadb(bytes + begin, size, 0, NULL);
-        const char *kind;
-        json_t *value;
-        json_object_foreach(line, kind, value)
-        {
-            if (text_equal(kind, "object"))
-                learn_object(store, value, (int64_t)(begin + strlen(OBJECT_HEAD)),
-                             size - strlen(OBJECT_HEAD) - 1);
-            else if (store->watcher.end != NULL)
-                store->watcher.end(store->watcher.arg, kind, value);
-        }
-        json_decref(line);
-        begin += size + 1;
+    for (struct waiting *waiting = reading->first; waiting != NULL; waiting = waiting->next)
+        json_decref(waiting->line);
+    arena_reset(reading->arena);
+    reading->first = NULL;
+    reading->last = &reading->first;
+}
+
+static void reading_end_step(struct reading *reading, json_t *line)
+{
+    struct store *store = reading->store;
+    const char *kind;
+    json_t *value;
+
+    for (struct waiting *waiting = reading->first; waiting != NULL; waiting = waiting->next)
+        learn_object(store, json_object_get(waiting->line, "object"), waiting->offset,
+                     waiting->size);
+    json_object_foreach(line, kind, value)
+    {
+        if (store->watcher.end != NULL)
+            store->watcher.end(store->watcher.arg, kind, value);
     }
+    reading_drop(reading);
 }
 
-enum line_kind { LINE_BROKEN, LINE_OBJECT, LINE_END };
-
-static enum line_kind line_look(const char *bytes, size_t size)
+/* Takes the line over.  False: it is none of ours. */
+static bool reading_take(struct reading *reading, json_t *line, const char *bytes, int64_t offset,
+                         size_t size)
 {
-    json_t *line = json_loadb(bytes, size, JSON_REJECT_DUPLICATES, NULL);
     const json_t *object = json_object_get(line, "object");
-    enum line_kind kind = LINE_END;
+    bool is_ours = json_is_object(line) && json_object_size(line) == 1 &&
+                   (object == NULL ||
+                    (is_object(object) && memcmp(bytes, OBJECT_HEAD, strlen(OBJECT_HEAD)) == 0));
 
-    if (!json_is_object(line) || json_object_size(line) != 1)
-        kind = LINE_BROKEN;
-    else if (object != NULL)
-        kind = is_object(object) && memcmp(bytes, OBJECT_HEAD, strlen(OBJECT_HEAD)) == 0
-                   ? LINE_OBJECT
-                   : LINE_BROKEN;
-    json_decref(line);
-    return kind;
+    if (!is_ours || object == NULL) {
+        if (is_ours)
+            reading_end_step(reading, line);
+        json_decref(line);
+        return is_ours;
+    }
+    struct waiting *waiting = arena_alloc(reading->arena, sizeof *waiting);
+    *waiting = (struct waiting){.line = line,
+                                .offset = offset + (int64_t)strlen(OBJECT_HEAD),
+                                .size = size - strlen(OBJECT_HEAD) - 1};
+    *reading->last = waiting;
+    reading->last = &waiting->next;
+    return true;
 }
 
-static bool learn_all(struct store *store, const char *bytes, size_t size, char *problem)
+/* Where the last whole step ends; -1: a line is none of ours. */
+static int64_t read_lines(struct reading *reading, const char *bytes, size_t size)
 {
-    size_t begin = 0; /* of the step */
+    int64_t end = 0;
     size_t at = 0;
 
     while (at < size) {
@@ -242,23 +266,33 @@ static bool learn_all(struct store *store, const char *bytes, size_t size, char 
         if (feed == NULL)
             break;
         size_t length = (size_t)(feed - (bytes + at));
-        enum line_kind kind = line_look(bytes + at, length);
-        if (kind == LINE_BROKEN) {
-            snprintf(problem, STORE_PROBLEM_SIZE, "not a journal of the simulator, at byte %zu",
-                     at);
-            return false;
+        json_t *line = json_loadb(bytes + at, length, 0, NULL);
+        if (!reading_take(reading, line, bytes + at, (int64_t)at, length)) {
+            snprintf(reading->problem, STORE_PROBLEM_SIZE,
+                     "not a journal of the simulator, at byte %zu", at);
+            return -1;
         }
         at += length + 1;
-        if (kind == LINE_END) {
-            learn_step(store, bytes, begin, at);
-            begin = at;
-        }
+        if (reading->first == NULL)
+            end = (int64_t)at;
     }
-    if (begin < size && !store_file_cut(&store->file, (int64_t)begin)) {
+    return end;
+}
+
+static bool learn_all(struct store *store, const char *bytes, size_t size, char *problem)
+{
+    struct reading reading = {
+        .store = store, .arena = arena_new(INDEX_SIZE_MAX), .problem = problem};
+
+    reading.last = &reading.first;
+    int64_t end = read_lines(&reading, bytes, size);
+    reading_drop(&reading);
+    arena_free(reading.arena);
+    if (end >= 0 && end < (int64_t)size && !store_file_cut(&store->file, end)) {
         snprintf(problem, STORE_PROBLEM_SIZE, "could not cut the end of the journal");
         return false;
     }
-    return true;
+    return end >= 0;
 }
 
 struct store *store_open(const char *path, const struct store_watcher *watcher,
@@ -371,6 +405,8 @@ json_t *tx_load(struct tx *tx, const char *kind, const char *id)
 
 json_t *tx_add(struct tx *tx, json_t *object)
 {
+    if (!is_object(object))
+        bug("an object without id and kind");
     json_object_set_new(tx->cache, id_of(object), object);
     tx_change(tx, object);
     return object;
@@ -426,7 +462,11 @@ static char *render_step(struct tx *tx, const json_t *end, size_t *size)
 bool tx_commit(struct tx *tx, const char *kind, json_t *value)
 {
     struct store *store = tx->store;
-    json_t *end = tx_keep(tx, json_pack("{s:o}", kind, value));
+    json_t *end = json_pack("{s:o}", kind, value);
+
+    if (end == NULL)
+        bug("a step without an end: %s", kind);
+    tx_keep(tx, end);
     size_t size;
     const char *bytes = render_step(tx, end, &size);
     int64_t offset;

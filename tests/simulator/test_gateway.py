@@ -312,6 +312,23 @@ def who_asks_how_and_what_is_checked():
     assert large.status == 413
 
 
+def bytes_that_are_no_text_are_refused_and_harm_nobody():
+    form = {"Authorization": f"Bearer {KEY}", "Content-Type": "application/x-www-form-urlencoded"}
+    long_name = "%C3%A4" * 200 + "[=1"
+    for path, body, headers in (
+        ("/v1/customers/%ff%fe", "", {}), ("/v1/customers", "name=%ff", {}), ("/v1/customers", "na%00me=1", {}),
+        ("/v1/customers", long_name, {}), ("/v1/customers", "name=a", {"Idempotency-Key": "k\xff"}),
+        ("/v1/customers", "name=a", {"Stripe-Version": "\xff" * 50}), ("/v1/customers", "name=a", {"Content-Type": "\xff"}),
+        ("/v1/payment_intents", "amount=1000&currency=%C3%A4%C3%A4%C3%A4", {}),
+        ("/v1/payment_methods", "type=" + "%C3%A4" * 39 + "a", {}),
+    ):
+        assert simulator.send("POST", path, body, {**form, **headers}).status == 400, (path, body, headers)
+    odd = simulator.send("POST", "/v1/payment_intents", "amount=1000&currency=eur&payment_method=pm_card_authenticationRequired&confirm=true",
+                         {**form, "Host": "\xff"})
+    assert odd.json["next_action"]["use_stripe_sdk"]["stripe_js"].startswith("https://localhost/")
+    assert simulator.get("/v1/customers/" + "x" * 5000).status == 404
+
+
 def lists_are_paged_newest_first_and_searched_by_metadata():
     owner = customer()
     ids = [simulator.pay(customer=owner, metadata={"attempt_id": f"a{i}-{owner}"}).json["id"] for i in range(5)][::-1]
@@ -611,6 +628,7 @@ TESTS = [
     money_is_checked_by_the_rules_of_the_currency,
     methods_belong_to_one_customer,
     who_asks_how_and_what_is_checked,
+    bytes_that_are_no_text_are_refused_and_harm_nobody,
     lists_are_paged_newest_first_and_searched_by_metadata,
     a_key_gives_its_first_result_again,
     a_key_is_forgotten_after_a_day,

@@ -19,7 +19,7 @@ static const char *base_url(struct stripe_call *call)
     bool has_tls = simulator_options(call->simulator)->certificate_pem != NULL;
 
     return arena_printf(call->arena, "%s://%s", has_tls ? "https" : "http",
-                        host == NULL ? "localhost" : host);
+                        host == NULL || !text_is_plain(host, strlen(host)) ? "localhost" : host);
 }
 
 void stripe_challenge(struct stripe_call *call, json_t *intent)

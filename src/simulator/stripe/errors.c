@@ -21,13 +21,27 @@ static void set_code(json_t *error, const char *code)
     set_text(error, "doc_url", url);
 }
 
+/* What was quoted may have been cut within a character, or come as bytes in a header. */
+static const char *as_text(struct stripe_call *call, const char *format, va_list arguments)
+{
+    char *message = arena_vprintf(call->arena, format, arguments);
+
+    if (text_is_utf8(message, strlen(message)))
+        return message;
+    for (char *c = message; *c != '\0'; c++) {
+        if ((unsigned char)*c >= 0x80)
+            *c = '?';
+    }
+    return message;
+}
+
 json_t *stripe_refuse(struct stripe_call *call, int32_t status, const char *code, const char *param,
                       const char *format, ...)
 {
     va_list arguments;
 
     va_start(arguments, format);
-    const char *message = arena_vprintf(call->arena, format, arguments);
+    const char *message = as_text(call, format, arguments);
     va_end(arguments);
     call->status = status;
     call->error = tx_keep(

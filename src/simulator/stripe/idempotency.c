@@ -40,7 +40,7 @@ static void replay(struct stripe_call *call, const json_t *record)
     struct exchange *exchange = call->exchange;
 
     exchange->status = (int32_t)number_of(record, "status");
-    exchange->body = arena_strdup(call->arena, text_of(record, "body"));
+    exchange->body = json_text(call->arena, json_object_get(record, "body"), STRIPE_INDENT, NULL);
     exchange->was_replayed = true;
     exchange_add_header(exchange, "Idempotent-Replayed", "true");
     exchange_add_header(exchange, "Original-Request",
@@ -91,8 +91,8 @@ void idempotency_keep(struct stripe_call *call, const char *fingerprint)
     const struct exchange *exchange = call->exchange;
 
     tx_add(call->tx,
-           json_pack("{s:s, s:s, s:s, s:s, s:i, s:s, s:s, s:I}", "id", record_id(call), "object",
+           json_pack("{s:s, s:s, s:s, s:s, s:i, s:s, s:o, s:I}", "id", record_id(call), "object",
                      "idempotency", "key", exchange->key, "fingerprint", fingerprint, "status",
-                     (int)exchange->status, "request", exchange->request_id, "body", exchange->body,
-                     "created", (json_int_t)call->now_s));
+                     (int)exchange->status, "request", exchange->request_id, "body",
+                     json_loads(exchange->body, 0, NULL), "created", (json_int_t)call->now_s));
 }

@@ -13,6 +13,9 @@
 #include "simulator/simulator.h"
 #include "simulator/stripe/cards.h"
 
+/* Answers are indented, as those of the real one. */
+#define STRIPE_INDENT 2
+
 struct stripe_call {
     struct exchange *exchange; /* NULL: a task */
     struct simulator *simulator;

@@ -12,12 +12,11 @@
 #define VERSION_USUAL  "2026-08-26.dahlia"
 #define CHALLENGE_PATH "/_simulator/stripe/"
 #define FORM_TYPE      "application/x-www-form-urlencoded"
-#define INDENT         2
 
 static void say(struct exchange *exchange, int32_t status, const json_t *json)
 {
     exchange->status = status;
-    exchange->body = json_text(exchange->arena, json, INDENT, NULL);
+    exchange->body = json_text(exchange->arena, json, STRIPE_INDENT, NULL);
 }
 
 static void say_error(struct stripe_call *call)
@@ -213,6 +212,11 @@ static void answer_api(struct stripe_call *call)
     }
     const char *key = http_service_header(exchange->http, "Idempotency-Key");
     if (key != NULL && text_equal(exchange->http->method, "POST")) {
+        if (!text_is_plain(key, strlen(key))) {
+            stripe_refuse(call, 400, NULL, NULL, "Idempotency keys are printable ASCII");
+            say_error(call);
+            return;
+        }
         exchange->key = arena_strdup(call->arena, key);
         exchange_add_header(exchange, "Idempotency-Key", exchange->key);
     }
