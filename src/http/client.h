@@ -66,6 +66,8 @@ struct http_exchange_request {
     bool is_idempotent_send;
     /* Refuses addresses that are not of the public internet, by the address connected to. */
     bool public_only;
+    /* Nothing but this machine itself, by 127.0.0.0/8 or ::1; then http:// is allowed, too. */
+    bool loopback_only;
     /*
      * The status is all that matters: the exchange is over when it is known and the body is longer
      * than `reply_size_max` or was cut.

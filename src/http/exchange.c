@@ -57,13 +57,13 @@ static void release_url(CURLU **url)
     curl_url_cleanup(*url);
 }
 
-static bool is_https(const char *text)
+static bool is_allowed(const char *text, bool plain)
 {
     AUTO(release_url) CURLU *url = curl_url();
     char *host = NULL;
 
     if (url == NULL || strlen(text) > URL_LENGTH_MAX || has_control(text) ||
-        !text_starts_with(text, "https://"))
+        !(text_starts_with(text, "https://") || (plain && text_starts_with(text, "http://"))))
         return false;
     bool right = curl_url_set(url, CURLUPART_URL, text, CURLU_DISALLOW_USER) == CURLUE_OK &&
                  curl_url_get(url, CURLUPART_HOST, &host, 0) == CURLUE_OK;
@@ -85,7 +85,7 @@ bool http_exchange_check(struct http_exchange *exchange)
 {
     const struct http_exchange_request *request = exchange->request;
 
-    if (!is_https(request->url)) {
+    if (!is_allowed(request->url, request->loopback_only)) {
         http_exchange_fail(exchange, HTTP_FORBIDDEN, "not an https:// address");
         return false;
     }
@@ -195,13 +195,15 @@ static size_t take_body(char *bytes, size_t one, size_t size, void *argument)
     return count;
 }
 
-static curl_socket_t open_public(void *argument, curlsocktype purpose,
-                                 struct curl_sockaddr *address)
+static curl_socket_t open_permitted(void *argument, curlsocktype purpose,
+                                    struct curl_sockaddr *address)
 {
     struct http_exchange *exchange = argument;
 
     (void)purpose;
-    if (!public_address(&address->addr)) {
+    bool permitted = exchange->request->loopback_only ? loopback_address(&address->addr)
+                                                      : public_address(&address->addr);
+    if (!permitted) {
         exchange->refused = true;
         return CURL_SOCKET_BAD;
     }
@@ -292,8 +294,8 @@ static bool set_callbacks(CURL *curl, struct http_exchange *exchange)
                   curl_easy_setopt(curl, CURLOPT_PREREQFUNCTION, before_request) == CURLE_OK &&
                   curl_easy_setopt(curl, CURLOPT_PREREQDATA, exchange) == CURLE_OK;
 
-    if (worked && exchange->request->public_only)
-        worked = curl_easy_setopt(curl, CURLOPT_OPENSOCKETFUNCTION, open_public) == CURLE_OK &&
+    if (worked && (exchange->request->public_only || exchange->request->loopback_only))
+        worked = curl_easy_setopt(curl, CURLOPT_OPENSOCKETFUNCTION, open_permitted) == CURLE_OK &&
                  curl_easy_setopt(curl, CURLOPT_OPENSOCKETDATA, exchange) == CURLE_OK;
     if (worked && exchange->hears)
         worked = curl_easy_setopt(curl, CURLOPT_VERBOSE, 1L) == CURLE_OK &&
@@ -336,10 +338,12 @@ static bool set_headers(CURL *curl, struct http_exchange *exchange)
            curl_easy_setopt(curl, CURLOPT_HTTPHEADER, exchange->headers) == CURLE_OK;
 }
 
-static bool set_address(CURL *curl, const char *url)
+static bool set_address(CURL *curl, const struct http_exchange_request *request)
 {
-    return curl_easy_setopt(curl, CURLOPT_URL, url) == CURLE_OK &&
-           curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "https") == CURLE_OK &&
+    const char *protocols = request->loopback_only ? "http,https" : "https";
+
+    return curl_easy_setopt(curl, CURLOPT_URL, request->url) == CURLE_OK &&
+           curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, protocols) == CURLE_OK &&
            curl_easy_setopt(curl, CURLOPT_REDIR_PROTOCOLS_STR, "https") == CURLE_OK &&
            curl_easy_setopt(curl, CURLOPT_PROXY, "") == CURLE_OK;
 }
@@ -361,7 +365,7 @@ bool http_exchange_begin(struct http_exchange *exchange, int64_t time_left_ms)
     exchange->curl = curl;
     exchange->reply_headers =
         arena_array(exchange->arena, HTTP_REPLY_HEADERS_MAX, sizeof *exchange->reply_headers);
-    if (curl != NULL && set_numbers(curl) && set_address(curl, request->url) &&
+    if (curl != NULL && set_numbers(curl) && set_address(curl, request) &&
         set_limits(curl, request, time_left_ms) && set_trust(curl, request) &&
         set_callbacks(curl, exchange) && set_method(curl, request) && set_headers(curl, exchange))
         return true;
@@ -400,7 +404,8 @@ static const char *problem_of(const struct http_exchange *exchange, CURLcode cod
     if (exchange->reply->result == HTTP_ANSWERED)
         return "";
     if (exchange->refused)
-        return "the address is not public";
+        return exchange->request->loopback_only ? "the address is not this machine's"
+                                                : "the address is not public";
     if (exchange->too_large || code == CURLE_FILESIZE_EXCEEDED)
         return "the answer is larger than allowed";
     if (exchange->out_of_room)

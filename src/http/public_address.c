@@ -105,3 +105,19 @@ bool public_address_text(const char *text)
         return is_public6(ip6.s6_addr);
     return false;
 }
+
+bool loopback_address(const struct sockaddr *address)
+{
+    struct sockaddr_in ip4;
+    struct sockaddr_in6 ip6;
+
+    if (address->sa_family == AF_INET) {
+        memcpy(&ip4, address, sizeof ip4);
+        return ntohl(ip4.sin_addr.s_addr) >> 24 == 127;
+    }
+    if (address->sa_family == AF_INET6) {
+        memcpy(&ip6, address, sizeof ip6);
+        return IN6_IS_ADDR_LOOPBACK(&ip6.sin6_addr);
+    }
+    return false;
+}
