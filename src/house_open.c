@@ -34,6 +34,8 @@
 #include "rpc/server.h"
 #include "sandbox/sandbox.h"
 #include "vault/vault.h"
+#include "webhook/courier.h"
+#include "webhook/webhook.h"
 
 #define SELF_TEST_ARENA_SIZE (64 * 1024)
 
@@ -45,9 +47,9 @@ static const struct rpc_service *const services[] = {
 };
 
 static const struct job_kind *const job_kinds[] = {
-    &payment_resolve_job,  &refund_resolve_job, &payment_action_job,
-    &payment_expire_job,   &refund_watch_job,   &membership_renew_job,
-    &membership_retry_job, &membership_end_job, &membership_expire_job,
+    &payment_resolve_job,   &refund_resolve_job,   &payment_action_job,   &payment_expire_job,
+    &refund_watch_job,      &membership_renew_job, &membership_retry_job, &membership_end_job,
+    &membership_expire_job, &webhook_deliver_job,
 };
 
 static const struct payment_purpose *const purposes[] = {
@@ -150,6 +152,9 @@ static bool open_rooms(struct opened_house *opened, char problem[HOUSE_PROBLEM_S
         house->entitlements = entitlement_cache_open(house->clock, settings->entitlement_cache_max);
     /* Without a cache, too: who follows the feed also clears it. */
     opened->feed = entitlement_feed_open(house);
+    house->courier = courier_open(house, problem);
+    if (house->courier == NULL)
+        return false;
     house->jobs = jobs_open(house, job_kinds, ARRAY_LENGTH(job_kinds));
     const struct token_key *key = auth_keys_signing(house->keys);
     opened->sealer = ledger_sealer_open(&(struct ledger_seal_options){
@@ -353,6 +358,7 @@ bool house_close(struct opened_house *opened)
     rpc_server_close(opened->server);
     if (house->jobs != NULL)
         jobs_close(house->jobs);
+    courier_close(house->courier);
     entitlement_feed_close(opened->feed);
     entitlement_cache_close(house->entitlements);
     payment_counts_close(house->payment_counts);

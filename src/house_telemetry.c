@@ -17,6 +17,7 @@
 #include "pg/lanes.h"
 #include "rpc/server.h"
 #include "vault/vault.h"
+#include "webhook/courier.h"
 
 /* The youngest so many are shown; the count is of all. */
 #define CALLS_SHOWN_MAX 1000
@@ -36,6 +37,7 @@ static void measure(void *owner, struct measures *out)
     jobs_measure(view->house->jobs, out);
     payment_measure(view->house->payment_counts, out);
     vault_measure(view->house->vault, out);
+    courier_measure(view->house->courier, out);
     entitlement_cache_measure(view->house->entitlements, out);
     event_feed_measure(view->house->events, out);
     ledger_sealer_measure(view->sealer, out);

@@ -29,7 +29,8 @@ CREATE OR REPLACE FUNCTION event_types() RETURNS text[] LANGUAGE sql IMMUTABLE P
         'payment.succeeded',
         'refund.failed',
         'refund.succeeded',
-        'session.compromised'
+        'session.compromised',
+        'webhook_endpoint.disabled'
     ]
 $$;
 
@@ -46,5 +47,8 @@ BEGIN
     RETURNING event_count INTO STRICT v_sequence;
     INSERT INTO event (customer_id, sequence, type, subject_id, data, create_time)
     VALUES (p_customer, v_sequence, p_type, p_subject, coalesce(p_data, '{}'), p_now);
+    IF EXISTS (SELECT FROM webhook_endpoint) THEN
+        PERFORM webhook_enqueue(p_customer, v_sequence, p_type, p_now);
+    END IF;
     RETURN v_sequence;
 END $$;

@@ -74,3 +74,22 @@ LANGUAGE sql STABLE SET search_path = dues, pg_temp AS $$
            (SELECT customer_id FROM farthest), (SELECT group_id FROM farthest)
 $$;
 GRANT EXECUTE ON FUNCTION telemetry_ledger_walk(uuid, uuid, integer) TO dues_service;
+
+-- Endpoints of webhooks, by who switched them off, and what is pending for them: counted up to 10,000 an endpoint.  Ages are
+-- by the database's clock, as the queue's times are, and of what is to be sent only.
+CREATE OR REPLACE FUNCTION telemetry_webhooks()
+RETURNS TABLE (state text, endpoint_count bigint, pending_count bigint, oldest_age_us bigint)
+LANGUAGE sql STABLE SET search_path = dues, pg_temp AS $$
+    SELECT s.state, count(e.webhook_endpoint_id), coalesce(sum(p.pending), 0)::bigint,
+           coalesce((extract(epoch FROM clock_timestamp() - min(p.oldest)) * 1000000)::bigint, 0)
+      FROM unnest(ARRAY['enabled', 'disabled', 'broken']) AS s (state)
+      LEFT JOIN webhook_endpoint e
+        ON s.state = CASE e.disable_reason WHEN '' THEN 'enabled' WHEN 'REQUESTED' THEN 'disabled' ELSE 'broken' END
+      LEFT JOIN LATERAL (
+           SELECT count(*) AS pending, min(w.create_time) AS oldest
+             FROM (SELECT d.create_time FROM webhook_delivery d
+                    WHERE d.webhook_endpoint_id = e.webhook_endpoint_id AND d.state = 'PENDING'
+                    ORDER BY d.create_time LIMIT 10000) AS w) AS p ON true
+     GROUP BY s.state
+$$;
+GRANT EXECUTE ON FUNCTION telemetry_webhooks() TO dues_service;

@@ -6,6 +6,7 @@
 
 struct auth_keys;
 struct clock;
+struct courier;
 struct entitlement_cache;
 struct event_feed;
 struct fiber_pool;
@@ -39,5 +40,6 @@ struct house {
     const struct gateways *gateways;        /* gateway/gateway.h */
     const struct payment_purpose *const *purposes; /* payment/charge.h; NULL-terminated */
     struct jobs *jobs;                             /* jobs/jobs.h */
+    struct courier *courier;                       /* webhook/courier.h: who carries deliveries */
     struct payment_counts *payment_counts; /* payment/payment_measure.h; NULL: nothing counts */
 };

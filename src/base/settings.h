@@ -81,6 +81,10 @@ struct settings {
 
     /* ledger */
     int64_t ledger_checkpoint_seconds; /* between two rounds of sealing */
+    /* webhooks */
+    int64_t webhook_timeout_ms;  /* of one attempt */
+    const char *webhook_ca_file; /* PEM; "": the system's authorities */
+    int32_t webhooks_max;        /* attempts at the same time */
 
     /* membership */
     int64_t grace_days;                              /* access kept after a failed renewal */

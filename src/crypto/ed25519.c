@@ -1,5 +1,6 @@
 /*
- * Ed25519 over OpenSSL.
+ * Ed25519 over OpenSSL.  A key is kept as its seed: making the pair again costs less than keeping
+ * an object of OpenSSL would.
  */
 
 #include "crypto/ed25519.h"

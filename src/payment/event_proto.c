@@ -9,6 +9,7 @@
 #include "dues/payment/v1/payment.pb-c.h"
 #include "payment/payment_internal.h"
 #include "payment/payment_proto.h"
+#include "webhook/webhook.h"
 
 typedef Dues__Payment__V1__Event Event;
 typedef Dues__Payment__V1__Event__DataEntry DataEntry;
@@ -19,11 +20,15 @@ static const struct {
     const char *word;
     const char *pattern;
 } subjects[] = {
-    {"customer", "customers/{}"},        {"device", "users/{}/devices/{}"},
-    {"invoice", INVOICE_PATTERN},        {"membership", "customers/{}/memberships/{}"},
-    {"payment", PAYMENT_PATTERN},        {"payment_method", PAYMENT_METHOD_PATTERN},
+    {"customer", "customers/{}"},
+    {"device", "users/{}/devices/{}"},
+    {"invoice", INVOICE_PATTERN},
+    {"membership", "customers/{}/memberships/{}"},
+    {"payment", PAYMENT_PATTERN},
+    {"payment_method", PAYMENT_METHOD_PATTERN},
     {"refund", REFUND_PATTERN}, /* its payment in between */
     {"session", "users/{}/sessions/{}"},
+    {"webhook_endpoint", WEBHOOK_ENDPOINT_PATTERN}, /* of no customer */
 };
 
 static bool is_about(const char *type, const char *word)
@@ -42,6 +47,8 @@ static char *subject_name(struct arena *arena, struct uuid customer, const struc
             return arena_strdup(arena, "");
         return name_make(arena, REFUND_PATTERN, (struct uuid[]){customer, payment, event->subject});
     }
+    if (is_about(event->type, "webhook_endpoint"))
+        return name_make(arena, WEBHOOK_ENDPOINT_PATTERN, &event->subject);
     for (size_t i = 0; i < ARRAY_LENGTH(subjects); i++) {
         if (is_about(event->type, subjects[i].word))
             return name_make(arena, subjects[i].pattern, (struct uuid[]){customer, event->subject});

@@ -29,6 +29,9 @@ rpc_handler create_refund, get_refund, list_refunds;
 rpc_handler list_events;
 rpc_stream_handler watch_events, watch_payments;
 rpc_handler get_balance, list_ledger_entries;
+rpc_handler create_webhook_endpoint, get_webhook_endpoint, list_webhook_endpoints;
+rpc_handler update_webhook_endpoint, delete_webhook_endpoint, rotate_webhook_secret;
+rpc_handler list_webhook_deliveries, redeliver_webhook;
 
 /* payment_store.c */
 

@@ -33,6 +33,14 @@ struct overdue {
     int64_t age_us; /* of the oldest; 0: none */
 };
 
+enum { WEBHOOK_ENABLED, WEBHOOK_DISABLED, WEBHOOK_BROKEN, WEBHOOK_STATES };
+
+struct webhook_facts {
+    int64_t endpoint_count;
+    int64_t pending_count;
+    int64_t age_us; /* of the oldest pending */
+};
+
 /* What was answered last. */
 struct answers {
     int64_t look_us;                       /* monotonic, when all was answered; 0: never */
@@ -43,6 +51,7 @@ struct answers {
     int64_t walk_unbalanced; /* in this round or in the one before */
     int64_t groups_checked;
     int64_t rounds;
+    struct webhook_facts webhooks[WEBHOOK_STATES];
 };
 
 struct facts {
@@ -91,6 +100,25 @@ static const struct measure checked = {"dues_ledger_groups_checked_total",
 static const struct measure rounds = {"dues_ledger_rounds_total",
                                       "Walks through the whole ledger that came to its end.",
                                       MEASURE_COUNTER, MEASURE_PLAIN};
+
+static const struct measure webhook_endpoints = {
+    "dues_webhook_endpoints",
+    "Endpoints of webhooks; broken: disabled because nothing could be delivered to them.",
+    MEASURE_GAUGE, MEASURE_PLAIN};
+static const struct measure webhook_pending = {
+    "dues_webhook_deliveries_pending",
+    "Events that wait for their delivery, at most 10,000 an endpoint.", MEASURE_GAUGE,
+    MEASURE_PLAIN};
+static const struct measure webhook_age = {
+    "dues_webhook_deliveries_pending_age_seconds",
+    "Since the oldest event happened that waits for its delivery to an enabled endpoint.",
+    MEASURE_GAUGE, MEASURE_SECONDS};
+
+static const char *const webhook_states[WEBHOOK_STATES] = {
+    [WEBHOOK_ENABLED] = "enabled",
+    [WEBHOOK_DISABLED] = "disabled",
+    [WEBHOOK_BROKEN] = "broken",
+};
 
 static size_t kind_index(const struct facts *facts, const char *kind)
 {
@@ -186,6 +214,29 @@ static const struct error *walk_ledger(struct facts *facts, struct call *call,
     return NULL;
 }
 
+static const struct pg_statement webhooks_statement = {
+    .name = "telemetry_webhooks",
+    .sql = "SELECT state, endpoint_count, pending_count, oldest_age_us FROM telemetry_webhooks()",
+};
+
+static const struct error *ask_webhooks(struct call *call, struct answers *answers)
+{
+    struct pg_rows rows;
+
+    TRY(pg_read(call, UUID_NIL, &webhooks_statement, (struct pg_params){0}, &rows));
+    for (size_t i = 0; i < rows.count; i++) {
+        for (size_t j = 0; j < WEBHOOK_STATES; j++) {
+            if (text_equal(pg_get_text(&rows, i, "state"), webhook_states[j]))
+                answers->webhooks[j] = (struct webhook_facts){
+                    .endpoint_count = pg_get_int64(&rows, i, "endpoint_count"),
+                    .pending_count = pg_get_int64(&rows, i, "pending_count"),
+                    .age_us = pg_get_int64(&rows, i, "oldest_age_us"),
+                };
+        }
+    }
+    return NULL;
+}
+
 static const struct error *ask(void *owner, struct call *call)
 {
     struct facts *facts = owner;
@@ -195,6 +246,7 @@ static const struct error *ask(void *owner, struct call *call)
     TRY(ask_attempts(call, &answers));
     TRY(ask_recent_ledger(call, &answers));
     TRY(walk_ledger(facts, call, &answers));
+    TRY(ask_webhooks(call, &answers));
     answers.look_us = clock_monotonic_us(call->house->clock);
     pthread_mutex_lock(&facts->mutex);
     facts->answers = answers;
@@ -266,6 +318,17 @@ static void measure_overdue(const struct facts *facts, const struct answers *ans
     }
 }
 
+static void measure_webhooks(const struct answers *answers, struct measures *out)
+{
+    for (size_t i = 0; i < WEBHOOK_STATES; i++)
+        measure_number(out, &webhook_endpoints, MEASURE_LABELS({"state", webhook_states[i]}),
+                       answers->webhooks[i].endpoint_count);
+    for (size_t i = 0; i < WEBHOOK_STATES; i++)
+        measure_number(out, &webhook_pending, MEASURE_LABELS({"state", webhook_states[i]}),
+                       answers->webhooks[i].pending_count);
+    measure_number(out, &webhook_age, MEASURE_NO_LABELS, answers->webhooks[WEBHOOK_ENABLED].age_us);
+}
+
 void facts_measure(struct facts *facts, struct measures *out)
 {
     int64_t now_us = clock_monotonic_us(facts->options.house->clock);
@@ -287,12 +350,10 @@ void facts_measure(struct facts *facts, struct measures *out)
     measure_number(out, &unbalanced, MEASURE_LABELS({"check", "walk"}), answers.walk_unbalanced);
     measure_number(out, &checked, MEASURE_NO_LABELS, answers.groups_checked);
     measure_number(out, &rounds, MEASURE_NO_LABELS, answers.rounds);
+    measure_webhooks(&answers, out);
 }
 
 pg_statement_list telemetry_statements = {
-    &obligations_statement,
-    &attempts_statement,
-    &ledger_recent_statement,
-    &ledger_walk_statement,
-    NULL,
+    &obligations_statement, &attempts_statement, &ledger_recent_statement,
+    &ledger_walk_statement, &webhooks_statement, NULL,
 };

@@ -56,6 +56,25 @@ struct vault_place vault_place_house_secret(const char *name)
     return (struct vault_place){.at = {"house_secret", "sealed", UUID_NIL, name}};
 }
 
+struct vault_place vault_place_webhook_secret(struct arena *arena, struct uuid endpoint,
+                                              struct uuid secret)
+{
+    const char *row =
+        arena_printf(arena, "%s|%s", uuid_text(arena, endpoint), uuid_text(arena, secret));
+
+    return (struct vault_place){.at = {"webhook_endpoint", "secret_sealed", UUID_NIL, row}};
+}
+
+struct vault_place vault_place_house_answer(struct arena *arena, struct uuid owner,
+                                            const char *caller, const char *method,
+                                            const char *request_id)
+{
+    const char *row = arena_printf(arena, "%s|%s|%s|%s", uuid_text(arena, owner), caller, method,
+                                   request_id);
+
+    return (struct vault_place){.at = {"recorded_request", "answer", UUID_NIL, row}};
+}
+
 struct seal_place vault_place_customer_key(struct uuid customer)
 {
     return (struct seal_place){"customer_data_key", "wrapped_key", customer, ""};

@@ -22,6 +22,12 @@ struct vault_place vault_place_answer(struct arena *arena, struct uuid customer,
 struct vault_place vault_place_signing_key(struct arena *arena, const char *kind,
                                            int64_t generation);
 struct vault_place vault_place_house_secret(const char *name);
+struct vault_place vault_place_webhook_secret(struct arena *arena, struct uuid endpoint,
+                                              struct uuid secret);
+/* A recorded answer that belongs to no customer: `owner` stands in its row for one. */
+struct vault_place vault_place_house_answer(struct arena *arena, struct uuid owner,
+                                            const char *caller, const char *method,
+                                            const char *request_id);
 
 /* Data keys and KEKs, wrapped. */
 struct seal_place vault_place_customer_key(struct uuid customer);

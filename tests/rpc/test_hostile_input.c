@@ -89,7 +89,7 @@ static bool names(const struct dues_answer *answer, const char *path)
         const char *field = answer->fields[i].field;
         size_t shorter = strlen(field) < strlen(path) ? strlen(field) : strlen(path);
         if (strncmp(field, path, shorter) == 0 &&
-            (field[shorter] == '\0' || field[shorter] == '.') &&
+            (field[shorter] == '\0' || field[shorter] == '.' || field[shorter] == '[') &&
             (path[shorter] == '\0' || path[shorter] == '.'))
             return true;
     }

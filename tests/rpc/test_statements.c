@@ -24,6 +24,7 @@
 #include "support/db_fixture.h"
 #include "telemetry/telemetry.h"
 #include "vault/vault.h"
+#include "webhook/webhook.h"
 
 struct room {
     const char *name;
@@ -37,6 +38,7 @@ static const struct room rooms[] = {
     {"jobs", jobs_statements},
     {"ledger", ledger_statements},
     {"ledger", ledger_verify_statements},
+    {"webhook", webhook_statements},
     {"payment", payment_statements},
     {"membership", membership_statements},
     {"auth", auth_statements},

@@ -3,62 +3,7 @@
  * is wrong for this kind of field.  Values that are legitimate although they look bad are listed
  * too, as HARMLESS: whoever reads this sees what we accept.
  */
-#include "support/rpc_hostile.h"
-
-#define TEXT(what, value, says)                                                                    \
-    (struct hostile_value)                                                                         \
-    {                                                                                              \
-        .label = (what), .bytes = (value), .size = sizeof(value) - 1, .verdict = (says)            \
-    }
-#define NUMBER(what, value, says)                                                                  \
-    (struct hostile_value)                                                                         \
-    {                                                                                              \
-        .label = (what), .number = (value), .verdict = (says)                                      \
-    }
-
-#define SQL_TEXT "x'; DROP TABLE dues.payment; --"
-/* U+202E in octal, which ends after three digits. */
-#define RTL_TEXT      "a\342\200\256b"
-#define UNKNOWN_UUID  "018f0000-0000-7000-8000-000000000000"
-#define INT32_LEAST   (-2147483648LL)
-#define INT32_MOST    2147483647LL
-#define TOO_LONG_SIZE 9000
-#define LONG_MAX_SIZE 600
-
-/* What a maker of values may need to know. */
-struct place {
-    const struct field_rule *rule;
-    const struct rpc_method *method;
-    const char *sample;
-};
-
-static void add(struct hostile_list *list, struct hostile_value value)
-{
-    if (list->count == HOSTILE_VALUES_MAX)
-        abort();
-    list->values[list->count++] = value;
-}
-
-/* `length` times 'a': longer texts are cuts of one. */
-static void add_length(struct hostile_list *list, const char *label, size_t length,
-                       enum hostile_verdict verdict)
-{
-    static char letters[TOO_LONG_SIZE];
-    memset(letters, 'a', sizeof(letters));
-    if (length > sizeof(letters))
-        abort();
-    add(list, (struct hostile_value){
-                  .label = label, .bytes = letters, .size = length, .verdict = verdict});
-}
-
-static void add_status(struct hostile_list *list, struct hostile_value value, enum status status,
-                       const char *reason)
-{
-    value.verdict = VERDICT_STATUS;
-    value.status = status;
-    value.reason = reason;
-    add(list, value);
-}
+#include "support/rpc_hostile_make.h"
 
 /* What no string of any request may hold, whatever its field means. */
 static void add_every_string(struct hostile_list *list, bool has_lines)
@@ -93,18 +38,6 @@ static const char *with_last_id(const char *sample, const char *id)
         start--;
     snprintf(name, sizeof(name), "%.*s%s%s", (int)(start - sample), sample, id, end);
     return name;
-}
-
-static struct hostile_value made(const char *label, const char *format, const char *sample,
-                                 enum hostile_verdict verdict)
-{
-    static char store[8][LONG_MAX_SIZE];
-    static size_t next;
-    char *text = store[next++ % 8];
-    const char *mark = strchr(format, '@');
-    snprintf(text, LONG_MAX_SIZE, "%.*s%s%s", (int)(mark - format), format, sample, mark + 1);
-    return (struct hostile_value){
-        .label = label, .bytes = text, .size = strlen(text), .verdict = verdict};
 }
 
 static void make_name(struct hostile_list *list, const struct place *place)
@@ -377,8 +310,6 @@ static void make_message(struct hostile_list *list, const struct place *place)
     add(list, (struct hostile_value){.label = "absent", .absent = true, .verdict = VERDICT_FIELD});
 }
 
-typedef void maker(struct hostile_list *list, const struct place *place);
-
 static maker *const makers[] = {
     [FIELD_OUTPUT_ONLY] = make_nothing,
     [FIELD_REQUEST_ID] = make_request_id,
@@ -395,6 +326,10 @@ static maker *const makers[] = {
     [FIELD_GATEWAY_TOKEN] = make_gateway_token,
     [FIELD_CSR] = make_csr,
     [FIELD_ENTITLEMENT] = make_entitlement,
+    [FIELD_URL] = hostile_make_url,
+    [FIELD_EVENT_TYPE] = hostile_make_event_type,
+    [FIELD_PATH] = hostile_make_path,
+    [FIELD_DELIVERY] = hostile_make_delivery,
     [FIELD_PAGE_SIZE] = make_page_size,
     [FIELD_PAGE_TOKEN] = make_page_token,
     [FIELD_CURSOR] = make_page_token,

@@ -27,6 +27,10 @@ enum field_kind {
     FIELD_GATEWAY_TOKEN,
     FIELD_CSR,
     FIELD_ENTITLEMENT,
+    FIELD_URL,        /* of a webhook endpoint */
+    FIELD_EVENT_TYPE, /* "payment.succeeded", "payment.*" */
+    FIELD_PATH,       /* of a field mask */
+    FIELD_DELIVERY,   /* a name that ends in a customer and a number */
     FIELD_PAGE_SIZE,
     FIELD_PAGE_TOKEN,
     FIELD_CURSOR,

@@ -13,17 +13,20 @@ struct sample_world {
     const char *user;
     const char *email;
     const char *password;
-    const char *refresh_token;  /* of somebody, used once */
-    const char *payment_method; /* of `customer`: tok_visa, its default */
-    const char *payment;        /* of `customer`: SUCCEEDED, 1000.00 USD, 10.00 refunded */
-    const char *refund;         /* of `payment` */
-    const char *held_payment;   /* of `customer`: REQUIRES_CAPTURE, 1000.00 USD */
-    const char *doomed_payment; /* another, to be canceled */
-    const char *membership;     /* of `customer`: ACTIVE */
-    const char *free_customer;  /* has no membership */
-    const char *free_method;    /* of `free_customer` */
-    const char *test_clock;     /* stands at 2026-01-01 */
-    const char *doomed_clock;   /* another, to be deleted */
+    const char *refresh_token;    /* of somebody, used once */
+    const char *payment_method;   /* of `customer`: tok_visa, its default */
+    const char *payment;          /* of `customer`: SUCCEEDED, 1000.00 USD, 10.00 refunded */
+    const char *refund;           /* of `payment` */
+    const char *held_payment;     /* of `customer`: REQUIRES_CAPTURE, 1000.00 USD */
+    const char *doomed_payment;   /* another, to be canceled */
+    const char *membership;       /* of `customer`: ACTIVE */
+    const char *free_customer;    /* has no membership */
+    const char *free_method;      /* of `free_customer` */
+    const char *test_clock;       /* stands at 2026-01-01 */
+    const char *doomed_clock;     /* another, to be deleted */
+    const char *webhook_endpoint; /* wants no event that there is */
+    const char *doomed_endpoint;  /* another, to be deleted */
+    const char *webhook_delivery; /* to `webhook_endpoint`, of `customer` */
     const char *csr;
     uint64_t counter; /* makes every {new} another */
 };

@@ -182,6 +182,24 @@ static struct dues_client *make_device(struct rpc_fixture *f, struct rpc_world *
     return rpc_client(f, pair);
 }
 
+/* Nothing is sent while the world lasts: no event is of a type that they want. */
+static void make_webhooks(struct rpc_fixture *f, struct rpc_world *world)
+{
+    struct sample_world *names = &world->names;
+
+    names->webhook_endpoint = make_sample(f, world, &payment_service, "CreateWebhookEndpoint");
+    names->doomed_endpoint = make_sample(f, world, &payment_service, "CreateWebhookEndpoint");
+    const char *customer = strchr(names->customer, '/') + 1;
+    names->webhook_delivery =
+        rpc_printf(f, "%s/deliveries/%s-1", names->webhook_endpoint, customer);
+    db_execute(f->db, db_printf(f->db,
+                                "INSERT INTO dues.webhook_delivery (customer_id,"
+                                " webhook_endpoint_id, sequence, event_type, state, create_time,"
+                                " update_time) VALUES ('%s', '%s', 1, 'customer.created',"
+                                " 'SUCCEEDED', '2026-01-01Z', '2026-01-01Z')",
+                                customer, strchr(names->webhook_endpoint, '/') + 1));
+}
+
 /* What it reports is of no interest here. */
 static void put_catalogue(struct rpc_fixture *f)
 {
@@ -209,6 +227,7 @@ struct rpc_world *world_new(struct rpc_fixture *f)
     };
     make_money(f, world);
     make_membership(f, world);
+    make_webhooks(f, world);
     world_free_customer(f, world);
     world->names.test_clock = make_sample(f, world, &sandbox_service, "CreateTestClock");
     world->names.doomed_clock = make_sample(f, world, &sandbox_service, "CreateTestClock");
