@@ -295,6 +295,35 @@ void rpc_call_arm(struct rpc_server *server, const struct rpc_route *route)
         rpc_call_unref(call);
 }
 
+/* The answer of a stream holds up a server that stops no longer than this. */
+#define STOPPING_ANSWER_US US_PER_SECOND
+
+static bool is_sent_away(const struct rpc_call *call)
+{
+    return rpc_call_is_stream(call) &&
+           atomic_load_explicit(&call->server->draining, memory_order_acquire);
+}
+
+static int64_t keep_answer_us(const struct rpc_call *call)
+{
+    int64_t usual_us = call->server->house->settings->deadline_default_ms * US_PER_MS;
+
+    return is_sent_away(call) && usual_us > STOPPING_ANSWER_US ? STOPPING_ANSWER_US : usual_us;
+}
+
+/* What its client hears of the answer: the status alone, which needs no room in its window. */
+static void cut_answer(struct rpc_call *call)
+{
+    if (call->is_slow)
+        grpc_call_cancel_with_status(call->handle, GRPC_STATUS_RESOURCE_EXHAUSTED,
+                                     "client does not read", NULL);
+    else if (is_sent_away(call))
+        grpc_call_cancel_with_status(call->handle, GRPC_STATUS_UNAVAILABLE, "server stops", NULL);
+    else
+        grpc_call_cancel_with_status(call->handle, GRPC_STATUS_CANCELLED, "answer was not taken",
+                                     NULL);
+}
+
 /*
  * A client that does not read makes us keep its answers: what was answered as long ago as a call
  * may usually take is cut, and at once when there are as many newer ones as may run.  Who reads has
@@ -307,16 +336,11 @@ static void cut_if_not_taken(struct rpc_call *call, size_t newer, int64_t now_us
     if (call->answered_us == 0)
         call->answered_us = now_us;
     bool crowded_out = newer >= (size_t)settings->calls_max && !call->cut;
-    if (!crowded_out && now_us - call->answered_us < settings->deadline_default_ms * US_PER_MS)
+    if (!crowded_out && now_us - call->answered_us < keep_answer_us(call))
         return;
     call->cut = true;
     call->answered_us = now_us;
-    if (call->is_slow)
-        grpc_call_cancel_with_status(call->handle, GRPC_STATUS_RESOURCE_EXHAUSTED,
-                                     "client does not read", NULL);
-    else
-        grpc_call_cancel_with_status(call->handle, GRPC_STATUS_CANCELLED, "answer was not taken",
-                                     NULL);
+    cut_answer(call);
 }
 
 static void answer_too_late(struct rpc_call *call)

@@ -288,6 +288,30 @@ static void cuts_a_reader_that_never_reads_again(void **state)
     assert_false(reading.has_gap);
 }
 
+/* Its message is in the way of the answer: it hears that it may come back, and soon. */
+static void does_not_let_a_reader_that_does_not_read_hold_up_a_stop(void **state)
+{
+    struct rpc_fixture *f = rpc_fixture_new("sandbox = on\nstream_stall_ms = 60000\n");
+    const char *customer = given_customer(f, "");
+    struct reading reading = {0};
+    struct rpc_raw *raw = open_raw(f);
+
+    (void)state;
+    given_events(f, customer, MANY);
+    struct rpc_raw_stream *slow = watch_raw(f, raw, customer);
+    bool came = read_raw(slow, &reading);
+    rpc_restart_in_place(f);
+    while (read_raw(slow, &reading))
+        continue;
+    struct rpc_raw_end end = rpc_raw_finish_with_reason(slow);
+    rpc_raw_close(raw);
+    rpc_fixture_free(f);
+
+    assert_true(came);
+    assert_int_equal(end.status, DUES_UNAVAILABLE);
+    assert_false(reading.has_gap);
+}
+
 static void says_at_once_where_it_stands(void **state)
 {
     struct rpc_fixture *f = *state;
@@ -428,6 +452,7 @@ int main(void)
         cmocka_unit_test(ends_with_its_cursor_when_the_server_stops),
         cmocka_unit_test(sends_a_reader_away_that_does_not_read),
         cmocka_unit_test(cuts_a_reader_that_never_reads_again),
+        cmocka_unit_test(does_not_let_a_reader_that_does_not_read_hold_up_a_stop),
         cmocka_unit_test(says_at_once_where_it_stands),
         cmocka_unit_test(refuses_what_it_cannot_follow),
         cmocka_unit_test(ends_at_the_clients_deadline),
