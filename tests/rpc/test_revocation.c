@@ -16,7 +16,6 @@
 #include "dues/membership/v1/membership_service.pb-c.h"
 #include "grpc/health/v1/health.pb-c.h"
 #include "pg/revocation.h"
-#include "support/rpc_events.h"
 #include "support/rpc_fixture.h"
 #include "support/rpc_knock.h"
 #include "support/rpc_raw.h"
@@ -167,30 +166,6 @@ static void ends_streams_that_are_being_read_too(void **state)
     assert_null(second);
     assert_int_equal(status, DUES_UNAUTHENTICATED);
     free(first);
-}
-
-static void ends_streams_of_the_services_and_says_why(void **state)
-{
-    struct rpc_fixture *f = *state;
-    struct test_pair pair = test_issue_client(f->authority, "service/service-billing");
-    struct dues_client *client = rpc_client(f, pair);
-    const struct watch_wish wish = {.as = {.client = client},
-                                    .method = "WatchEvents",
-                                    .parent = given_customer(f, ""),
-                                    .once = true};
-    struct dues_stream *stream = watch(f, &wish);
-    const ProtobufCMessage *first = dues_stream_next(stream, WAIT_MS);
-
-    assert_non_null(first);
-    change(f, pair.certificate_pem, false);
-    const struct dues_answer *end = await_end(stream);
-
-    assert_non_null(end);
-    assert_int_equal(end->status, DUES_UNAUTHENTICATED);
-    assert_string_equal(end->reason, REVOKED);
-    assert_string_equal(metadata_of(end, "cursor"), dues_stream_cursor(stream));
-    dues_stream_close(stream);
-    dues_client_close(client);
 }
 
 static void refuses_a_new_certificate_for_a_revoked_key(void **state)
@@ -494,7 +469,6 @@ int main(void)
         cmocka_unit_test(gives_a_revoked_key_no_new_connection),
         cmocka_unit_test(ends_open_streams_of_a_revoked_key),
         cmocka_unit_test(ends_streams_that_are_being_read_too),
-        cmocka_unit_test(ends_streams_of_the_services_and_says_why),
         cmocka_unit_test(refuses_a_new_certificate_for_a_revoked_key),
         cmocka_unit_test(believes_a_key_again_when_it_is_undone),
         cmocka_unit_test(revokes_an_authority_with_all_that_it_issued),

@@ -62,6 +62,7 @@ static void hears_of_what_other_servers_write(void **state)
 struct writer {
     struct rpc_fixture *f;
     struct payer payer;
+    int number;
 };
 
 static void *pay(void *arg)
@@ -69,7 +70,8 @@ static void *pay(void *arg)
     const struct writer *writer = arg;
 
     for (int i = 0; i < WRITES_EACH; i++)
-        given_payment(writer->f, writer->payer);
+        must_reply(ask_payment(writer->f, writer->payer,
+                               rpc_printf(writer->f, "writer-%d-%d", writer->number, i)));
     return NULL;
 }
 
@@ -102,7 +104,7 @@ static void has_no_gap_while_many_write(void **state)
         pthread_create(&readers[i].thread, NULL, read_all, &readers[i]);
     }
     for (int i = 0; i < WRITERS; i++)
-        writers[i] = (struct writer){f, payer};
+        writers[i] = (struct writer){f, payer, i};
     rpc_race(pay, writers, WRITERS, sizeof(writers[0]));
     for (int i = 0; i < 2; i++) {
         pthread_join(readers[i].thread, NULL);

@@ -11,6 +11,8 @@
 
 #include "base/text.h"
 #include "base/time.h"
+#include "crypto/x509.h"
+#include "pg/revocation.h"
 #include "support/rpc_auth.h"
 #include "support/rpc_events.h"
 
@@ -165,6 +167,41 @@ static void ends_when_the_user_logs_out(void **state)
     world_free(world);
 }
 
+static void revoke(struct rpc_fixture *f, const char *pem)
+{
+    struct certificate certificate;
+    char hex[2 * SHA256_SIZE + 1];
+    FILE *nowhere = fopen("/dev/null", "w");
+
+    assert_true(x509_read(f->arena, pem, &certificate));
+    hex_encode(certificate.spki_hash, SHA256_SIZE, hex);
+    const struct revocation revocation = {
+        .spki_hex = hex, .reason = "stolen", .now_us = clock_wall_us(clock_system())};
+    assert_int_equal(pg_revoke(f->db->owner, &revocation, nowhere, stderr), 0);
+    fclose(nowhere);
+}
+
+static void ends_when_the_certificate_is_revoked(void **state)
+{
+    struct rpc_fixture *f = *state;
+    struct test_pair pair = test_issue_client(f->authority, "service/service-billing");
+    struct dues_client *client = rpc_client(f, pair);
+    struct dues_stream *stream =
+        watch_payments_of(f, (struct rpc_as){.client = client}, given_customer(f, ""), NULL);
+
+    const ProtobufCMessage *first = dues_stream_next(stream, EVENT_PATIENCE_MS);
+    assert_non_null(first);
+    revoke(f, pair.certificate_pem);
+    const struct dues_answer *end = await_end(stream);
+
+    assert_non_null(end);
+    assert_int_equal(end->status, DUES_UNAUTHENTICATED);
+    assert_string_equal(end->reason, "CERTIFICATE_REVOKED");
+    assert_string_equal(metadata_of(end, "cursor"), dues_stream_cursor(stream));
+    dues_stream_close(stream);
+    dues_client_close(client);
+}
+
 /* Last: time goes on for everybody. */
 static void ends_when_the_token_expires(void **state)
 {
@@ -192,6 +229,7 @@ int main(void)
         cmocka_unit_test(tells_a_user_of_his_own_and_of_nobody_elses),
         cmocka_unit_test(refuses_a_user_somebody_elses_cursor),
         cmocka_unit_test(ends_when_the_user_logs_out),
+        cmocka_unit_test(ends_when_the_certificate_is_revoked),
         cmocka_unit_test(ends_when_the_token_expires),
     };
     return cmocka_run_group_tests_name("WatchPayments", tests, members_setup, rpc_teardown);
