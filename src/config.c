@@ -76,8 +76,14 @@ static const struct key keys[] = {
     KEY(device_certificate_seconds, KIND_INT64, "86400", 300, 86400),
     KEY(hash_threads, KIND_INT32, "0", 0, 16),
     KEY(hash_queue_max, KIND_INT32, "64", 1, 1024),
+    CHECKED(gateway, KIND_TEXT, "sandbox", 6, 7, config_check_gateway),
     KEY(sandbox_journal, KIND_TEXT, "", 0, 4095),
     KEY(sandbox_latency_ms, KIND_INT64, "0", 0, 60000),
+    CHECKED(stripe_url, KIND_TEXT, "", 0, 255, config_check_stripe_url),
+    KEY(stripe_secret_key_file, KIND_TEXT, "", 0, 4095),
+    KEY(stripe_ca_file, KIND_TEXT, "", 0, 4095),
+    CHECKED(stripe_return_url, KIND_TEXT, "", 0, 255, config_check_return_url),
+    KEY(stripe_connections, KIND_INT32, "64", 1, 1024),
     KEY(gateway_timeout_ms, KIND_INT64, "20000", 100, 60000),
     KEY(unknown_budget_seconds, KIND_INT64, "259200", 60, 2592000),
     KEY(ledger_checkpoint_seconds, KIND_INT64, "120", 1, 3600),
@@ -320,6 +326,11 @@ static bool check_together(const struct config *config, char *problem)
     if (settings->sandbox && settings->sandbox_journal[0] == '\0')
         return clash(config, problem, "sandbox", "sandbox_journal",
                      "sandbox = on needs sandbox_journal");
+    if (text_equal(settings->gateway, "stripe") && settings->stripe_url[0] == '\0')
+        return clash(config, problem, "gateway", "stripe_url", "gateway = stripe needs stripe_url");
+    if (text_equal(settings->gateway, "stripe") && settings->stripe_secret_key_file[0] == '\0')
+        return clash(config, problem, "gateway", "stripe_secret_key_file",
+                     "gateway = stripe needs stripe_secret_key_file");
     if (settings->dunning_retry_count > 0 &&
         settings->dunning_retry_days[settings->dunning_retry_count - 1] >=
             settings->dunning_cancel_days)

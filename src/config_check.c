@@ -10,6 +10,7 @@
 #include "base/address.h"
 #include "base/text.h"
 #include "crypto/secrets.h"
+#include "gateway/stripe/stripe.h"
 #include "house_open.h"
 #include "pg/lanes.h"
 #include "rpc/server.h"
@@ -46,6 +47,28 @@ bool config_check_database(const char *value, char problem[CONFIG_VALUE_PROBLEM_
         return true;
     snprintf(problem, CONFIG_VALUE_PROBLEM_SIZE, "cannot be used: %s", why);
     return false;
+}
+
+bool config_check_gateway(const char *value, char problem[CONFIG_VALUE_PROBLEM_SIZE])
+{
+    if (text_equal(value, "sandbox") || text_equal(value, "stripe"))
+        return true;
+    return needs(problem, "sandbox or stripe");
+}
+
+bool config_check_stripe_url(const char *value, char problem[CONFIG_VALUE_PROBLEM_SIZE])
+{
+    if (value[0] == '\0' || stripe_url_is_right(value))
+        return true;
+    return needs(problem, "https://HOST or https://HOST:PORT");
+}
+
+bool config_check_return_url(const char *value, char problem[CONFIG_VALUE_PROBLEM_SIZE])
+{
+    if (value[0] == '\0' || (text_starts_with(value, "https://") &&
+                             text_is_plain(value, strlen(value)) && strchr(value, ' ') == NULL))
+        return true;
+    return needs(problem, "an https:// address");
 }
 
 bool config_check_log_level(const char *value, char problem[CONFIG_VALUE_PROBLEM_SIZE])

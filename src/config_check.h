@@ -21,6 +21,15 @@ config_value_check config_check_trust_domain;
 /* A libpq connection string without a password, or nothing. */
 config_value_check config_check_database;
 
+/* "sandbox" or "stripe". */
+config_value_check config_check_gateway;
+
+/* "https://host[:port]" or nothing. */
+config_value_check config_check_stripe_url;
+
+/* An https:// address or nothing. */
+config_value_check config_check_return_url;
+
 config_value_check config_check_log_level;
 
 /* "json" or "text". */

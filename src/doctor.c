@@ -52,6 +52,7 @@ bool doctor_run(struct doctor *doctor)
     doctor_secrets(doctor);
     doctor_master_key(doctor);
     doctor_certificates(doctor);
+    doctor_gateway(doctor);
     doctor_database(doctor);
     doctor_clock(doctor);
     doctor_limits(doctor);

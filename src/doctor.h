@@ -29,7 +29,8 @@ void doctor_say(struct doctor *doctor, enum finding finding, const char *topic, 
 void doctor_database(struct doctor *doctor);     /* doctor_database.c */
 void doctor_certificates(struct doctor *doctor); /* doctor_files.c */
 void doctor_secrets(struct doctor *doctor);
-void doctor_master_key(struct doctor *doctor); /* doctor_keys.c */
+void doctor_master_key(struct doctor *doctor);                           /* doctor_keys.c */
+void doctor_gateway(struct doctor *doctor);                              /* doctor_gateway.c */
 void doctor_clock(struct doctor *doctor);                                /* doctor_machine.c */
 void doctor_look_for_server(struct doctor *doctor, struct arena *arena); /* says nothing */
 void doctor_ports(struct doctor *doctor);

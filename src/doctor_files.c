@@ -127,4 +127,6 @@ void doctor_secrets(struct doctor *doctor)
     size_t count = key_source_files(source, paths);
     for (size_t i = 0; i < count; i++)
         look_at_secret(doctor, "master_key_file", paths[i]);
+    if (text_equal(doctor->settings->gateway, "stripe"))
+        look_at_secret(doctor, "stripe_secret_key_file", doctor->settings->stripe_secret_key_file);
 }

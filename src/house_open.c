@@ -18,8 +18,7 @@
 #include "crypto/x509.h"
 #include "customer/event_feed.h"
 #include "edge/edge.h"
-#include "gateway/gateway.h"
-#include "gateway/sandbox/sandbox.h"
+#include "house_gateways.h"
 #include "house_telemetry.h"
 #include "jobs/jobs.h"
 #include "ledger/seal.h"
@@ -73,8 +72,7 @@ bool house_knows_scope(const char *scope)
 struct opened_house {
     struct house house;
     struct secrets *secrets;
-    struct gateways gateways;
-    struct sandbox *sandbox;
+    struct house_gateways gateways;
     struct entitlement_feed *feed; /* NULL: nothing is remembered */
     struct ledger_sealer *sealer;
     struct rpc_server *server;
@@ -137,15 +135,9 @@ static bool open_rooms(struct opened_house *opened, char problem[HOUSE_PROBLEM_S
     house->keys = auth_keys_open(house, problem);
     if (house->keys == NULL)
         return false;
-    if (settings->sandbox) {
-        opened->sandbox =
-            sandbox_open(settings->sandbox_journal, settings->gateway_timeout_ms,
-                         settings->sandbox_latency_ms, house->clock, house->random, problem);
-        if (opened->sandbox == NULL)
-            return false;
-        opened->gateways.list[opened->gateways.count++] = sandbox_gateway(opened->sandbox);
-    }
-    house->gateways = &opened->gateways;
+    if (!house_gateways_open(house, &opened->gateways, problem))
+        return false;
+    house->gateways = &opened->gateways.list;
     house->purposes = purposes;
     house->payment_counts = payment_counts_open();
     if (settings->entitlement_cache_max > 0)
@@ -362,8 +354,7 @@ bool house_close(struct opened_house *opened)
     entitlement_feed_close(opened->feed);
     entitlement_cache_close(house->entitlements);
     payment_counts_close(house->payment_counts);
-    if (opened->sandbox != NULL)
-        sandbox_close(opened->sandbox);
+    house_gateways_close(&opened->gateways);
     if (house->keys != NULL)
         auth_keys_close(house->keys);
     if (house->sessions != NULL)

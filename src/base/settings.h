@@ -74,8 +74,14 @@ struct settings {
     int32_t hash_queue_max;
 
     /* payment */
+    const char *gateway;         /* "sandbox" or "stripe": where new payment methods go */
     const char *sandbox_journal; /* file of the sandbox gateway */
     int64_t sandbox_latency_ms;  /* how long the sandbox gateway takes to answer */
+    const char *stripe_url;             /* "https://api.stripe.com" */
+    const char *stripe_secret_key_file; /* one line */
+    const char *stripe_ca_file;         /* PEM; "": the system's authorities */
+    const char *stripe_return_url;      /* after 3-D Secure; "": by the app's SDK */
+    int32_t stripe_connections;         /* requests to Stripe at the same time */
     int64_t gateway_timeout_ms;
     int64_t unknown_budget_seconds; /* after that an attempt is MANUAL */
 

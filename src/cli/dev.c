@@ -19,8 +19,9 @@
 
 #define ARENA_SIZE_MAX (16u << 20)
 /* duesd lets running calls finish for shutdown_grace_ms, 20 s. */
-#define SERVER_PATIENCE_MS   25000
-#define POSTGRES_PATIENCE_MS 30000
+#define SERVER_PATIENCE_MS    25000
+#define POSTGRES_PATIENCE_MS  30000
+#define SIMULATOR_PATIENCE_MS 5000
 
 /* Our own libpq variables would lead the children to some other database. */
 static void forget_other_databases(void)
@@ -67,8 +68,9 @@ static const char *start(struct dev *dev)
     static const struct {
         const char *(*run)(struct dev *dev);
     } steps[] = {
-        {find_programs},         {dev_state_open}, {dev_address_check},    {dev_postgres_find},
-        {dev_certificates_make}, {make_database},  {dev_server_configure}, {dev_server_start},
+        {find_programs},       {dev_state_open},        {dev_address_check},
+        {dev_postgres_find},   {dev_certificates_make}, {make_database},
+        {dev_simulator_start}, {dev_server_configure},  {dev_server_start},
     };
     const char *problem = NULL;
     for (size_t i = 0; problem == NULL && i < ARRAY_LENGTH(steps); i++)
@@ -108,17 +110,24 @@ static void greet(struct dev *dev)
     print_grpcurl(dev, "app-demo", "", "dues.membership.v1.MembershipService/ListPlans");
     print_grpcurl(dev, "service-billing", " -d '{\"customer\": {\"displayName\": \"Ada\"}}'",
                   "dues.membership.v1.MembershipService/CreateCustomer");
-    printf("curl --unix-socket %s http://localhost/metrics\n\n",
+    printf("curl --unix-socket %s http://localhost/metrics\n",
            shell_word(dev, dev_metrics_path(dev)));
+    if (dev_has_simulator(dev))
+        printf("curl --cacert %s https://localhost:%d/_simulator/health\n",
+               shell_word(dev, dev_path(dev, STATE_CERTIFICATES "/ca.pem")), dev->simulator_port);
+    printf("\n");
     (void)fflush(stdout);
 }
 
 static const char *stay(struct dev *dev)
 {
-    while (!dev->stopping && !dev->server.ended && !dev->postgres.ended)
+    while (!dev->stopping && !dev->server.ended && !dev->postgres.ended && !dev->simulator.ended)
         dev_pump(dev, -1);
     if (dev->stopping)
         return NULL;
+    if (dev->simulator.ended)
+        return arena_printf(dev->arena, "dues-simulator ended with %s",
+                            dev_end(dev, &dev->simulator));
     return dev->server.ended
                ? arena_printf(dev->arena, "duesd ended with %s", dev_end(dev, &dev->server))
                : arena_printf(dev->arena, "PostgreSQL ended with %s (see %s/postgres.log)",
@@ -167,6 +176,7 @@ static bool stop(struct dev *dev)
         return true;
     unlink(dev_path(dev, STATE_READY));
     bool in_order = stop_server(dev);
+    dev_stop(dev, &dev->simulator, SIGTERM, SIGKILL, SIMULATOR_PATIENCE_MS);
     in_order = stop_postgres(dev) && in_order;
     if (dev->socket_directory != NULL) {
         unlink(dev_metrics_path(dev)); /* a server that was killed leaves it */
@@ -201,6 +211,7 @@ static int read_options(struct dev *dev, int argc, char **argv)
     static const struct option longs[] = {
         {"state-dir", required_argument, NULL, 'd'},
         {"listen", required_argument, NULL, 'l'},
+        {"gateway", required_argument, NULL, 'g'},
         {"help", no_argument, NULL, OPTION_HELP},
         {NULL, 0, NULL, 0},
     };
@@ -208,12 +219,16 @@ static int read_options(struct dev *dev, int argc, char **argv)
     while ((option = getopt_long(argc, argv, "", longs, NULL)) != -1) {
         if (option == OPTION_HELP)
             return help_command("dev");
-        if (option != 'd' && option != 'l')
+        if (option != 'd' && option != 'l' && option != 'g')
             return complain_option("dev");
-        *(option == 'd' ? &dev->directory : &dev->listen) = optarg;
+        *(option == 'd' ? &dev->directory : option == 'l' ? &dev->listen : &dev->gateway) = optarg;
     }
     if (optind != argc)
         return complain_usage("dev takes no \"%s\"", argv[optind]);
+    if (!text_equal(dev->gateway, DEV_GATEWAY_SANDBOX) && !dev_has_simulator(dev))
+        return complain_usage("--gateway is " DEV_GATEWAY_SANDBOX " or " DEV_GATEWAY_SIMULATOR
+                              ", not \"%s\"",
+                              dev->gateway);
     const char *misuse = state_dir_check(dev->directory);
     if (misuse == NULL)
         misuse = dev_address_parse(dev);
@@ -226,7 +241,9 @@ static int read_options(struct dev *dev, int argc, char **argv)
 
 int command_dev(int argc, char **argv)
 {
-    struct dev dev = {.arena = arena_new(ARENA_SIZE_MAX), .listen = DEV_LISTEN_DEFAULT};
+    struct dev dev = {.arena = arena_new(ARENA_SIZE_MAX),
+                      .listen = DEV_LISTEN_DEFAULT,
+                      .gateway = DEV_GATEWAY_SANDBOX};
     int exit_status = read_options(&dev, argc, argv);
     if (exit_status < 0)
         exit_status = run(&dev);

@@ -8,8 +8,8 @@
  *   DIR/socket/         its unix socket, or a short directory under /tmp named by
  * DIR/socket-directory DIR/certs/          ca, server, service-billing, app-demo, operator-demo:
  * .pem and .key DIR/master.key      seals what the server keeps secret DIR/duesd.conf      written
- * at every start DIR/gateway.journal what the sandbox gateway did DIR/ready           the address,
- * while the server answers
+ * at every start DIR/gateway.journal what the sandbox gateway did; DIR/simulator.journal, .log,
+ * stripe.key: the simulated Stripe's DIR/ready           the address, while the server answers
  *
  * This process speaks neither gRPC nor SQL: it forks, and everything else is a child's work.
  */
@@ -21,7 +21,9 @@
 
 #include "base/arena.h"
 
-#define DEV_LISTEN_DEFAULT "127.0.0.1:8443"
+#define DEV_LISTEN_DEFAULT    "127.0.0.1:8443"
+#define DEV_GATEWAY_SANDBOX   "sandbox"
+#define DEV_GATEWAY_SIMULATOR "stripe-simulator"
 
 /* A child; pid 0: none was started. */
 struct process {
@@ -38,6 +40,9 @@ struct dev {
     const char *address;   /* host:port with the real port */
     const char *self;      /* this program's file, and the server's beside it */
     const char *duesd;
+    const char *gateway;        /* DEV_GATEWAY_… */
+    const char *simulator_file; /* with the simulator: the program beside ours */
+    int simulator_port;
     bool is_new;  /* the directory holds no database yet */
     bool is_ours; /* its lock is held: what is in it may be changed */
 
@@ -49,6 +54,7 @@ struct dev {
 
     struct process postgres;
     struct process server;
+    struct process simulator;
     struct process helper; /* the one whose end is being waited for */
     bool stopping;         /* SIGINT, SIGTERM or SIGHUP came */
     bool hurried;          /* and then another SIGINT or SIGTERM */
@@ -74,6 +80,11 @@ const char *dev_postgres_roles(struct dev *dev);
 
 /* dev_certificates.c */
 const char *dev_certificates_make(struct dev *dev);
+
+/* dev_simulator.c */
+bool dev_has_simulator(const struct dev *dev);
+const char *dev_simulator_start(struct dev *dev);    /* until it listens; nothing without it */
+const char *dev_simulator_settings(struct dev *dev); /* lines of duesd.conf */
 
 /* dev_server.c */
 const char *dev_address_parse(struct dev *dev); /* what is wrong with --listen */

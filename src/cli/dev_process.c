@@ -108,6 +108,7 @@ static void reap(struct dev *dev)
     while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
         note_end(&dev->postgres, pid, status);
         note_end(&dev->server, pid, status);
+        note_end(&dev->simulator, pid, status);
         note_end(&dev->helper, pid, status);
     }
 }

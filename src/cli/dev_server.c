@@ -147,10 +147,11 @@ const char *dev_server_configure(struct dev *dev)
                                   "rate_operator = 1000\n"
                                   "metrics_listen = unix:%s\n"
                                   "scopes.service = *\n"
-                                  "scopes.operator = *\n",
+                                  "scopes.operator = *\n"
+                                  "%s",
                                   dev->address, certs, certs, certs, socket_directory,
                                   socket_directory, dev->directory, dev->directory,
-                                  dev_metrics_path(dev)),
+                                  dev_metrics_path(dev), dev_simulator_settings(dev)),
                      0644);
 }
 

@@ -15,7 +15,7 @@ static const struct page {
     const char *options; /* beside those of the connection; "" for none */
     bool connects;
 } pages[] = {
-    {"dev", "[--state-dir DIR] [--listen ADDRESS:PORT]",
+    {"dev", "[--state-dir DIR] [--listen ADDRESS:PORT] [--gateway GATEWAY]",
      "a whole server for trying out: PostgreSQL, certificates, schema, sandbox",
      "  --state-dir DIR      where all of it is kept, and found again by the next start\n"
      "                       (default: $XDG_STATE_HOME/dues or ~/.local/state/dues; for root\n"
@@ -23,6 +23,8 @@ static const struct page {
      "  --listen ADDRESS:PORT\n"
      "                       of this machine alone: 127.0.0.1 or [::1]; port 0 takes a free one\n"
      "                       (default: " DEV_LISTEN_DEFAULT ")\n"
+     "  --gateway GATEWAY    sandbox, or stripe-simulator: a Stripe that needs no account\n"
+     "                       (docs/stripe.md; default: sandbox)\n"
      "\n"
      "Ctrl-C, SIGTERM or a closed terminal stops it: running calls finish first.  Another Ctrl-C\n"
      "or SIGTERM ends it at once.\n",

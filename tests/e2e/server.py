@@ -57,6 +57,8 @@ class Answer:
 
 
 class Server:
+    arguments = ()  # of dues dev, beside those of every test
+
     def __init__(self):
         self.scratch = tempfile.mkdtemp(prefix="dues-e2e-")
         os.chmod(self.scratch, 0o755)
@@ -70,7 +72,7 @@ class Server:
         """`dues dev` until it says that it is ready."""
         ready = os.path.join(self.directory, "ready")
         self.dev = subprocess.Popen([os.path.join(BUILD, "dues"), "dev", "--state-dir", self.directory, "--listen",
-                                     "127.0.0.1:0"], stdin=subprocess.DEVNULL, stdout=self.output, stderr=self.output,
+                                     "127.0.0.1:0", *self.arguments], stdin=subprocess.DEVNULL, stdout=self.output, stderr=self.output,
                                     preexec_fn=die_with_parent)
         until(lambda: os.path.exists(ready) or self.dev.poll() is not None, "dues dev")
         if self.dev.poll() is not None:

@@ -84,6 +84,16 @@ static void refuses_what_cannot_work_together(void **state)
     (void)state;
 
     assert_refused(REQUIRED "sandbox = on\n", "f.conf:6: sandbox = on needs sandbox_journal");
+    assert_refused(REQUIRED "gateway = stripe\n", "f.conf:6: gateway = stripe needs stripe_url");
+    assert_refused(REQUIRED "gateway = stripe\nstripe_url = https://stripe.example\n",
+                   "f.conf:6: gateway = stripe needs stripe_secret_key_file");
+    assert_refused(REQUIRED "gateway = paypal\n", "f.conf:6: gateway needs sandbox or stripe");
+    assert_refused(REQUIRED "stripe_url = http://stripe.example\n",
+                   "f.conf:6: stripe_url needs https://HOST or https://HOST:PORT");
+    assert_refused(REQUIRED "stripe_url = https://stripe.example/v1\n",
+                   "f.conf:6: stripe_url needs https://HOST or https://HOST:PORT");
+    assert_refused(REQUIRED "stripe_return_url = javascript:x\n",
+                   "f.conf:6: stripe_return_url needs an https:// address");
     assert_refused(REQUIRED "gateway_timeout_ms = 60000\n",
                    "f.conf:6: job_lease_ms must be longer than gateway_timeout_ms");
     assert_refused(REQUIRED "dunning_cancel_days = 14\n",

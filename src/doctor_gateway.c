@@ -1,0 +1,76 @@
+/*
+ * The gateway that the configuration names: is its key one, does it answer, does it know the key.
+ * Reads one page of nothing from it.
+ */
+
+#include "doctor.h"
+
+#include "base/fiber.h"
+#include "base/text.h"
+#include "gateway/stripe/stripe.h"
+
+#define MEMORY_SIZE_MAX (4 * 1024 * 1024)
+
+struct probe {
+    const struct stripe *stripe;
+    struct arena *arena;
+    bool answered;
+    char problem[STRIPE_PROBLEM_SIZE];
+};
+
+static void ask(void *argument)
+{
+    struct probe *probe = argument;
+
+    probe->answered = stripe_probe(probe->stripe, probe->arena, probe->problem);
+}
+
+static void look_at_stripe(struct doctor *doctor, const struct stripe *stripe)
+{
+    AUTO(arena_auto_free) struct arena *arena = arena_new(MEMORY_SIZE_MAX);
+    struct probe probe = {.stripe = stripe, .arena = arena};
+    struct fiber_pool *fibers = fiber_pool_open(1);
+
+    fiber_run(fibers, ask, &probe);
+    fiber_pool_close(fibers);
+    if (probe.answered)
+        doctor_say(doctor, FINDING_OK, "gateway", "stripe: %s answers and knows the key",
+                   doctor->settings->stripe_url);
+    else
+        doctor_say(doctor, FINDING_FAILED, "gateway", "stripe: %s", probe.problem);
+    if (stripe_is_live(stripe) && doctor->settings->sandbox)
+        doctor_say(doctor, FINDING_WARNING, "gateway",
+                   "stripe: the key moves real money, and sandbox = on");
+    else
+        doctor_say(doctor, FINDING_OK, "gateway", "stripe: the key is for %s",
+                   stripe_is_live(stripe) ? "real money" : "tests");
+}
+
+void doctor_gateway(struct doctor *doctor)
+{
+    const struct settings *settings = doctor->settings;
+    char problem[STRIPE_PROBLEM_SIZE] = "";
+
+    if (!text_equal(settings->gateway, "stripe")) {
+        if (settings->sandbox)
+            doctor_say(doctor, FINDING_OK, "gateway", "the sandbox: no money moves");
+        else
+            doctor_say(doctor, FINDING_WARNING, "gateway",
+                       "none: set gateway = stripe, or sandbox = on to try things");
+        return;
+    }
+    const struct stripe_options options = {
+        .url = settings->stripe_url,
+        .secret_key_file = settings->stripe_secret_key_file,
+        .ca_file = settings->stripe_ca_file,
+        .return_url = settings->stripe_return_url,
+        .timeout_ms = settings->gateway_timeout_ms,
+        .active_max = 1,
+    };
+    struct stripe *stripe = stripe_open(&options, problem);
+    if (stripe == NULL)
+        doctor_say(doctor, FINDING_FAILED, "gateway", "stripe: %s", problem);
+    else
+        look_at_stripe(doctor, stripe);
+    stripe_close(stripe);
+}

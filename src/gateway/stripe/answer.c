@@ -1,0 +1,388 @@
+/*
+ * The rules of what a reply means, in this order: did one come, is it whole JSON, is it about what
+ * was asked, and only then what it says.
+ */
+
+#include "gateway/stripe/answer.h"
+
+#include <inttypes.h>
+
+#include "base/text.h"
+#include "base/time.h"
+#include "gateway/stripe/amount.h"
+#include "gateway/stripe/decline.h"
+#include "gateway/stripe/error_reply.h"
+
+#define CAPTURE_BEFORE_MAX_S (4102444800LL) /* 2100 */
+
+static void conclude(struct stripe_reading *reading, enum gateway_outcome outcome,
+                     const char *evidence)
+{
+    reading->answer.outcome = outcome;
+    reading->answer.evidence = evidence;
+}
+
+static void fetch(struct stripe_reading *reading, const char *id)
+{
+    reading->next = STRIPE_FETCH;
+    reading->object = id;
+}
+
+static void begin(struct stripe_reading *reading)
+{
+    *reading = (struct stripe_reading){
+        .answer = {.outcome = GATEWAY_UNKNOWN,
+                   .transaction = "",
+                   .decline_code = "",
+                   .network_decline_code = "",
+                   .advice = "",
+                   .evidence = "",
+                   .action = {.redirect_url = "", .client_secret = ""}},
+        .object = "",
+    };
+}
+
+static const char *metadata(const json_t *object, const char *name)
+{
+    return stripe_text(stripe_object(object, "metadata"), name);
+}
+
+static bool acts_on_another(const struct gateway_request *request)
+{
+    return request->operation == GATEWAY_CAPTURE || request->operation == GATEWAY_VOID;
+}
+
+/* Is the object the one that was asked for?  NULL: yes; else what does not fit. */
+static const char *misfit(const struct stripe_question *question, const json_t *object,
+                          const char *kind, const char *prefix)
+{
+    const struct gateway_request *request = question->request;
+    const char *id = stripe_text(object, "id");
+    const char *payment = metadata(object, STRIPE_PAYMENT);
+
+    if (!text_equal(stripe_text(object, "object"), kind) || !stripe_is_id(id, prefix))
+        return "the answer is another object";
+    if (json_object_get(object, "livemode") != NULL &&
+        stripe_flag(object, "livemode") != question->is_live)
+        return "the answer is of another mode";
+    if (request->operation == GATEWAY_REFUND
+            ? !text_equal(stripe_reference(object, "payment_intent"), request->transaction)
+            : request->transaction[0] != '\0' && !text_equal(id, request->transaction))
+        return "the answer is about another transaction";
+    if (!acts_on_another(request) &&
+        !text_equal(metadata(object, STRIPE_REFERENCE), request->reference))
+        return "the answer has another reference";
+    if (request->payment != NULL && request->payment[0] != '\0' &&
+        !text_equal(payment, request->payment))
+        return "the answer is of another payment";
+    return NULL;
+}
+
+static bool money_of(const json_t *object, const char *member, struct money *money)
+{
+    int64_t units;
+
+    return stripe_number(object, member, &units) &&
+           stripe_money(stripe_text(object, "currency"), units, money);
+}
+
+static void read_action(const struct stripe_question *question, const json_t *intent,
+                        struct gateway_action *action)
+{
+    const json_t *next = stripe_object(intent, "next_action");
+    const json_t *redirect = stripe_object(next, "redirect_to_url");
+    const char *url = json_string_value(json_object_get(redirect, "url"));
+    const char *secret = stripe_text(intent, "client_secret");
+    bool is_of_intent = text_starts_with(secret, stripe_text(intent, "id"));
+
+    action->client_secret = is_of_intent ? arena_strdup(question->arena, secret) : "";
+    if (url != NULL && text_starts_with(url, "https://") && strlen(url) < 2048 &&
+        text_is_plain(url, strlen(url))) {
+        action->kind = GATEWAY_ACTION_REDIRECT;
+        action->redirect_url = arena_strdup(question->arena, url);
+    } else if (is_of_intent) {
+        action->kind = GATEWAY_ACTION_SDK;
+    }
+}
+
+/* Unix seconds, in the charge when it was asked for. */
+static int64_t capture_before_us(const json_t *intent)
+{
+    const json_t *charge = stripe_object(intent, "latest_charge");
+    const json_t *details = stripe_object(charge, "payment_method_details");
+    int64_t seconds;
+
+    if (!stripe_number(stripe_object(details, "card"), "capture_before", &seconds) ||
+        seconds <= 0 || seconds > CAPTURE_BEFORE_MAX_S)
+        return 0;
+    return seconds * US_PER_SECOND;
+}
+
+/* An intent that needs another payment method: its last attempt was declined. */
+static void read_rejected(const struct stripe_question *question, const json_t *intent,
+                          struct stripe_reading *reading)
+{
+    const json_t *error = stripe_object(intent, "last_payment_error");
+
+    if (error == NULL)
+        return conclude(reading, GATEWAY_IN_FLIGHT, "the intent was not confirmed yet");
+    stripe_read_decline(question->arena, error, &reading->answer);
+    conclude(reading, GATEWAY_DECLINED, "the intent needs another payment method");
+}
+
+/* Is what was held or taken told in full? */
+static void read_paid(const struct stripe_question *question, const json_t *intent,
+                      const char *member, struct stripe_reading *reading)
+{
+    if (!money_of(intent, member, &reading->answer.amount))
+        return conclude(reading, GATEWAY_UNKNOWN, "the answer has no amount");
+    if (question->request->operation == GATEWAY_AUTHORIZE)
+        reading->answer.authorization_expires_us = capture_before_us(intent);
+    conclude(reading, GATEWAY_SUCCEEDED, member);
+}
+
+static void read_charge(const struct stripe_question *question, const json_t *intent,
+                        struct stripe_reading *reading)
+{
+    const char *status = stripe_text(intent, "status");
+    bool holds = question->request->operation == GATEWAY_AUTHORIZE;
+    int64_t received = -1;
+
+    if (!text_equal(stripe_text(intent, "capture_method"), holds ? "manual" : "automatic"))
+        return conclude(reading, GATEWAY_UNKNOWN, "the answer has another capture method");
+    if (!money_of(intent, "amount", &reading->answer.amount))
+        return conclude(reading, GATEWAY_UNKNOWN, "the answer has no amount");
+    if (text_equal(status, "succeeded"))
+        /* Of an authorization: it was captured since. */
+        return read_paid(question, intent, holds ? "amount" : "amount_received", reading);
+    if (text_equal(status, "requires_capture") && holds)
+        return read_paid(question, intent,
+                         stripe_number(intent, "amount_received", &received) && received == 0
+                             ? "amount_capturable"
+                             : "amount",
+                         reading);
+    if (text_equal(status, "requires_action")) {
+        read_action(question, intent, &reading->answer.action);
+        return conclude(reading,
+                        reading->answer.action.kind == GATEWAY_ACTION_NONE
+                            ? GATEWAY_IN_FLIGHT
+                            : GATEWAY_REQUIRES_ACTION,
+                        "the customer must act");
+    }
+    if (text_equal(status, "requires_payment_method"))
+        return read_rejected(question, intent, reading);
+    if (text_equal(status, "canceled")) {
+        reading->answer.decline_code = "authentication_not_handled";
+        return conclude(reading, GATEWAY_DECLINED, "the intent was canceled");
+    }
+    if (text_equal(status, "processing") || text_equal(status, "requires_confirmation"))
+        return conclude(reading, GATEWAY_IN_FLIGHT, "the intent is being worked on");
+    conclude(reading, GATEWAY_UNKNOWN, "the intent has a status that is not known");
+}
+
+/* What this capture took is the difference to what was taken before it. */
+static void read_capture(const struct stripe_question *question, const json_t *intent,
+                         struct stripe_reading *reading)
+{
+    bool is_ours = text_equal(metadata(intent, STRIPE_CAPTURE), question->request->reference);
+    const char *status = stripe_text(intent, "status");
+    int64_t received;
+    const char *before_text = metadata(intent, STRIPE_CAPTURED_FROM);
+    char before_expected[24] = "";
+    int64_t before = question->captured_before;
+
+    if (!stripe_number(intent, "amount_received", &received))
+        return conclude(reading, GATEWAY_UNKNOWN, "the answer has no amount");
+    if (!is_ours && question->is_query) {
+        if (text_equal(status, "succeeded"))
+            return conclude(reading, GATEWAY_UNKNOWN, "somebody else captured it");
+        return conclude(reading, GATEWAY_FAILED, "not captured");
+    }
+    if (!is_ours || !(text_equal(status, "succeeded") || text_equal(status, "requires_capture")))
+        return conclude(reading, GATEWAY_UNKNOWN, "the answer shows no capture");
+    if (before < 0)
+        before = strtoll(before_text, NULL, 10);
+    snprintf(before_expected, sizeof before_expected, "%" PRId64, before);
+    if (!text_equal(before_expected, before_text) || before < 0 || received < before ||
+        !stripe_money(stripe_text(intent, "currency"), received - before, &reading->answer.amount))
+        return conclude(reading, GATEWAY_UNKNOWN, "the answer has other amounts");
+    conclude(reading, GATEWAY_SUCCEEDED, "captured");
+}
+
+static void read_void(const struct stripe_question *question, const json_t *intent,
+                      struct stripe_reading *reading)
+{
+    const char *status = stripe_text(intent, "status");
+
+    reading->answer.amount = question->request->amount;
+    if (text_equal(status, "canceled"))
+        return conclude(reading, GATEWAY_SUCCEEDED, "canceled");
+    if (text_equal(status, "succeeded"))
+        return conclude(reading, GATEWAY_FAILED, "the money was taken");
+    if (question->is_query)
+        return conclude(reading, GATEWAY_FAILED, "not canceled");
+    conclude(reading, GATEWAY_UNKNOWN, "the answer shows no cancellation");
+}
+
+static void read_refund(const json_t *refund, struct stripe_reading *reading)
+{
+    const char *status = stripe_text(refund, "status");
+    struct gateway_answer *answer = &reading->answer;
+
+    if (!money_of(refund, "amount", &answer->amount))
+        return conclude(reading, GATEWAY_UNKNOWN, "the answer has no amount");
+    if (text_equal(status, "succeeded"))
+        return conclude(reading, GATEWAY_SUCCEEDED, "refunded");
+    if (text_equal(status, "pending") || text_equal(status, "requires_action"))
+        return conclude(reading, GATEWAY_IN_FLIGHT, "the refund is on its way");
+    if (text_equal(status, "failed")) {
+        answer->decline_code = stripe_refund_decline(stripe_text(refund, "failure_reason"));
+        return conclude(reading, GATEWAY_DECLINED, "the refund failed");
+    }
+    if (text_equal(status, "canceled"))
+        return conclude(reading, GATEWAY_FAILED, "the refund was canceled");
+    conclude(reading, GATEWAY_UNKNOWN, "the refund has a status that is not known");
+}
+
+void stripe_read_object(const struct stripe_question *question, const json_t *object,
+                        struct stripe_reading *reading)
+{
+    bool is_refund = question->request->operation == GATEWAY_REFUND;
+    const char *wrong = misfit(question, object, is_refund ? "refund" : "payment_intent",
+                               is_refund ? "re_" : "pi_");
+
+    begin(reading);
+    if (wrong != NULL)
+        return conclude(reading, GATEWAY_UNKNOWN, wrong);
+    reading->answer.transaction = arena_strdup(question->arena, stripe_text(object, "id"));
+    switch (question->request->operation) {
+    case GATEWAY_CHARGE:
+    case GATEWAY_AUTHORIZE:
+        return read_charge(question, object, reading);
+    case GATEWAY_CAPTURE:
+        return read_capture(question, object, reading);
+    case GATEWAY_VOID:
+        return read_void(question, object, reading);
+    case GATEWAY_REFUND:
+        return read_refund(object, reading);
+    case GATEWAY_OPERATION_COUNT:
+        break;
+    }
+}
+
+static bool was_replayed(const struct http_exchange_reply *reply)
+{
+    const char *replayed = http_reply_header(reply, "Idempotent-Replayed");
+
+    return replayed != NULL && text_equal(replayed, "true");
+}
+
+static void read_success(const struct stripe_question *question,
+                         const struct http_exchange_reply *reply, struct stripe_reading *reading)
+{
+    AUTO(stripe_json_release) json_t *object = stripe_json(reply->body, reply->body_size);
+
+    if (object == NULL)
+        return conclude(reading, GATEWAY_UNKNOWN, "the answer is no JSON object");
+    stripe_read_object(question, object, reading);
+    bool may_be_old = reading->answer.outcome == GATEWAY_IN_FLIGHT ||
+                      reading->answer.outcome == GATEWAY_REQUIRES_ACTION;
+    if (!question->is_query && may_be_old && was_replayed(reply))
+        fetch(reading, reading->answer.transaction);
+}
+
+/* An error may come with the intent as it stands: then that must be ours. */
+static void read_card_error(const struct stripe_question *question, const json_t *error,
+                            struct stripe_reading *reading)
+{
+    const json_t *intent = stripe_object(error, "payment_intent");
+    const char *wrong = intent == NULL || question->request->operation == GATEWAY_REFUND
+                            ? NULL
+                            : misfit(question, intent, "payment_intent", "pi_");
+
+    if (wrong != NULL)
+        return conclude(reading, GATEWAY_UNKNOWN, wrong);
+    if (intent != NULL && question->request->operation != GATEWAY_REFUND) {
+        reading->answer.transaction = arena_strdup(question->arena, stripe_text(intent, "id"));
+        if (!money_of(intent, "amount", &reading->answer.amount))
+            return conclude(reading, GATEWAY_UNKNOWN, "the answer has no amount");
+    }
+    stripe_read_decline(question->arena, error, &reading->answer);
+    reading->answer.outcome = GATEWAY_DECLINED;
+}
+
+static void read_error(const struct stripe_question *question,
+                       const struct http_exchange_reply *reply, struct stripe_reading *reading)
+{
+    AUTO(stripe_json_release) json_t *body = stripe_json(reply->body, reply->body_size);
+    const json_t *error = stripe_object(body, "error");
+    struct gateway_answer *answer = &reading->answer;
+
+    answer->evidence = stripe_error_evidence(question->arena, reply, error);
+    switch (stripe_error_kind(reply->status, error)) {
+    case STRIPE_ERROR_NONE:
+    case STRIPE_ERROR_SERVER:
+        answer->outcome = GATEWAY_UNKNOWN;
+        /* A stored answer comes again for ever. */
+        if (!question->is_query && was_replayed(reply))
+            reading->next = STRIPE_SEARCH;
+        return;
+    case STRIPE_ERROR_DECLINED:
+        return read_card_error(question, error, reading);
+    case STRIPE_ERROR_LATER:
+        answer->outcome = GATEWAY_NOT_SENT;
+        return;
+    case STRIPE_ERROR_IN_USE:
+        answer->outcome = GATEWAY_IN_FLIGHT;
+        return;
+    case STRIPE_ERROR_OTHER_REQUEST:
+        answer->outcome = GATEWAY_UNKNOWN;
+        if (!question->is_query)
+            reading->next = STRIPE_SEARCH;
+        return;
+    case STRIPE_ERROR_STATE:
+        answer->outcome = GATEWAY_FAILED;
+        if (!question->is_query && acts_on_another(question->request))
+            fetch(reading, question->request->transaction);
+        return;
+    case STRIPE_ERROR_REQUEST:
+        answer->outcome = question->is_query ? GATEWAY_UNKNOWN : GATEWAY_FAILED;
+        return;
+    }
+}
+
+void stripe_read(const struct stripe_question *question, const struct http_exchange_reply *reply,
+                 struct stripe_reading *reading)
+{
+    begin(reading);
+    switch (reply->result) {
+    case HTTP_NOT_SENT:
+    case HTTP_FORBIDDEN:
+        return conclude(reading, GATEWAY_NOT_SENT, reply->problem);
+    case HTTP_UNKNOWN:
+        return conclude(reading, GATEWAY_UNKNOWN, reply->problem);
+    case HTTP_ANSWERED:
+        break;
+    }
+    if (reply->status == 200)
+        return read_success(question, reply, reading);
+    read_error(question, reply, reading);
+}
+
+bool stripe_read_held(const struct stripe_question *question,
+                      const struct http_exchange_reply *reply, struct stripe_held *held,
+                      struct stripe_reading *reading)
+{
+    AUTO(stripe_json_release) json_t *intent = NULL;
+
+    stripe_read(question, reply, reading);
+    if (reply->result != HTTP_ANSWERED || reply->status != 200)
+        return false;
+    intent = stripe_json(reply->body, reply->body_size);
+    if (intent == NULL || misfit(question, intent, "payment_intent", "pi_") != NULL ||
+        !stripe_number(intent, "amount_received", &held->captured) || held->captured < 0)
+        return false;
+    held->is_waiting = text_equal(stripe_text(intent, "status"), "requires_capture");
+    held->is_captured = text_equal(metadata(intent, STRIPE_CAPTURE), question->request->reference);
+    return true;
+}

@@ -1,0 +1,13 @@
+/*
+ * Stripe's words for a "no", as the house's names (payment/decline.h).
+ */
+#pragma once
+
+/* `decline_code` of the issuer first, else `code` of Stripe; never "". */
+const char *stripe_decline(const char *decline_code, const char *code);
+
+/* Of a refund that failed. */
+const char *stripe_refund_decline(const char *failure_reason);
+
+/* "do_not_try_again" … or "". */
+const char *stripe_advice(const char *advice_code);

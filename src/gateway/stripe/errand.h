@@ -1,0 +1,45 @@
+/*
+ * One visit to Stripe: some requests that share a time limit.  Within stripe/ only.
+ */
+#pragma once
+
+#include "gateway/stripe/form.h"
+#include "gateway/stripe/stripe.h"
+#include "http/client.h"
+
+#define STRIPE_SECRET_MAX 255
+#define STRIPE_URL_MAX    255
+
+struct stripe {
+    struct gateway gateway;
+    struct http_client *client;
+    char url[STRIPE_URL_MAX + 1];
+    char secret[STRIPE_SECRET_MAX + 1];
+    const char *ca_file;    /* the settings' */
+    const char *return_url; /* the settings' */
+    int64_t timeout_ms;
+    bool is_live;
+};
+
+struct errand {
+    const struct stripe *stripe;
+    struct arena *arena;
+    const struct clock *clock;
+    int64_t until_us; /* monotonic */
+};
+
+/* Until the gateway's time limit, or before the call's deadline if that is earlier. */
+struct errand errand_begin(const struct stripe *stripe, struct call *call);
+
+/* `key` is the idempotency key.  The form may be empty. */
+void errand_post(const struct errand *errand, const char *path, const struct stripe_form *form,
+                 const char *key, struct http_exchange_reply *reply);
+void errand_get(const struct errand *errand, const char *path, const struct stripe_form *form,
+                struct http_exchange_reply *reply);
+
+const struct error *stripe_describe(const struct gateway *gateway, struct call *call,
+                                    const char *token, struct gateway_card *card) MUST_CHECK;
+void stripe_send(const struct gateway *gateway, struct call *call,
+                 const struct gateway_request *request, struct gateway_answer *answer);
+void stripe_query(const struct gateway *gateway, struct call *call,
+                  const struct gateway_request *request, struct gateway_answer *answer);

@@ -1,0 +1,416 @@
+/*
+ * Asking Stripe to do something, once, and asking what it did.
+ *
+ *   charge, authorize   POST a confirmed PaymentIntent with metadata[attempt_id]
+ *   capture             GET how much was taken so far, POST …/capture, which notes that and who
+ *                       captured: several captures of one intent are told apart by it
+ *   void                POST …/cancel; a state that forbids it is looked at
+ *   refund              POST /v1/refunds with metadata[attempt_id]
+ *
+ * What an answer leaves open and Stripe can tell now (a replayed 500, a refund on its way) is
+ * looked up at once; the rest is the resolver's.
+ */
+
+#include "gateway/stripe/errand.h"
+
+#include "base/bug.h"
+#include "base/text.h"
+#include "gateway/stripe/amount.h"
+#include "gateway/stripe/answer.h"
+
+#define PAGE_SIZE 30
+#define PAGES_MAX 10
+
+/* "cus_…/pm_…", as describe() made it. */
+static bool read_token(struct arena *arena, const char *token, const char **customer,
+                       const char **method)
+{
+    const char *slash = token == NULL ? NULL : strchr(token, '/');
+
+    if (slash == NULL)
+        return false;
+    *customer = arena_strndup(arena, token, (size_t)(slash - token));
+    *method = slash + 1;
+    return stripe_is_id(*customer, "cus_") && stripe_is_id(*method, "pm_");
+}
+
+static struct gateway_answer plain(enum gateway_outcome outcome, const char *evidence)
+{
+    return (struct gateway_answer){
+        .outcome = outcome,
+        .transaction = "",
+        .decline_code = "",
+        .network_decline_code = "",
+        .advice = "",
+        .evidence = evidence,
+        .action = {.redirect_url = "", .client_secret = ""},
+    };
+}
+
+static void add_amount(struct stripe_form *form, const char *name, int64_t units,
+                       const struct money *money)
+{
+    char currency[4] = "";
+
+    form_add_number(form, name, units);
+    for (int i = 0; money != NULL && i < 3; i++)
+        currency[i] = (char)(money->currency[i] - 'A' + 'a');
+    if (money != NULL)
+        form_add(form, "currency", currency);
+}
+
+static void add_metadata(struct stripe_form *form, const struct gateway_request *request)
+{
+    form_add(form, "metadata[" STRIPE_REFERENCE "]", request->reference);
+    if (request->payment != NULL && request->payment[0] != '\0')
+        form_add(form, "metadata[" STRIPE_PAYMENT "]", request->payment);
+}
+
+static const char *intent_path(struct arena *arena, const char *intent, const char *verb)
+{
+    return arena_printf(arena, "/v1/payment_intents/%s%s", intent, verb);
+}
+
+static const char *get_path(const struct stripe_question *question, const char *id)
+{
+    return question->request->operation == GATEWAY_REFUND
+               ? arena_printf(question->arena, "/v1/refunds/%s", id)
+               : intent_path(question->arena, id, "");
+}
+
+static void fetch(const struct errand *errand, struct stripe_question *question, const char *id,
+                  struct http_exchange_reply *reply)
+{
+    struct stripe_form form = {.arena = errand->arena};
+
+    if (question->request->operation != GATEWAY_REFUND)
+        form_add(&form, "expand[0]", "latest_charge");
+    errand_get(errand, get_path(question, id), &form, reply);
+}
+
+/* How the object stands now. */
+static void look(const struct errand *errand, struct stripe_question *question, const char *id,
+                 struct stripe_reading *reading)
+{
+    struct http_exchange_reply reply;
+
+    question->is_query = true;
+    fetch(errand, question, id, &reply);
+    stripe_read(question, &reply, reading);
+}
+
+/* ---- Looking for what has no id yet ---- */
+
+struct page {
+    bool is_read; /* false: nothing can be said */
+    bool has_more;
+    bool found;
+    const char *last; /* id of the last element */
+};
+
+static void read_page(const struct stripe_question *question,
+                      const struct http_exchange_reply *reply, struct page *page,
+                      struct stripe_reading *reading)
+{
+    AUTO(stripe_json_release) json_t *body = NULL;
+    const json_t *element;
+    size_t index;
+
+    *page = (struct page){.last = ""};
+    stripe_read(question, reply, reading); /* what it is when it is no list */
+    if (reply->result != HTTP_ANSWERED || reply->status != 200)
+        return;
+    body = stripe_json(reply->body, reply->body_size);
+    const json_t *data = json_object_get(body, "data");
+    page->is_read = json_is_array(data);
+    page->has_more = stripe_flag(body, "has_more");
+    json_array_foreach(data, index, element)
+    {
+        const json_t *metadata = stripe_object(element, "metadata");
+        page->last = arena_strdup(question->arena, stripe_text(element, "id"));
+        if (!text_equal(stripe_text(metadata, STRIPE_REFERENCE), question->request->reference))
+            continue;
+        page->found = true;
+        stripe_read_object(question, element, reading);
+        return;
+    }
+}
+
+static void conclude(struct stripe_reading *reading, enum gateway_outcome outcome,
+                     const char *evidence)
+{
+    *reading = (struct stripe_reading){.answer = plain(outcome, evidence), .object = ""};
+}
+
+/* Lists are up to date at once; nothing in all of them means that nothing was done. */
+static void list(const struct errand *errand, const struct stripe_question *question,
+                 const char *path, const char *field, const char *value,
+                 struct stripe_reading *reading)
+{
+    struct page page = {.last = ""};
+
+    for (int pages = 0; pages < PAGES_MAX; pages++) {
+        struct stripe_form form = {.arena = errand->arena};
+        struct http_exchange_reply reply;
+        form_add(&form, field, value);
+        form_add_number(&form, "limit", PAGE_SIZE);
+        if (page.last[0] != '\0')
+            form_add(&form, "starting_after", page.last);
+        errand_get(errand, path, &form, &reply);
+        read_page(question, &reply, &page, reading);
+        if (page.found || !page.is_read)
+            return;
+        if (!page.has_more || page.last[0] == '\0')
+            return conclude(reading, GATEWAY_FAILED, "queried: never executed");
+    }
+    conclude(reading, GATEWAY_UNKNOWN, "queried: not among the newest");
+}
+
+/* The search is quicker than the list of a customer of many years, but a minute behind. */
+static bool search(const struct errand *errand, const struct stripe_question *question,
+                   struct stripe_reading *reading)
+{
+    struct stripe_form form = {.arena = errand->arena};
+    struct http_exchange_reply reply;
+    struct page page;
+
+    form_add(&form, "query",
+             arena_printf(errand->arena, "metadata['" STRIPE_REFERENCE "']:'%s'",
+                          question->request->reference));
+    form_add(&form, "limit", "1");
+    errand_get(errand, "/v1/payment_intents/search", &form, &reply);
+    read_page(question, &reply, &page, reading);
+    return page.found;
+}
+
+static void find(const struct errand *errand, struct stripe_question *question,
+                 struct stripe_reading *reading)
+{
+    const struct gateway_request *request = question->request;
+    const char *customer;
+    const char *method;
+
+    question->is_query = true;
+    switch (request->operation) {
+    case GATEWAY_CHARGE:
+    case GATEWAY_AUTHORIZE:
+        if (stripe_is_id(request->transaction, "pi_"))
+            return look(errand, question, request->transaction, reading);
+        if (!read_token(errand->arena, request->token, &customer, &method))
+            return conclude(reading, GATEWAY_FAILED, "the token is not Stripe's");
+        if (!search(errand, question, reading))
+            list(errand, question, "/v1/payment_intents", "customer", customer, reading);
+        return;
+    case GATEWAY_CAPTURE:
+    case GATEWAY_VOID:
+        return look(errand, question, request->transaction, reading);
+    case GATEWAY_REFUND:
+        return list(errand, question, "/v1/refunds", "payment_intent", request->transaction,
+                    reading);
+    case GATEWAY_OPERATION_COUNT:
+        break;
+    }
+}
+
+/* ---- Doing ---- */
+
+static void post_intent(const struct errand *errand, const struct gateway_request *request,
+                        int64_t units, struct http_exchange_reply *reply)
+{
+    struct stripe_form form = {.arena = errand->arena};
+    const char *customer = "";
+    const char *method = "";
+
+    if (!read_token(errand->arena, request->token, &customer, &method))
+        bug("stripe: a token that was not looked at");
+    add_amount(&form, "amount", units, &request->amount);
+    form_add(&form, "customer", customer);
+    form_add(&form, "payment_method", method);
+    form_add(&form, "payment_method_types[0]", "card");
+    form_add(&form, "confirm", "true");
+    if (request->operation == GATEWAY_AUTHORIZE) {
+        form_add(&form, "capture_method", "manual");
+        form_add(&form, "payment_method_options[card][request_multicapture]", "if_available");
+    } else {
+        form_add(&form, "capture_method", "automatic");
+    }
+    if (request->off_session)
+        form_add(&form, "off_session", "true");
+    else if (errand->stripe->return_url[0] != '\0')
+        form_add(&form, "return_url", errand->stripe->return_url);
+    add_metadata(&form, request);
+    form_add(&form, "expand[0]", "latest_charge");
+    errand_post(errand, "/v1/payment_intents", &form, request->idempotency_key, reply);
+}
+
+static void post_refund(const struct errand *errand, const struct gateway_request *request,
+                        int64_t units, struct http_exchange_reply *reply)
+{
+    struct stripe_form form = {.arena = errand->arena};
+
+    form_add(&form, "payment_intent", request->transaction);
+    add_amount(&form, "amount", units, NULL);
+    add_metadata(&form, request);
+    errand_post(errand, "/v1/refunds", &form, request->idempotency_key, reply);
+}
+
+static void post_cancel(const struct errand *errand, const struct gateway_request *request,
+                        struct http_exchange_reply *reply)
+{
+    const struct stripe_form form = {.arena = errand->arena};
+
+    errand_post(errand, intent_path(errand->arena, request->transaction, "/cancel"), &form,
+                request->idempotency_key, reply);
+}
+
+static void post_capture(const struct errand *errand, const struct gateway_request *request,
+                         int64_t units, int64_t before, struct http_exchange_reply *reply)
+{
+    struct stripe_form form = {.arena = errand->arena};
+
+    add_amount(&form, "amount_to_capture", units, NULL);
+    if (!request->final)
+        form_add(&form, "final_capture", "false");
+    form_add(&form, "metadata[" STRIPE_CAPTURE "]", request->reference);
+    form_add_number(&form, "metadata[" STRIPE_CAPTURED_FROM "]", before);
+    errand_post(errand, intent_path(errand->arena, request->transaction, "/capture"), &form,
+                request->idempotency_key, reply);
+}
+
+/* False: `reading` has the answer already. */
+static bool capture(const struct errand *errand, struct stripe_question *question, int64_t units,
+                    struct http_exchange_reply *reply, struct stripe_reading *reading)
+{
+    struct stripe_held held;
+
+    question->is_query = true;
+    fetch(errand, question, question->request->transaction, reply);
+    if (!stripe_read_held(question, reply, &held, reading) || held.is_captured || !held.is_waiting)
+        return false;
+    question->is_query = false;
+    question->captured_before = held.captured;
+    post_capture(errand, question->request, units, held.captured, reply);
+    return true;
+}
+
+static void send(const struct errand *errand, struct stripe_question *question, int64_t units,
+                 struct stripe_reading *reading)
+{
+    const struct gateway_request *request = question->request;
+    struct http_exchange_reply reply;
+
+    switch (request->operation) {
+    case GATEWAY_CHARGE:
+    case GATEWAY_AUTHORIZE:
+        post_intent(errand, request, units, &reply);
+        break;
+    case GATEWAY_CAPTURE:
+        if (!capture(errand, question, units, &reply, reading))
+            return;
+        break;
+    case GATEWAY_VOID:
+        post_cancel(errand, request, &reply);
+        break;
+    case GATEWAY_REFUND:
+        post_refund(errand, request, units, &reply);
+        break;
+    case GATEWAY_OPERATION_COUNT:
+        return;
+    }
+    stripe_read(question, &reply, reading);
+}
+
+/* What has no place in a request to Stripe.  NULL: nothing. */
+static const char *misshapen(struct arena *arena, const struct gateway_request *request,
+                             bool is_query, int64_t *units)
+{
+    const char *customer;
+    const char *method;
+    bool pays = request->operation == GATEWAY_CHARGE || request->operation == GATEWAY_AUTHORIZE;
+    bool is_known = is_query && stripe_is_id(request->transaction, "pi_");
+
+    if (!stripe_amount(request->amount, units))
+        return "Stripe does not take this amount of this currency";
+    if (pays && !is_known && !read_token(arena, request->token, &customer, &method))
+        return "the token is not Stripe's";
+    if (!pays && !stripe_is_id(request->transaction, "pi_"))
+        return "the transaction is not Stripe's";
+    return NULL;
+}
+
+/* After a reply that says nothing, "never executed" may be true of the next moment only. */
+static void find_after_send(const struct errand *errand, struct stripe_question *question,
+                            struct stripe_reading *reading)
+{
+    find(errand, question, reading);
+    if (reading->answer.outcome == GATEWAY_FAILED)
+        conclude(reading, GATEWAY_UNKNOWN, "a stored error, and nothing found");
+}
+
+/* Texts that the caller left out. */
+static struct gateway_request complete(const struct gateway_request *request)
+{
+    struct gateway_request whole = *request;
+
+    if (whole.transaction == NULL)
+        whole.transaction = "";
+    return whole;
+}
+
+void stripe_send(const struct gateway *gateway, struct call *call,
+                 const struct gateway_request *request, struct gateway_answer *answer)
+{
+    const struct stripe *stripe = gateway->state;
+    const struct gateway_request whole = complete(request);
+    struct errand errand = errand_begin(stripe, call);
+    struct stripe_question question = {
+        .request = &whole,
+        .arena = call->arena,
+        .is_live = stripe->is_live,
+        .captured_before = -1,
+    };
+    struct stripe_reading reading;
+    int64_t units;
+    const char *wrong = misshapen(call->arena, &whole, false, &units);
+
+    if (wrong != NULL) {
+        *answer = plain(GATEWAY_FAILED, wrong);
+        return;
+    }
+    send(&errand, &question, units, &reading);
+    switch (reading.next) {
+    case STRIPE_DONE:
+        break;
+    case STRIPE_FETCH:
+        look(&errand, &question, reading.object, &reading);
+        break;
+    case STRIPE_SEARCH:
+        find_after_send(&errand, &question, &reading);
+        break;
+    }
+    *answer = reading.answer;
+}
+
+void stripe_query(const struct gateway *gateway, struct call *call,
+                  const struct gateway_request *request, struct gateway_answer *answer)
+{
+    const struct stripe *stripe = gateway->state;
+    const struct gateway_request whole = complete(request);
+    struct errand errand = errand_begin(stripe, call);
+    struct stripe_question question = {
+        .request = &whole,
+        .arena = call->arena,
+        .is_live = stripe->is_live,
+        .captured_before = -1,
+    };
+    struct stripe_reading reading;
+    int64_t units;
+    const char *wrong = misshapen(call->arena, &whole, true, &units);
+
+    if (wrong != NULL) {
+        *answer = plain(GATEWAY_FAILED, wrong);
+        return;
+    }
+    find(&errand, &question, &reading);
+    *answer = reading.answer;
+}

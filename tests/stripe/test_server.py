@@ -1,0 +1,213 @@
+#!/usr/bin/env python3
+"""`dues dev --gateway stripe-simulator`: the shipped server, the simulator that lies on order, and the shipped client."""
+
+import json
+import os
+import ssl
+import subprocess
+import sys
+import time
+import unittest
+import urllib.request
+import uuid
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "e2e"))
+from server import BUILD, Server  # noqa: E402
+
+PATIENCE_S = 60
+
+
+class Simulated(Server):
+    arguments = ("--gateway", "stripe-simulator")
+
+    def dues(self, *arguments):
+        return subprocess.run([os.path.join(BUILD, "dues"), *arguments], capture_output=True, text=True, check=False,
+                              timeout=90)
+
+
+class Payments(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.server = Simulated()
+        try:
+            cls.server.start()
+        except BaseException:
+            cls.server.stop()
+            raise
+        with open(os.path.join(cls.server.directory, "duesd.conf"), encoding="ascii") as file:
+            lines = [line.split(" = ", 1) for line in file if " = " in line]
+        cls.settings = {key: value.strip() for key, value in lines}
+        with open(cls.settings["stripe_secret_key_file"], encoding="ascii") as file:
+            cls.secret = file.read().strip()
+
+    @classmethod
+    def tearDownClass(cls):
+        if cls.server.stop() != 0:
+            raise AssertionError("dues dev did not end well")
+
+    def setUp(self):
+        self.simulator("DELETE", "/_simulator/faults")
+        self.customer = self.call("MembershipService/CreateCustomer",
+                                  {"customer": {"displayName": "Ada"}, "requestId": uuid.uuid4().hex})["name"]
+
+    # ---- Asking ----
+
+    def try_call(self, method, request):
+        return self.server.dues("call", "--state-dir", self.server.directory, "--deadline-ms", "60000", method,
+                                json.dumps(request))
+
+    def call(self, method, request):
+        result = self.try_call(method, request)
+        self.assertEqual(result.returncode, 0, result.stderr)
+        return json.loads(result.stdout)
+
+    def simulator(self, method, path, body=None, form=False):
+        data = None if body is None else (body if form else json.dumps(body)).encode()
+        request = urllib.request.Request(self.settings["stripe_url"] + path, data=data, method=method,
+                                         headers={"Authorization": "Bearer " + self.secret})
+        context = ssl.create_default_context(cafile=self.settings["stripe_ca_file"])
+        with urllib.request.urlopen(request, context=context, timeout=30) as answer:
+            text = answer.read().decode()
+        return json.loads(text) if text.startswith("{") else text
+
+    def add_card(self, token):
+        return self.call("PaymentService/CreatePaymentMethod",
+                         {"parent": self.customer, "paymentMethod": {"gatewayToken": token},
+                          "requestId": uuid.uuid4().hex})
+
+    def pay(self, card, minor_units=1999, **more):
+        return self.call("PaymentService/CreatePayment", self.payment_request(card, minor_units, **more))
+
+    def payment_request(self, card, minor_units=1999, **more):
+        return {"parent": self.customer, "requestId": uuid.uuid4().hex,
+                "payment": dict({"amount": {"currencyCode": "USD", "minorUnits": str(minor_units)},
+                                 "paymentMethod": card["name"]}, **more)}
+
+    def settled(self, name, method="PaymentService/GetPayment", waiting=("STATE_PROCESSING", "STATE_PENDING")):
+        end = time.monotonic() + PATIENCE_S
+        while time.monotonic() < end:
+            thing = self.call(method, {"name": name})
+            if thing["state"] not in waiting:
+                return thing
+            time.sleep(0.2)
+        raise AssertionError(f"{name} is not settled: {thing}")
+
+    def intents(self, payment):
+        everything = self.simulator("GET", "/v1/payment_intents?limit=100")["data"]
+        return [each for each in everything if each["metadata"].get("payment_id", "-") in payment["name"]]
+
+    # ---- What the doctor sees ----
+
+    def examine(self, **changes):
+        path = os.path.join(self.server.scratch, "doctor.conf")
+        with open(path, "w", encoding="ascii") as file:
+            for key, value in {**self.settings, **changes}.items():
+                file.write(f"{key} = {value}\n")
+        result = self.server.dues("doctor", "--config", path, "-o", "json")
+        findings = [json.loads(line) for line in result.stdout.splitlines()]
+        return [f"{each['finding']}: {each['message']}" for each in findings if each["topic"] in ("gateway", "secrets")]
+
+    def test_the_doctor_asks_stripe(self):
+        self.assertIn(f"ok: stripe: {self.settings['stripe_url']} answers and knows the key", self.examine())
+        self.assertIn("ok: stripe: the key is for tests", self.examine())
+
+    def test_the_doctor_sees_a_key_that_stripe_does_not_know(self):
+        path = os.path.join(self.server.scratch, "other.key")
+        with open(path, "w", encoding="ascii") as file:
+            file.write("sk_test_0000000000000000\n")
+        os.chmod(path, 0o644)
+
+        findings = self.examine(stripe_secret_key_file=path)
+
+        self.assertIn(f"failed: stripe: {self.settings['stripe_url']}: it does not know the key", findings)
+        self.assertIn(f"failed: stripe_secret_key_file: {path} is open to others (mode 644)", findings)
+
+    def test_the_doctor_sees_a_stripe_that_is_not_there_or_somebody_else(self):
+        self.assertIn("libcurl 7", " ".join(self.examine(stripe_url="https://localhost:9")))
+        self.assertIn("libcurl 60", " ".join(self.examine(stripe_ca_file="/etc/ssl/certs/ca-certificates.crt")))
+
+    # ---- What happens ----
+
+    def test_a_card_is_charged_and_part_of_it_returned(self):
+        card = self.add_card("pm_card_visa")
+        self.assertEqual((card["brand"], card["last4"]), ("visa", "4242"))
+
+        payment = self.pay(card)
+        self.assertEqual(payment["state"], "STATE_SUCCEEDED", payment)
+        refund = self.call("PaymentService/CreateRefund",
+                           {"parent": payment["name"], "requestId": uuid.uuid4().hex,
+                            "refund": {"amount": {"currencyCode": "USD", "minorUnits": "500"}}})
+
+        self.assertEqual(refund["state"], "STATE_SUCCEEDED", refund)
+        intents = self.intents(payment)
+        self.assertEqual([each["amount_received"] for each in intents], [1999])
+        refunds = self.simulator("GET", f"/v1/refunds?payment_intent={intents[0]['id']}")["data"]
+        self.assertEqual([each["amount"] for each in refunds], [500])
+
+    def test_a_decline_says_why(self):
+        payment = self.pay(self.add_card("pm_card_chargeCustomerFail"))
+
+        self.assertEqual(payment["state"], "STATE_FAILED", payment)
+        self.assertEqual(payment["decline"]["code"], "generic_decline")
+
+    def test_a_card_that_is_refused_is_not_stored(self):
+        refused = self.try_call("PaymentService/CreatePaymentMethod",
+                                {"parent": self.customer, "requestId": uuid.uuid4().hex,
+                                 "paymentMethod": {"gatewayToken": "pm_card_visa_chargeDeclined"}})
+
+        self.assertNotEqual(refused.returncode, 0)
+        self.assertIn("gateway_token", refused.stderr)
+
+    def test_a_customer_authenticates(self):
+        payment = self.pay(self.add_card("pm_card_authenticationRequired"))
+        self.assertEqual(payment["state"], "STATE_REQUIRES_ACTION", payment)
+        secret = payment["action"]["clientSecret"]
+        intent = secret.split("_secret_")[0]
+
+        waiting = self.call("PaymentService/ConfirmPayment", {"name": payment["name"]})
+        self.assertEqual(waiting["state"], "STATE_REQUIRES_ACTION")
+        self.simulator("POST", f"/_simulator/stripe/challenge/{intent}?client_secret={secret}", "result=succeeded",
+                       form=True)
+        paid = self.call("PaymentService/ConfirmPayment", {"name": payment["name"]})
+
+        self.assertEqual(paid["state"], "STATE_SUCCEEDED", paid)
+        self.assertEqual(len(self.intents(payment)), 1)
+
+    def test_what_is_held_is_taken_in_parts(self):
+        payment = self.pay(self.add_card("pm_card_visa"), 5000, captureMode="CAPTURE_MODE_MANUAL")
+        self.assertEqual(payment["state"], "STATE_REQUIRES_CAPTURE", payment)
+
+        for amount, final in ((1000, False), (2000, True)):
+            payment = self.call("PaymentService/CapturePayment",
+                                {"name": payment["name"], "requestId": uuid.uuid4().hex, "finalCapture": final,
+                                 "amount": {"currencyCode": "USD", "minorUnits": str(amount)}})
+
+        self.assertEqual(payment["state"], "STATE_SUCCEEDED", payment)
+        self.assertEqual([each["amount_received"] for each in self.intents(payment)], [3000])
+
+    def test_what_is_held_is_let_go_of(self):
+        payment = self.pay(self.add_card("pm_card_visa"), 5000, captureMode="CAPTURE_MODE_MANUAL")
+
+        payment = self.call("PaymentService/CancelPayment",
+                            {"name": payment["name"], "requestId": uuid.uuid4().hex})
+
+        self.assertEqual(payment["state"], "STATE_CANCELED", payment)
+        self.assertEqual([each["status"] for each in self.intents(payment)], ["canceled"])
+
+    def test_no_lie_charges_twice(self):
+        card = self.add_card("pm_card_visa")
+        for fault in ("reset_after", "truncate", "other_object", "error_503", "too_many_requests", "error_500_after"):
+            self.simulator("POST", "/_simulator/faults", {"fault": fault, "method": "POST",
+                                                          "path": "/v1/payment_intents", "count": 1})
+            request = self.payment_request(card)
+            payment = self.call("PaymentService/CreatePayment", request)
+            payment = self.settled(payment["name"])
+            again = self.call("PaymentService/CreatePayment", request)
+
+            self.assertEqual(payment["state"], "STATE_SUCCEEDED", (fault, payment))
+            self.assertEqual(again["name"], payment["name"])
+            self.assertEqual([each["status"] for each in self.intents(payment)], ["succeeded"], fault)
+
+
+if __name__ == "__main__":
+    unittest.main()
