@@ -12,7 +12,8 @@
 --   invoice   customer_receivable +  revenue -               (invoice.sql)
 --   charge    gateway_clearing +     customer_receivable -   (without an invoice: revenue -)
 --   capture   gateway_clearing +     revenue -
---   refund    refunds +              gateway_clearing -
+--   capture   gateway_clearing +     revenue -               (capture.sql)
+--   refund    refunds +              gateway_clearing -      (failed later, refund_reversal: the other way round)
 --   fee       fees +                 gateway_clearing -
 --   dispute   disputes +             gateway_clearing -      (won: the other way round)
 --   refund_reversal  gateway_clearing +  refunds -           (it failed after it had succeeded)
