@@ -7,8 +7,8 @@
 #include "base/attributes.h"
 #include "base/text.h"
 
-#define VISA(n, a)  .number = n, .alias = a, .brand = "visa", .funding = "credit"
-#define MC(n, a, f) .number = n, .alias = a, .brand = "mastercard", .funding = f
+#define VISA(n, a)  .number = (n), .alias = (a), .brand = "visa", .funding = "credit"
+#define MC(n, a, f) .number = (n), .alias = (a), .brand = "mastercard", .funding = (f)
 
 static const struct stripe_card cards[] = {
     {VISA("4242424242424242", "visa")},

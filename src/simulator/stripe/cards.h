@@ -35,16 +35,16 @@ struct stripe_card {
     const char *brand;
     const char *funding;
     const char *decline_code; /* of every charge; NULL: it is approved */
+    const char *risk_level;   /* NULL: normal */
+    const char *cvc_check;    /* NULL: pass */
+    const char *zip_check;
+    const char *line1_check;
     enum card_challenge challenge;
     enum card_dispute dispute;
     enum card_refund refund;
-    const char *risk_level; /* NULL: normal */
-    bool is_blocked;        /* by the gateway itself */
-    bool attaches;          /* although it is declined */
-    bool is_available;      /* its money is available at once */
-    const char *cvc_check;  /* NULL: pass */
-    const char *zip_check;
-    const char *line1_check;
+    bool is_blocked;   /* by the gateway itself */
+    bool attaches;     /* although it is declined */
+    bool is_available; /* its money is available at once */
 };
 
 /* NULL: no test card has this number. */

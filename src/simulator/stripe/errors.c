@@ -16,12 +16,18 @@ static void set_code(json_t *error, const char *code)
 
     set_text(error, "code", code);
     for (size_t i = 0; code[i] != '\0' && length + 1 < sizeof url; i++)
-        url[length++] = code[i] == '_' ? '-' : code[i];
-    url[length] = '\0';
+        url[length++] = code[i];
+    for (char *c = url; *c != '\0'; c++) {
+        if (*c == '_')
+            *c = '-';
+    }
     set_text(error, "doc_url", url);
 }
 
 /* What was quoted may have been cut within a character, or come as bytes in a header. */
+static const char *as_text(struct stripe_call *call, const char *format, va_list arguments)
+    PRINTF_LIKE(2, 0);
+
 static const char *as_text(struct stripe_call *call, const char *format, va_list arguments)
 {
     char *message = arena_vprintf(call->arena, format, arguments);

@@ -239,14 +239,23 @@ static int64_t least_amount(const char *currency)
     return 50;
 }
 
+static char with_case(char c, char from, char to)
+{
+    static const char letters[2][27] = {"abcdefghijklmnopqrstuvwxyz", "ABCDEFGHIJKLMNOPQRSTUVWXYZ"};
+    const char *found = c == '\0' ? NULL : strchr(letters[from == 'A'], c);
+
+    if (found == NULL)
+        return c;
+    return letters[to == 'A'][found - letters[from == 'A']];
+}
+
 static bool currency_fits(struct stripe_call *call, const char *currency, char lower[4])
 {
     char upper[4] = "";
 
     for (size_t i = 0; i < 3 && currency[i] != '\0'; i++) {
-        char c = currency[i];
-        upper[i] = c >= 'a' && c <= 'z' ? (char)(c - 'a' + 'A') : c;
-        lower[i] = c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
+        upper[i] = with_case(currency[i], 'a', 'A');
+        lower[i] = with_case(currency[i], 'A', 'a');
         lower[i + 1] = '\0';
     }
     if (strlen(currency) == 3 && currency_known(upper, NULL))

@@ -35,8 +35,11 @@ static void every_documented_number_is_known_and_passes_luhn(void **state)
     (void)state;
     for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++) {
         const struct stripe_card *card = stripe_card_by_number(numbers[i]);
-        if (card == NULL || !stripe_luhn(numbers[i]))
+        assert_true(stripe_luhn(numbers[i]));
+        if (card == NULL) {
             fail_msg("%s", numbers[i]);
+            return;
+        }
         assert_ptr_equal(stripe_card_by_alias(card->alias), card);
     }
     assert_false(stripe_luhn("4242424242424241"));
@@ -64,7 +67,7 @@ static void every_decline_has_a_code_and_a_text(void **state)
     (void)state;
     for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++) {
         const struct stripe_card *card = stripe_card_by_number(numbers[i]);
-        if (card->decline_code == NULL)
+        if (card == NULL || card->decline_code == NULL)
             continue;
         struct stripe_decline decline = stripe_decline_of(card->decline_code);
         assert_string_equal(decline.decline_code, card->decline_code);
