@@ -99,7 +99,8 @@ def flatten(value, name=""):
 
 class Simulator:
     def __init__(self, *options, settle_ms=100, webhook_url=None):
-        self.folder = tempfile.mkdtemp(prefix="dues-simulator-")
+        self.kept = tempfile.TemporaryDirectory(prefix="dues-simulator-")
+        self.folder = self.kept.name
         self.journal_path = os.path.join(self.folder, "journal")
         self.certificate = os.path.join(self.folder, "certificate.pem")
         key = os.path.join(self.folder, "key.pem")

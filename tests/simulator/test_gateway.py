@@ -114,6 +114,17 @@ def a_challenge_that_fails_charges_nothing():
     assert after["last_payment_error"]["code"] == "payment_intent_authentication_failure"
 
 
+def three_d_secure_can_be_asked_for():
+    def wished(number):
+        return simulator.pay(method_of(number).json["id"], payment_method_options={"card": {"request_three_d_secure": "any"}})
+
+    assert wished("4000000000003055").json["status"] == "requires_action"
+    assert decline(wished("4000000000003097")) == ("processing_error", "processing_error")
+    assert wished("378282246310005").json["status"] == "succeeded"
+    frictionless = simulator.pay(method_of("4000000032200000").json["id"], expand=["latest_charge"]).json["latest_charge"]
+    assert frictionless["payment_method_details"]["card"]["three_d_secure"]["authentication_flow"] == "frictionless"
+
+
 def off_session_a_challenge_is_a_decline_unless_the_card_was_set_up():
     owner = customer()
     card = method_of("4000002500003155").json["id"]
@@ -618,6 +629,7 @@ TESTS = [
     a_card_that_is_declined_cannot_be_attached_but_0341_can,
     three_d_secure_waits_for_the_customer_and_goes_on_when_they_pass,
     a_challenge_that_fails_charges_nothing,
+    three_d_secure_can_be_asked_for,
     off_session_a_challenge_is_a_decline_unless_the_card_was_set_up,
     authorised_money_is_captured_in_part_and_in_parts_or_voided,
     every_state_takes_what_it_may_and_refuses_the_rest,

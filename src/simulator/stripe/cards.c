@@ -90,7 +90,7 @@ static const struct stripe_card cards[] = {
      .attaches = true},
     {VISA("4000000000003055", "threeDSecureOptional"), .challenge = CHALLENGE_ON_WISH},
     {VISA("4000000000003097", "threeDSecureOptionalProcessingError"),
-     .challenge = CHALLENGE_ON_WISH},
+     .challenge = CHALLENGE_WISH_BROKEN},
     {VISA("4000000032200000", "threeDSecure2Frictionless"), .challenge = CHALLENGE_FRICTIONLESS},
     {VISA("4000582600000094", "threeDSecure2OutOfBand"), .challenge = CHALLENGE_ALWAYS},
     {VISA("4000582600000045", "threeDSecure2OneTimePasscode"), .challenge = CHALLENGE_ALWAYS},

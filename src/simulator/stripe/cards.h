@@ -14,6 +14,7 @@ enum card_challenge {
     CHALLENGE_ALWAYS,
     CHALLENGE_ON_SESSION,   /* as if it had been set up */
     CHALLENGE_ON_WISH,      /* when request_three_d_secure says so */
+    CHALLENGE_WISH_BROKEN,  /* when it says so, the look-up fails, and with it the payment */
     CHALLENGE_FRICTIONLESS, /* authenticated without the customer */
     CHALLENGE_BROKEN,       /* the look-up fails, and with it the payment */
 };

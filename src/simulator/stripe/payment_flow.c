@@ -80,17 +80,22 @@ static const char *take_payment(struct stripe_call *call, json_t *intent, const 
     return decline_code;
 }
 
-static bool is_challenged(const struct stripe_call *call, const json_t *intent,
-                          const json_t *method, bool is_off_session)
+/* The caller asks for 3-D Secure although the card does not. */
+static bool is_wished(const json_t *intent)
 {
     const json_t *options = json_object_get(intent, "payment_method_options");
-    const char *wish = text_of(json_object_get(options, "card"), "request_three_d_secure");
 
-    (void)call;
+    return word_in(text_of(json_object_get(options, "card"), "request_three_d_secure"),
+                   "any challenge");
+}
+
+static bool is_challenged(const json_t *intent, const json_t *method, bool is_off_session)
+{
     switch (stripe_card_of(method)->challenge) {
     case CHALLENGE_NEVER:
     case CHALLENGE_FRICTIONLESS:
     case CHALLENGE_BROKEN:
+    case CHALLENGE_WISH_BROKEN:
         return false;
     case CHALLENGE_UNLESS_SET_UP:
         return !is_off_session || !truth_of(method, "_set_up");
@@ -99,14 +104,17 @@ static bool is_challenged(const struct stripe_call *call, const json_t *intent,
     case CHALLENGE_ON_SESSION:
         return !is_off_session;
     case CHALLENGE_ON_WISH:
-        return text_equal(wish, "any") || text_equal(wish, "challenge");
+        return is_wished(intent);
     }
     return false;
 }
 
-static const char *decline_of(const struct stripe_card *card)
+static const char *decline_of(const struct stripe_card *card, const json_t *intent)
 {
-    return card->challenge == CHALLENGE_BROKEN ? "processing_error" : card->decline_code;
+    bool is_broken = card->challenge == CHALLENGE_BROKEN ||
+                     (card->challenge == CHALLENGE_WISH_BROKEN && is_wished(intent));
+
+    return is_broken ? "processing_error" : card->decline_code;
 }
 
 /* off_session is a boolean, or one of three words that mean yes. */
@@ -149,9 +157,9 @@ json_t *stripe_payment_confirm(struct stripe_call *call, json_t *intent)
         !param_boolean(call, "error_on_requires_action", &refuses_action))
         return NULL;
     const struct stripe_card *card = stripe_card_of(method);
-    const char *decline = decline_of(card);
+    const char *decline = decline_of(card, intent);
     const char *authenticated = card->challenge == CHALLENGE_FRICTIONLESS ? "frictionless" : NULL;
-    if (is_challenged(call, intent, method, is_off_session)) {
+    if (is_challenged(intent, method, is_off_session)) {
         if (!is_off_session && !refuses_action) {
             stripe_challenge(call, intent);
             set_text(intent, "status", "requires_action");
@@ -173,7 +181,7 @@ void stripe_payment_challenged(struct stripe_call *call, json_t *intent, bool is
     const json_t *method = tx_load(call->tx, "payment_method", text_of(intent, "payment_method"));
 
     if (is_passed) {
-        (void)take_payment(call, intent, decline_of(stripe_card_of(method)), "challenge");
+        (void)take_payment(call, intent, decline_of(stripe_card_of(method), intent), "challenge");
         return;
     }
     json_t *error = json_pack("{s:s, s:s, s:s}", "type", "invalid_request_error", "code",
