@@ -4,11 +4,39 @@
 
 #include "crypto/aes_gcm.h"
 
+#include <pthread.h>
+
 #include <openssl/evp.h>
 
 #include "crypto/must.h"
 
 #define BLOCK_SIZE 16
+
+/* Fetched once: OpenSSL would look them up for every value. */
+static struct {
+    EVP_CIPHER *gcm;
+    EVP_CIPHER *ecb;
+} ciphers;
+static pthread_once_t ciphers_once = PTHREAD_ONCE_INIT;
+
+static void fetch_ciphers(void)
+{
+    ciphers.gcm = EVP_CIPHER_fetch(NULL, "AES-256-GCM", NULL);
+    ciphers.ecb = EVP_CIPHER_fetch(NULL, "AES-256-ECB", NULL);
+    crypto_must(ciphers.gcm != NULL && ciphers.ecb != NULL, "AES-256");
+}
+
+static const EVP_CIPHER *cipher_gcm(void)
+{
+    pthread_once(&ciphers_once, fetch_ciphers);
+    return ciphers.gcm;
+}
+
+static const EVP_CIPHER *cipher_ecb(void)
+{
+    pthread_once(&ciphers_once, fetch_ciphers);
+    return ciphers.ecb;
+}
 
 static void release_cipher(EVP_CIPHER_CTX **context)
 {
@@ -27,8 +55,7 @@ void aes_gcm_seal(const uint8_t key[AES_KEY_SIZE], const uint8_t iv[AES_GCM_IV_S
 {
     AUTO(release_cipher) EVP_CIPHER_CTX *cipher = EVP_CIPHER_CTX_new();
     int written = 0;
-    bool works =
-        cipher != NULL && EVP_EncryptInit_ex(cipher, EVP_aes_256_gcm(), NULL, key, iv) == 1;
+    bool works = cipher != NULL && EVP_EncryptInit_ex(cipher, cipher_gcm(), NULL, key, iv) == 1;
 
     for (size_t i = 0; works && i < bound.count; i++)
         works = EVP_EncryptUpdate(cipher, NULL, &written, bound.pieces[i].data,
@@ -47,8 +74,7 @@ bool aes_gcm_open(const uint8_t key[AES_KEY_SIZE], const uint8_t iv[AES_GCM_IV_S
     AUTO(release_cipher) EVP_CIPHER_CTX *cipher = EVP_CIPHER_CTX_new();
     uint8_t expected[AES_GCM_TAG_SIZE];
     int written = 0;
-    bool ready =
-        cipher != NULL && EVP_DecryptInit_ex(cipher, EVP_aes_256_gcm(), NULL, key, iv) == 1;
+    bool ready = cipher != NULL && EVP_DecryptInit_ex(cipher, cipher_gcm(), NULL, key, iv) == 1;
 
     memcpy(expected, tag, sizeof(expected));
     for (size_t i = 0; ready && i < bound.count; i++)
@@ -93,8 +119,7 @@ void aes_message_key(const uint8_t key[AES_KEY_SIZE], const uint8_t salt[MESSAGE
     uint8_t subkey[BLOCK_SIZE] = {0};
     uint8_t blocks[AES_KEY_SIZE];
     int written = 0;
-    bool works = cipher != NULL &&
-                 EVP_EncryptInit_ex(cipher, EVP_aes_256_ecb(), NULL, key, NULL) == 1 &&
+    bool works = cipher != NULL && EVP_EncryptInit_ex(cipher, cipher_ecb(), NULL, key, NULL) == 1 &&
                  EVP_CIPHER_CTX_set_padding(cipher, 0) == 1 &&
                  EVP_EncryptUpdate(cipher, subkey, &written, subkey, BLOCK_SIZE) == 1;
 
