@@ -33,6 +33,7 @@ BEGIN
     UPDATE payment_method m
        SET token_sealed = '', brand = '', last4 = '', exp_month = 0, exp_year = 0, state = 'UNUSABLE'
      WHERE m.customer_id = p_customer;
+    DELETE FROM payment_action a WHERE a.customer_id = p_customer;
     UPDATE payment p SET description = '' WHERE p.customer_id = p_customer AND p.description <> '';
     UPDATE attempt a SET evidence = '' WHERE a.customer_id = p_customer AND a.evidence <> '';
     UPDATE incident i SET detail = '' WHERE i.customer_id = p_customer AND i.detail <> '';
