@@ -15,14 +15,15 @@ BEGIN
         RETURN;
     END IF;
     SELECT string_agg(DISTINCT o.kind, ', ' ORDER BY o.kind) INTO detail FROM obligation o
-     WHERE o.customer_id = p_customer AND o.kind NOT LIKE 'payment\_method.%';
+     WHERE o.customer_id = p_customer AND o.kind NOT LIKE 'payment\_method.%'
+       AND o.kind NOT LIKE 'webhook.%';
     IF detail IS NOT NULL THEN
         outcome := 'busy';
         RETURN NEXT;
         RETURN;
     END IF;
     detail := '';
-    DELETE FROM obligation o WHERE o.customer_id = p_customer;
+    DELETE FROM obligation o WHERE o.customer_id = p_customer AND o.kind LIKE 'payment\_method.%';
 
     INSERT INTO customer_data_key AS k (customer_id, wrapped_key, create_time, wrap_time, erase_time)
     VALUES (p_customer, NULL, p_now, p_now, p_now)
@@ -39,6 +40,7 @@ BEGIN
     UPDATE incident i SET detail = '' WHERE i.customer_id = p_customer AND i.detail <> '';
     UPDATE recorded_request r SET answer = '\x00' WHERE r.customer_id = p_customer AND r.answer IS NOT NULL;
     UPDATE session s SET state = 'LOGGED_OUT', end_time = p_now WHERE s.customer_id = p_customer AND s.state = 'ACTIVE';
+    UPDATE webhook_attempt w SET answer = '' WHERE w.customer_id = p_customer AND w.answer <> '';
     UPDATE device d SET display_name = '' WHERE d.customer_id = p_customer AND d.display_name <> '';
     UPDATE user_account u SET email = '', display_name = '', password_hash = '' WHERE u.customer_id = p_customer;
     DELETE FROM email_reservation e WHERE e.customer_id = p_customer;

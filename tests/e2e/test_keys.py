@@ -188,6 +188,8 @@ class Keys(unittest.TestCase):
         self.assertEqual(self.ledger(), before)
         self.assertEqual(self.psql("SELECT count(*) FROM dues.ledger_entry GROUP BY customer_id, group_id, kind, currency"
                                    " HAVING sum(amount) <> 0"), "")
+        verified = self.dues("ledger", "verify")
+        self.assertEqual((verified.returncode, verified.stderr), (0, ""), verified.stdout)
         kept = self.call("Payment/GetPayment", {"name": payment})
         self.assertEqual((kept["amount"]["minorUnits"], kept.get("description", "")), ("995", ""))
         self.assertEqual(self.psql(f"SELECT count(*) FROM dues.customer_data_key WHERE wrapped_key IS NULL AND customer_id ="
