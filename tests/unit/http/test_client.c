@@ -3,6 +3,9 @@
  * Each row of the classification is tried over real TLS.
  */
 
+#include <sys/mman.h>
+
+#include "base/log.h"
 #include "unit/http/client_fixture.h"
 
 #define KEY_LOG   "/tmp/dues-key-log-of-the-tests"
@@ -262,6 +265,41 @@ static void neither_a_proxy_nor_a_key_log_of_the_environment_counts(void **state
     assert_int_not_equal(access(KEY_LOG, F_OK), 0);
 }
 
+/* ---- What is told of it ---- */
+
+static void libcurls_words_are_logged_without_secrets(void **state)
+{
+    struct fixture *f = *state;
+    const char *const headers[] = {"Authorization: Bearer sk_of_the_test"};
+    char text[16384] = "";
+    char problem[HTTP_CLIENT_PROBLEM_SIZE] = "";
+    int file = memfd_create("log", MFD_CLOEXEC);
+    struct log *log = log_open(file, LOG_DEBUG, clock_system());
+    const struct http_client_options options = {
+        .name = "spoken", .active_max = 1, .queue_max = 1, .log = log};
+    given_server_that_answers(f, "Set-Cookie: secret_of_theirs\r\n", "{\"pi_secret_body\":1}");
+    f->request.headers = headers;
+    f->request.header_count = 1;
+    http_client_close(f->client);
+    f->client = http_client_open(&options, problem);
+    assert_non_null(f->client);
+
+    when_sent(f);
+
+    then(f, HTTP_ANSWERED, 1);
+    http_client_close(f->client);
+    f->client = NULL;
+    log_close(log);
+    assert_true(pread(file, text, sizeof text - 1, 0) > 0);
+    close(file);
+    assert_non_null(strstr(text, "\"event\":\"http\""));
+    assert_non_null(strstr(text, "SSL connection using TLSv1.3"));
+    static const char *const secrets[] = {"sk_of_the_test", "secret_of_theirs", "pi_secret_body",
+                                          "amount=1999"};
+    for (size_t i = 0; i < ARRAY_LENGTH(secrets); i++)
+        assert_null(strstr(text, secrets[i]));
+}
+
 /* ---- How many at once ---- */
 
 struct crowd {
@@ -344,6 +382,7 @@ int main(void)
         TEST(one_send_is_at_most_one_request),
         TEST(the_status_alone_can_be_enough),
         TEST(neither_a_proxy_nor_a_key_log_of_the_environment_counts),
+        TEST(libcurls_words_are_logged_without_secrets),
         TEST(the_queue_and_the_number_at_once_are_bounded),
         TEST(many_exchanges_share_a_client),
     };
