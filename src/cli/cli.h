@@ -21,6 +21,7 @@ int command_events(int argc, char **argv);
 int command_ledger(int argc, char **argv);
 int command_top(int argc, char **argv);
 int command_wait(int argc, char **argv);
+int command_webhooks(int argc, char **argv);
 
 /* What --help prints; each command has it as an option of this value. */
 enum { OPTION_HELP = 'h' };

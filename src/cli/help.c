@@ -90,6 +90,11 @@ static const struct page {
      false},
     {"wait", "[connection] [--timeout SECONDS]", "until the server answers",
      "  --timeout SECONDS    then give up; default 60\n", true},
+    {"webhooks", "listen [connection] --forward-to URL [--type TYPE]",
+     "a webhook endpoint until Ctrl-C: each delivery to URL is a line",
+     "  --forward-to URL     where the server sends: http://localhost:3000/hook in a sandbox\n"
+     "  --type TYPE          only such events, payment.succeeded or payment.*; may be repeated\n",
+     true},
 };
 
 static const char connection_help[] =

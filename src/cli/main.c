@@ -10,11 +10,11 @@ int main(int argc, char **argv)
     static const struct {
         const char *name;
         int (*run)(int argc, char **argv);
-    } commands[] = {{"call", command_call},     {"customers", command_customers},
-                    {"demo", command_demo},     {"dev", command_dev},
-                    {"doctor", command_doctor}, {"events", command_events},
-                    {"keys", command_keys},     {"ledger", command_ledger},
-                    {"top", command_top},       {"wait", command_wait}};
+    } commands[] = {
+        {"call", command_call}, {"customers", command_customers}, {"demo", command_demo},
+        {"dev", command_dev},   {"doctor", command_doctor},       {"events", command_events},
+        {"keys", command_keys}, {"ledger", command_ledger},       {"top", command_top},
+        {"wait", command_wait}, {"webhooks", command_webhooks}};
 
     if (argc < 2) {
         help_overview(stderr);

@@ -225,6 +225,24 @@ class Webhooks(unittest.TestCase):
 
         self.assertEqual(self.receiver.ids()[0], self.receiver.ids()[1])
 
+    def test_shows_deliveries_as_they_go(self):
+        with subprocess.Popen([os.path.join(BUILD, "dues"), "webhooks", "listen", "--state-dir", self.server.state, "--target",
+                               self.server.address, "--server-name", "localhost", "--forward-to", self.receiver.url,
+                               "--type", "customer.*"], stdout=subprocess.PIPE, text=True) as listen:
+            first, secret = listen.stdout.readline(), listen.stdout.readline().strip()
+            self.receiver.got.clear()
+            customer = self.customer()
+            line = listen.stdout.readline()
+            listen.terminate()
+            self.assertEqual(listen.wait(30), 0)
+
+        self.assertIn(f" delivers to {self.receiver.url} ", first)
+        self.assertRegex(line, rf"  customer\.created  {customer}  1  delivered 200  \d+ ms\n")
+        until(lambda: len(self.receiver.got) == 2, "both endpoints' deliveries")
+        self.assertTrue(any(self.is_ours(secret, headers, body) for headers, body, _ in self.receiver.got))
+        gone = [endpoint["name"] for endpoint in self.call("ListWebhookEndpoints", {})["webhookEndpoints"]]
+        self.assertEqual(gone, [self.endpoint["name"]])
+
     def test_does_not_believe_another_certificate(self):
         other = tempfile.mkdtemp(prefix="dues-e2e-")
         try:

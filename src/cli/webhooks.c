@@ -1,0 +1,236 @@
+/*
+ * `dues webhooks listen`: an endpoint for as long as the command runs, and a line for each attempt
+ * to deliver to it.  The server itself sends, so what arrives is what will arrive later: headers,
+ * signature, order, retries.
+ */
+#include "cli/cli.h"
+#include "cli/connection.h"
+
+#include <signal.h>
+#include <time.h>
+
+#include "base/text.h"
+#include "base/time.h"
+#include "dues/payment/v1/payment_service.pb-c.h"
+
+#define LOOK_NS         300000000L
+#define PAGE_SIZE       50
+#define SEEN_MAX        256
+#define EVENT_TYPES_MAX 32
+
+enum { OPTION_FORWARD_TO = OPTION_OTHER, OPTION_TYPE };
+
+typedef Dues__Payment__V1__WebhookDelivery Delivery;
+
+/* A delivery of which so many attempts were told. */
+struct seen {
+    char name[160];
+    int32_t attempts;
+};
+
+struct listen {
+    const char *url;
+    char *types[EVENT_TYPES_MAX];
+    size_t type_count;
+    struct dues_client *client;
+    char endpoint[64];
+    struct seen seen[SEEN_MAX];
+    size_t next_seen;
+};
+
+static volatile sig_atomic_t stopped;
+
+static void stop(int number)
+{
+    (void)number;
+    stopped = 1;
+}
+
+/* The answer, to be freed; NULL after a complaint. */
+static struct dues_answer *ask(struct listen *listen, const char *method,
+                               const ProtobufCMessage *request, int *exit_status)
+{
+    struct dues_answer *answer = NULL;
+    const struct dues_call_options options = {0};
+
+    if (dues_call(listen->client, &dues__payment__v1__payment_service__descriptor, method, request,
+                  &options, &answer) == DUES_OK)
+        return answer;
+    *exit_status = complain_answer(answer);
+    dues_answer_free(answer);
+    return NULL;
+}
+
+static int make_endpoint(struct listen *listen)
+{
+    static char description[] = "dues webhooks listen";
+    Dues__Payment__V1__CreateWebhookEndpointRequest request =
+        DUES__PAYMENT__V1__CREATE_WEBHOOK_ENDPOINT_REQUEST__INIT;
+    Dues__Payment__V1__WebhookEndpoint endpoint = DUES__PAYMENT__V1__WEBHOOK_ENDPOINT__INIT;
+    int exit_status = EXIT_SUCCESS;
+
+    endpoint.url = (char *)(uintptr_t)listen->url;
+    endpoint.event_types = listen->types;
+    endpoint.n_event_types = listen->type_count;
+    endpoint.description = description;
+    request.webhook_endpoint = &endpoint;
+    struct dues_answer *answer = ask(listen, "CreateWebhookEndpoint", &request.base, &exit_status);
+    if (answer == NULL)
+        return exit_status;
+    const Dues__Payment__V1__WebhookEndpoint *made = (const void *)answer->reply;
+    snprintf(listen->endpoint, sizeof(listen->endpoint), "%s", made->name);
+    printf("%s delivers to %s until this ends; its secret is\n%s\n", made->name, made->url,
+           made->secret);
+    fflush(stdout);
+    dues_answer_free(answer);
+    return EXIT_SUCCESS;
+}
+
+static void delete_endpoint(struct listen *listen)
+{
+    Dues__Payment__V1__DeleteWebhookEndpointRequest request =
+        DUES__PAYMENT__V1__DELETE_WEBHOOK_ENDPOINT_REQUEST__INIT;
+    int exit_status;
+
+    request.name = listen->endpoint;
+    dues_answer_free(ask(listen, "DeleteWebhookEndpoint", &request.base, &exit_status));
+}
+
+/* The oldest is forgotten for a new one. */
+static struct seen *seen_of(struct listen *listen, const char *name)
+{
+    for (size_t i = 0; i < SEEN_MAX; i++) {
+        if (text_equal(listen->seen[i].name, name))
+            return &listen->seen[i];
+    }
+    struct seen *seen = &listen->seen[listen->next_seen++ % SEEN_MAX];
+    snprintf(seen->name, sizeof(seen->name), "%s", name);
+    seen->attempts = 0;
+    return seen;
+}
+
+static void print_attempt(const Delivery *delivery,
+                          const Dues__Payment__V1__WebhookAttempt *attempt)
+{
+    const Google__Protobuf__Timestamp *time = attempt->attempt_time;
+    char text[TIME_TEXT_SIZE];
+
+    time_format(time->seconds * US_PER_SECOND + time->nanos / 1000, text);
+    printf("%s  %s  %s  %lld  %s %d", text, delivery->event_type, delivery->customer,
+           (long long)delivery->sequence, attempt->problem[0] == '\0' ? "delivered" : "failed",
+           (int)attempt->status);
+    if (attempt->latency != NULL)
+        printf("  %lld ms",
+               (long long)(attempt->latency->seconds * 1000 + attempt->latency->nanos / 1000000));
+    printf("%s%s\n", attempt->problem[0] == '\0' ? "" : "  ", attempt->problem);
+}
+
+static void print_delivery(struct listen *listen, const Delivery *delivery)
+{
+    struct seen *seen = seen_of(listen, delivery->name);
+    size_t fresh = (size_t)(delivery->attempt_count - seen->attempts);
+
+    if (fresh > delivery->n_attempts)
+        fresh = delivery->n_attempts;
+    for (size_t i = delivery->n_attempts - fresh; i < delivery->n_attempts; i++)
+        print_attempt(delivery, delivery->attempts[i]);
+    seen->attempts = delivery->attempt_count;
+}
+
+static int look(struct listen *listen)
+{
+    Dues__Payment__V1__ListWebhookDeliveriesRequest request =
+        DUES__PAYMENT__V1__LIST_WEBHOOK_DELIVERIES_REQUEST__INIT;
+    int exit_status = EXIT_SUCCESS;
+
+    request.parent = listen->endpoint;
+    request.page_size = PAGE_SIZE;
+    struct dues_answer *answer = ask(listen, "ListWebhookDeliveries", &request.base, &exit_status);
+    if (answer == NULL)
+        return exit_status;
+    const Dues__Payment__V1__ListWebhookDeliveriesResponse *reply = (const void *)answer->reply;
+    for (size_t i = reply->n_webhook_deliveries; i-- > 0;)
+        print_delivery(listen, reply->webhook_deliveries[i]);
+    fflush(stdout);
+    dues_answer_free(answer);
+    return EXIT_SUCCESS;
+}
+
+static int follow(struct listen *listen)
+{
+    const struct timespec pause = {.tv_nsec = LOOK_NS};
+    const struct sigaction action = {.sa_handler = stop};
+
+    sigaction(SIGINT, &action, NULL);
+    sigaction(SIGTERM, &action, NULL);
+    int exit_status = make_endpoint(listen);
+    if (exit_status != EXIT_SUCCESS)
+        return exit_status;
+    while (!stopped && exit_status == EXIT_SUCCESS) {
+        exit_status = look(listen);
+        if (!stopped)
+            nanosleep(&pause, NULL);
+    }
+    delete_endpoint(listen);
+    return exit_status;
+}
+
+static int run_listen(struct arena *arena, struct connection *connection, struct listen *listen)
+{
+    char problem[DUES_PROBLEM_SIZE];
+    const char *missing = connection_complete(connection, arena);
+
+    if (missing != NULL)
+        return complain("%s", missing);
+    listen->client = connection_open(connection, problem);
+    if (listen->client == NULL)
+        return complain("%s", problem);
+    int exit_status = follow(listen);
+    dues_client_close(listen->client);
+    return exit_status;
+}
+
+static int run(struct arena *arena, int argc, char **argv)
+{
+    static const struct option longs[] = {
+        CONNECTION_OPTIONS,
+        {"forward-to", required_argument, NULL, OPTION_FORWARD_TO},
+        {"type", required_argument, NULL, OPTION_TYPE},
+        {"help", no_argument, NULL, OPTION_HELP},
+        {NULL, 0, NULL, 0},
+    };
+    struct connection connection = {0};
+    struct listen *listen = arena_alloc(arena, sizeof(*listen));
+    int option;
+
+    while ((option = getopt_long(argc, argv, "", longs, NULL)) != -1) {
+        if (connection_option(&connection, option, optarg))
+            continue;
+        if (option == OPTION_HELP)
+            return help_command("webhooks");
+        if (option == OPTION_FORWARD_TO)
+            listen->url = optarg;
+        else if (option != OPTION_TYPE)
+            return complain_option("webhooks");
+        else if (listen->type_count == EVENT_TYPES_MAX)
+            return complain_usage("--type may be given %d times", EVENT_TYPES_MAX);
+        else
+            listen->types[listen->type_count++] = optarg;
+    }
+    if (argc - optind != 1 || !text_equal(argv[optind], "listen"))
+        return complain_usage("webhooks knows one thing to do: listen");
+    const char *misuse = connection_check(&connection);
+    if (misuse != NULL)
+        return complain_usage("%s", misuse);
+    if (listen->url == NULL)
+        return complain_usage("webhooks listen needs --forward-to URL");
+    return run_listen(arena, &connection, listen);
+}
+
+int command_webhooks(int argc, char **argv)
+{
+    struct arena *arena = arena_new(1U << 20);
+    int exit_status = run(arena, argc, argv);
+    arena_free(arena);
+    return exit_status;
+}
