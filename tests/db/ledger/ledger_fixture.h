@@ -87,8 +87,12 @@ static inline const struct error *run_seal(struct call *call, void *arg)
 /* One round of the fixture's sealer. */
 static inline void seal_all(struct ledger_fixture *f)
 {
-    if (db_run(f->db, run_seal, f->sealer) != NULL)
-        abort();
+    const struct error *error = db_run(f->db, run_seal, f->sealer);
+
+    if (error == NULL)
+        return;
+    fprintf(stderr, "seal: %s: %s\n", error->message, error->cause != NULL ? error->cause : "");
+    abort();
 }
 
 /* What a verification found, as "kind@position" or "kind#checkpoint", one blank before each. */
