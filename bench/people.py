@@ -12,6 +12,9 @@ AUTH = "/dues.auth.v1.AuthService/"
 EMPTY = "/grpc.health.v1.Health/Check"
 ENTITLEMENT = "video.hd"
 
+# Of a payment method: consent to renewals.
+MANDATE = part(11, part(1, 1) + part(5, "bench"))
+
 # Rows of one customer, for its copies; the many first.
 TABLES = ("ledger_entry", "event", "recorded_request", "attempt", "payment", "gateway_transaction", "membership", "invoice",
           "invoice_line", "invoice_payment", "obligation", "payment_method", "customer")
@@ -67,7 +70,7 @@ class Member:
 def make_members(house, count):
     """Through the API, as everybody is made."""
     customers = [text(reply, 1) for reply in house.ask(MEMBERSHIP + "CreateCustomer", [b""] * count)]
-    card = part(2, part(2, "tok_visa"))
+    card = part(2, part(2, "tok_visa") + MANDATE)
     replies = house.ask(PAYMENT + "CreatePaymentMethod", [part(1, customer) + card for customer in customers])
     methods = [text(reply, 1) for reply in replies]
     members = [Member("/".join(method.split("/")[:2]), method) for method in methods]

@@ -1,7 +1,7 @@
 """The same call from a user's device with an access token, beside a service's certificate alone."""
 
 from messages import FRESH, part, text
-from people import MEMBERSHIP, PAYMENT, User
+from people import MANDATE, MEMBERSHIP, PAYMENT, User
 from report import at_least, missing
 from rounds import interleave, median, ratio
 
@@ -14,7 +14,7 @@ def measure(context, _):
     users = [User(house, f"device-{n}") for n in range(context.options.connections)]
     for user in users:
         method = text(house.ask(PAYMENT + "CreatePaymentMethod",
-                                [part(1, user.customer) + part(2, part(2, "tok_visa"))])[0], 1)
+                                [part(1, user.customer) + part(2, part(2, "tok_visa") + MANDATE)])[0], 1)
         house.ask(MEMBERSHIP + "CreateMembership", [part(1, user.customer) + part(2, part(2, "plans/premium-monthly")
                                                     + part(5, method)) + part(3, 1) + part(4, FRESH)])
     mine = house.write("mine.hex", [part(1, "customers/me") + part(2, "video.hd")])

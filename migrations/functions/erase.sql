@@ -32,7 +32,8 @@ BEGIN
     outcome := CASE WHEN FOUND THEN 'erased' ELSE 'present' END;
 
     UPDATE payment_method m
-       SET token_sealed = '', brand = '', last4 = '', exp_month = 0, exp_year = 0, state = 'UNUSABLE'
+       SET token_sealed = '', brand = '', last4 = '', exp_month = 0, exp_year = 0, state = 'UNUSABLE',
+           fingerprint = '', mandate_ip_address = NULL, mandate_user_agent = NULL
      WHERE m.customer_id = p_customer;
     DELETE FROM payment_action a WHERE a.customer_id = p_customer;
     UPDATE payment p SET description = '' WHERE p.customer_id = p_customer AND p.description <> '';

@@ -24,6 +24,9 @@ BEGIN
            decline_code = p_change.decline_code, decline_time = p_change.decline_time, update_time = p_now
      WHERE m.customer_id = p_customer AND m.membership_id = p_change.membership_id;
     PERFORM membership_owe(p_customer, p_change.membership_id, p_owed, p_now);
+    IF p_old.state <> p_change.state OR p_old.payment_method_id IS DISTINCT FROM p_change.payment_method_id THEN
+        PERFORM payment_method_watch(p_customer, p_now);
+    END IF;
     -- What entitlement_facts reads of it.
     IF p_old.state <> p_change.state OR p_old.cancel_at_period_end <> p_change.cancel_at_period_end
        OR p_old.period_end IS DISTINCT FROM p_change.period_end
@@ -81,6 +84,7 @@ BEGIN
         p_change.access_end_time, p_change.next_charge_time, p_change.pending_payment_id, p_change.latest_invoice_id,
         p_now, p_now);
     PERFORM membership_owe(p_customer, p_change.membership_id, p_owed, p_now);
+    PERFORM payment_method_watch(p_customer, p_now);
     PERFORM entitlement_changed(p_customer);
     PERFORM event_append(p_customer, p_change.event_type, p_change.membership_id,
                          jsonb_build_object('state', p_change.state, 'plan', p_intent.plan_id), p_now);
@@ -121,6 +125,7 @@ BEGIN
      WHERE m.customer_id = p_customer AND m.membership_id = v_old.membership_id;
     PERFORM invoice_close(p_customer, v_old.membership_id, 'VOID', p_now);
     PERFORM membership_owe(p_customer, v_old.membership_id, NULL::membership_owed, p_now);
+    PERFORM payment_method_watch(p_customer, p_now);
     PERFORM entitlement_changed(p_customer);
     PERFORM event_append(p_customer, 'membership.' || lower(v_state), v_old.membership_id,
                          jsonb_build_object('state', v_state), p_now);
@@ -128,12 +133,20 @@ BEGIN
 END $$;
 
 -- A membership whose first period must be paid: INCOMPLETE, its invoice OPEN, its payment on the way.
--- Outcomes: those of request_record, and 'exists' (object_id: the one in the way).
+-- Outcomes: those of request_record, 'exists' (object_id: the one in the way), and 'refused': the payment method may not be
+-- charged now.
 CREATE OR REPLACE FUNCTION membership_open(p_customer uuid, p_key request_key, p_intent membership_intent,
     p_change membership_change, p_invoice invoice_intent, p_charge charge_intent, p_owed membership_owed, p_now timestamptz,
     OUT outcome text, OUT answer bytea, OUT object_id uuid)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = dues, pg_temp AS $$
 BEGIN
+    PERFORM 1 FROM customer c WHERE c.customer_id = p_customer FOR NO KEY UPDATE;
+    IF NOT EXISTS (SELECT 1 FROM recorded_request r WHERE r.customer_id = p_customer AND r.caller = p_key.caller
+                      AND r.method = p_key.method AND r.request_id = p_key.request_id)
+       AND payment_method_refuses(p_customer, p_charge.payment_method_id, p_charge.off_session, p_now) IS NOT NULL THEN
+        outcome := 'refused';
+        RETURN;
+    END IF;
     SELECT r.outcome, r.answer, r.object_id INTO outcome, answer, object_id
       FROM membership_make_room(p_customer, p_key, true, p_now) r;
     IF outcome <> 'new' THEN
@@ -190,7 +203,7 @@ GRANT EXECUTE ON FUNCTION membership_start(uuid, request_key, membership_intent,
     timestamptz) TO dues_service;
 
 -- A renewal or a retry of one: the invoice (due_time NULL: it was written at an earlier try), its payment on the way, the obligation done; from here on the payment's own obligation carries it.
--- Outcomes: 'new', 'lost' (the lease), 'stale' (the membership changed), 'charged' (this try was made before).
+-- Outcomes: 'new', 'lost' (the lease), 'stale' (the membership changed, or the payment method may not be charged any more), 'charged' (this try was made before).
 CREATE OR REPLACE FUNCTION membership_charge(p_customer uuid, p_hold obligation_hold, p_change membership_change,
     p_invoice invoice_intent, p_retry integer, p_charge charge_intent, p_owed membership_owed, p_now timestamptz,
     OUT outcome text)
@@ -215,7 +228,8 @@ BEGIN
         outcome := 'charged';
         RETURN;
     END IF;
-    IF NOT membership_apply(p_customer, v_old, p_change, p_owed, p_now) THEN
+    IF payment_method_refuses(p_customer, p_charge.payment_method_id, p_charge.off_session, p_now) IS NOT NULL
+       OR NOT membership_apply(p_customer, v_old, p_change, p_owed, p_now) THEN
         outcome := 'stale';
         RETURN;
     END IF;

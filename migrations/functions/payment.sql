@@ -113,9 +113,10 @@ BEGIN
     IF v_state IN ('REQUIRES_ACTION', 'REQUIRES_CAPTURE') OR v_attempt.epoch > 1 THEN
         PERFORM payment_wait(p_customer, v_attempt, v_payment, p_settlement, p_now);
     END IF;
-    IF decline_ends_method(v_payment.decline_code) THEN
-        UPDATE payment_method SET state = 'UNUSABLE'
-         WHERE customer_id = p_customer AND payment_method_id = v_payment.payment_method_id;
+    -- Who did not authenticate was not refused by the bank.
+    IF v_attempt.state = 'DECLINED' AND v_payment.decline_code <> 'authentication_not_handled' THEN
+        PERFORM payment_method_declined(p_customer, v_payment.payment_method_id, v_payment.decline_code,
+                                        p_settlement.network_decline_code, p_settlement.advice, p_now);
     END IF;
     RETURN payment_as_result('settled', v_payment);
 END $$;
@@ -150,19 +151,26 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
 $$;
 GRANT EXECUTE ON FUNCTION decline_ends_method(text) TO dues_service;
 
--- The first step of CreatePayment.  Outcomes of request_record.
+-- The first step of CreatePayment.  Outcomes of request_record, and those of payment_method_refuses: nothing was written.
 CREATE OR REPLACE FUNCTION payment_create(p_customer uuid, p_key request_key, p_charge charge_intent, p_now timestamptz,
                                           OUT outcome text, OUT answer bytea, OUT object_id uuid)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = dues, pg_temp AS $$
 DECLARE
     v_request record;
     v_opened boolean;
+    v_refused text;
 BEGIN
     v_request := request_record(p_customer, p_key, p_charge.payment_id, NULL, p_now);
     outcome := v_request.outcome;
     answer := v_request.answer;
     object_id := v_request.object_id;
     IF outcome = 'new' THEN
+        v_refused := payment_method_refuses(p_customer, p_charge.payment_method_id, p_charge.off_session, p_now);
+        IF v_refused IS NOT NULL THEN
+            PERFORM request_forget(p_customer, p_key);
+            outcome := v_refused;
+            RETURN;
+        END IF;
         v_opened := payment_open(p_customer, p_charge, p_now);
     ELSIF outcome = 'running' AND object_id = p_charge.payment_id THEN
         outcome := 'new';   -- this very step, again after a lost COMMIT

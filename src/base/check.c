@@ -5,6 +5,7 @@
 
 #include "base/check.h"
 
+#include <arpa/inet.h>
 #include <inttypes.h>
 #include <stdarg.h>
 
@@ -85,6 +86,16 @@ void check_token(struct field_errors *errors, const char *field, const char *val
         field_error_add(errors, field, "must not be empty");
     else if (length < length_min || length > length_max)
         field_error_add(errors, field, "must have %zu to %zu characters", length_min, length_max);
+}
+
+void check_ip_address(struct field_errors *errors, const char *field, const char *value)
+{
+    uint8_t address[sizeof(struct in6_addr)];
+
+    if (value == NULL || value[0] == '\0')
+        return;
+    if (inet_pton(AF_INET, value, address) != 1 && inet_pton(AF_INET6, value, address) != 1)
+        field_error_add(errors, field, "must be an IPv4 or IPv6 address");
 }
 
 /* RFC 5321's Dot-string of RFC 5322's atext; quoted local parts exist only in standards. */

@@ -37,6 +37,9 @@ void check_text(struct field_errors *errors, const char *field, const char *valu
 void check_token(struct field_errors *errors, const char *field, const char *value,
                  size_t length_min, size_t length_max);
 
+/* IPv4 or IPv6 without brackets or zone, or empty. */
+void check_ip_address(struct field_errors *errors, const char *field, const char *value);
+
 void check_email(struct field_errors *errors, const char *field, const char *value);
 
 /* Known currency, 1..MONEY_MINOR_UNITS_MAX.  `*money` is written when both are right. */

@@ -69,6 +69,9 @@ const void *story_call(struct story *story, enum speaker speaker, const char *me
 bool story_refused(struct story *story, enum speaker speaker, const char *method,
                    const char *reason, const char *json, ...) PRINTF_LIKE(5, 6);
 
+/* Within a payment_method: what its owner agreed to, so that memberships can be renewed. */
+#define STORY_MANDATE "'mandate': {'type': 'TYPE_RECURRING', 'text_version': 'demo-terms-1'}"
+
 /* What the last call brought. */
 const struct dues_answer *story_answer(const struct story *story);
 

@@ -37,11 +37,11 @@ static void join(struct ben *ben)
     story_tell(story, "%s", customer->name);
 
     story_say(story, "His card will pay once and then be declined");
-    const Dues__Payment__V1__PaymentMethod *method =
-        story_call(story, SPEAKER_SERVICE, "Payment/CreatePaymentMethod",
-                   "{'parent': '%s', 'payment_method': {'gateway_token':"
-                   " 'tok_declinesFromSecondCharge'}, 'request_id': 'ben-card-%s'}",
-                   ben->customer, story->run);
+    const Dues__Payment__V1__PaymentMethod *method = story_call(
+        story, SPEAKER_SERVICE, "Payment/CreatePaymentMethod",
+        "{'parent': '%s', 'payment_method': {'gateway_token':"
+        " 'tok_declinesFromSecondCharge', " STORY_MANDATE "}, 'request_id': 'ben-card-%s'}",
+        ben->customer, story->run);
     if (method == NULL)
         return;
     const Dues__Membership__V1__Membership *membership =

@@ -115,7 +115,8 @@ static void become_member(struct ada *ada)
     story_say(story, "She adds a card: the gateway's token, never the number");
     const Dues__Payment__V1__PaymentMethod *method =
         story_call(story, SPEAKER_PHONE, "Payment/CreatePaymentMethod",
-                   "{'parent': 'customers/me', 'payment_method': {'gateway_token': 'tok_visa'},"
+                   "{'parent': 'customers/me', 'payment_method': {'gateway_token': 'tok_visa',"
+                   " " STORY_MANDATE "},"
                    " 'request_id': 'card-%s'}",
                    story->run);
     if (method == NULL)

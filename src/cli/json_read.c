@@ -11,6 +11,7 @@
 #include "base/time.h"
 
 #include "google/protobuf/duration.pb-c.h"
+#include "google/protobuf/field_mask.pb-c.h"
 #include "google/protobuf/timestamp.pb-c.h"
 
 struct reader {
@@ -157,6 +158,30 @@ static bool read_duration(struct reader *reader, const char *path, const json_t 
     return true;
 }
 
+/* "isDefault,expMonth": the names of the fields in either spelling, as ProtoJSON has them. */
+static bool read_field_mask(struct reader *reader, const char *path, const json_t *json,
+                            Google__Protobuf__FieldMask *mask)
+{
+    if (!json_is_string(json))
+        return wrong(reader, path, "expected field names such as \"isDefault,expMonth\"");
+    const char *text = json_string_value(json);
+    mask->paths = arena_array(reader->arena, strlen(text) + 1, sizeof(char *));
+    while (*text != '\0') {
+        size_t length = strcspn(text, ",");
+        char *name = arena_alloc(reader->arena, 2 * length + 1);
+        size_t end = 0;
+        for (size_t i = 0; i < length; i++) {
+            if (isupper((unsigned char)text[i]))
+                name[end++] = '_';
+            name[end++] = (char)tolower((unsigned char)text[i]);
+        }
+        name[end] = '\0';
+        mask->paths[mask->n_paths++] = name;
+        text += length + (text[length] == ',' ? 1 : 0);
+    }
+    return true;
+}
+
 static bool read_submessage(struct reader *reader, const char *path, const json_t *json,
                             const ProtobufCMessageDescriptor *descriptor,
                             ProtobufCMessage **message)
@@ -165,6 +190,8 @@ static bool read_submessage(struct reader *reader, const char *path, const json_
     protobuf_c_message_init(descriptor, *message);
     if (descriptor == &google__protobuf__timestamp__descriptor)
         return read_timestamp(reader, path, json, (Google__Protobuf__Timestamp *)*message);
+    if (descriptor == &google__protobuf__field_mask__descriptor)
+        return read_field_mask(reader, path, json, (Google__Protobuf__FieldMask *)*message);
     if (descriptor == &google__protobuf__duration__descriptor)
         return read_duration(reader, path, json, (Google__Protobuf__Duration *)*message);
     return read_message(reader, path, json, descriptor, *message);

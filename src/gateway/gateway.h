@@ -101,6 +101,7 @@ struct gateway_card {
     char last4[5];
     int32_t exp_month;
     int32_t exp_year;
+    char fingerprint[64]; /* the gateway's name of the card, the same whenever it is stored; "" */
 };
 
 struct gateway {

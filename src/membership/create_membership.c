@@ -72,6 +72,7 @@ static const struct error *refuse_outcome(struct call *call, const struct wish *
     case STEP_STALE:
     case STEP_LOST:
     case STEP_PENDING:
+    case STEP_REFUSED:
         return error_retry(refuse(call, STATUS_ABORTED, "CONCURRENT_CHANGE",
                                   "another call of this customer came first"),
                            100);
@@ -87,7 +88,9 @@ static const struct error *start(struct call *call, const struct wish *wish,
                                  const struct decision *decision, const struct customer *customer,
                                  Membership *reply)
 {
-    struct charge later = {.amount = decision->after.price, .description = ""};
+    struct charge later = {.amount = decision->after.price,
+                           .description = "",
+                           .begins_renewals = decision->after.price.minor_units > 0};
     enum step_outcome outcome;
     struct uuid object;
 
@@ -129,8 +132,10 @@ static const struct error *charge_first(struct call *call, const struct wish *wi
 {
     struct invoice_intent invoice = invoice_intent_make(call, &decision->after, plan->display_name,
                                                         customer->now_us, decision->period);
-    struct charge charge = {
-        .invoice = invoice.id, .amount = plan->price, .description = plan->display_name};
+    struct charge charge = {.invoice = invoice.id,
+                            .amount = plan->price,
+                            .description = plan->display_name,
+                            .begins_renewals = true};
     enum step_outcome outcome;
     struct uuid object;
 
@@ -141,6 +146,8 @@ static const struct error *charge_first(struct call *call, const struct wish *wi
                              &object));
     if (outcome == STEP_RUNNING)
         return answer_running(call, wish, object, reply);
+    if (outcome == STEP_REFUSED)
+        return charge_refused(call, &charge);
     if (outcome != STEP_DONE)
         return refuse_outcome(call, wish, outcome, object);
 

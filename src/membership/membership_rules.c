@@ -174,6 +174,7 @@ bool membership_needs_other_method(const struct membership *membership)
     case DECLINE_RETRY_NOW:
     case DECLINE_RETRY_LATER:
     case DECLINE_FIX_DATA:
+    case DECLINE_CLASS_COUNT:
         return false;
     }
     return false;

@@ -128,6 +128,8 @@ static const struct error *read_request_outcome(struct call *call, const struct 
         *outcome = STEP_STALE;
     else if (text_equal(text, "lost"))
         *outcome = STEP_LOST;
+    else if (text_equal(text, "refused"))
+        *outcome = STEP_REFUSED;
     else {
         TRY(replay_outcome(call, rows, &replayed));
         *outcome = replayed ? STEP_REPLAYED : STEP_DONE;

@@ -72,6 +72,7 @@ const struct pg_statement membership_due_statement = {
            "       i.invoice_id AS period_invoice_id, w.gateway, w.token_sealed,"
            "       (SELECT k.wrapped_key FROM customer_data_key k"
            "         WHERE k.customer_id = m.customer_id) AS data_key,"
+           "       w.retry_time, w.mandate_type,"
            "       coalesce(w.state = 'ACTIVE', false) AS method_is_usable"
            "  FROM (SELECT " COLUMNS " FROM membership) m"
            "  JOIN customer c ON c.customer_id = m.customer_id"
@@ -106,6 +107,8 @@ const struct error *membership_due_load(struct call *call, struct uuid customer,
         .id = due->membership.payment_method,
         .gateway = pg_get_text(&rows, 0, "gateway"),
         .is_usable = pg_get_bool(&rows, 0, "method_is_usable"),
+        .retry_us = pg_get_time(&rows, 0, "retry_time"),
+        .mandate = {.type = pg_get_text(&rows, 0, "mandate_type")},
     };
     payment_method_sealed_from_row(&rows, 0, &due->method);
     return NULL;
@@ -198,6 +201,7 @@ const struct pg_statement payment_method_newer_statement = {
     .name = "membership_payment_method_newer",
     .sql = "SELECT payment_method_id FROM payment_method"
            " WHERE customer_id = $1 AND state = 'ACTIVE' AND payment_method_id <> $2"
+           "   AND mandate_type IS NOT NULL"
            "   AND create_time >= $3"
            " ORDER BY payment_method_id DESC LIMIT 1",
 };

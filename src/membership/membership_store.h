@@ -58,7 +58,8 @@ const struct error *entitlement_facts_clocked_load(struct call *call, struct uui
                                                    struct entitlement_facts *facts,
                                                    bool *is_on_clock) MUST_CHECK;
 
-/* The customer's newest usable payment method made since; UUID_NIL when there is none. */
+/* The customer's newest payment method made since that renewals may be charged to; UUID_NIL: none.
+ */
 const struct error *payment_method_newer(struct call *call, const struct membership *membership,
                                          struct uuid *method) MUST_CHECK;
 
@@ -85,6 +86,7 @@ enum step_outcome {
     STEP_STALE,   /* somebody changed the membership: read and decide again */
     STEP_LOST,    /* the lease of the obligation or attempt is somebody else's */
     STEP_PENDING, /* the payment's outcome is not known */
+    STEP_REFUSED, /* the payment method may not be charged any more: see charge_refused */
 };
 
 /* Open: a first payment on its way.  Start: nothing to pay now; `answer` is the packed reply. */

@@ -30,25 +30,42 @@ static void prepare_invoice(struct call *call, struct period_charge *period)
     }
 }
 
-/* Nothing to charge: as a decline, but nothing was sent. */
-static const struct error *record_unusable(struct call *call, const struct period_charge *period,
-                                           enum step_outcome *outcome)
+/*
+ * Why the method may not be charged, in the language of declines; NULL: the error is about
+ * something else.  A card with too many declines may do again at a later retry; without consent the
+ * customer has to come.
+ */
+static const char *decline_for(const struct error *error)
+{
+    static const struct {
+        const char *reason;
+        const char *code;
+    } known[] = {
+        {"PAYMENT_METHOD_UNUSABLE", "invalid_account"},
+        {"PAYMENT_METHOD_NOT_FOUND", "invalid_account"},
+        {"PAYMENT_METHOD_RETRY_LIMIT", "card_velocity_exceeded"},
+        {"PAYMENT_METHOD_MANDATE_REQUIRED", "authentication_required"},
+    };
+
+    for (size_t i = 0; i < ARRAY_LENGTH(known); i++) {
+        if (text_equal(known[i].reason, error->reason))
+            return known[i].code;
+    }
+    return NULL;
+}
+
+/* Nothing to charge: as a decline, but nothing was sent.  What the bank said last says more. */
+static const struct error *record_unsent(struct call *call, const struct period_charge *period,
+                                         const char *code, enum step_outcome *outcome)
 {
     const struct membership_due *due = period->due;
-    const char *code = due->membership.decline_code;
-    struct decision decision =
-        membership_declined(&due->membership, code[0] != '\0' ? code : "invalid_account",
-                            call->house->settings, due->now_us);
+    const char *last = due->membership.decline_code;
+    struct decision decision = membership_declined(&due->membership, last[0] != '\0' ? last : code,
+                                                   call->house->settings, due->now_us);
 
     decision.after.latest_invoice = period->invoice.id;
     return membership_step_move(call, period->obligation, &decision, &period->invoice,
                                 (struct bytes){NULL, 0}, due->now_us, outcome);
-}
-
-static bool is_about_method(const struct error *error)
-{
-    return text_equal(error->reason, "PAYMENT_METHOD_UNUSABLE") ||
-           text_equal(error->reason, "PAYMENT_METHOD_NOT_FOUND");
 }
 
 /* How the step has left it, so that its settlement need not read it again. */
@@ -83,8 +100,8 @@ static const struct error *charge_period(struct call *call, struct period_charge
                             .description = period->invoice.description,
                             .off_session = true};
     const struct error *error = charge_prepare_by(call, period->method, due->now_us, &charge);
-    if (error != NULL && is_about_method(error))
-        return record_unusable(call, period, outcome);
+    if (error != NULL && decline_for(error) != NULL)
+        return record_unsent(call, period, decline_for(error), outcome);
     TRY(error);
 
     struct decision decision = membership_charging(&due->membership, charge.payment,
@@ -122,9 +139,11 @@ static const struct error *retry(struct call *call, const struct obligation *obl
                                    .method = &due->method,
                                    .retry_number = due->membership.retry_number};
     struct payment_method newer;
-    struct uuid newer_id;
+    struct uuid newer_id = UUID_NIL;
 
-    TRY(payment_method_newer(call, &due->membership, &newer_id));
+    /* Without a decline the customer has chosen another method since: that one. */
+    if (due->membership.decline_code[0] != '\0')
+        TRY(payment_method_newer(call, &due->membership, &newer_id));
     if (!uuid_is_nil(newer_id)) {
         TRY(payment_method_load(call, obligation->customer, newer_id, &newer));
         period.method = &newer;

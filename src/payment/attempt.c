@@ -11,6 +11,7 @@
 #include "base/text.h"
 #include "base/time.h"
 #include "crypto/secrets.h"
+#include "payment/decline.h"
 #include "payment/payment_measure.h"
 #include "pg/replay.h"
 
@@ -92,12 +93,24 @@ static void complete(struct gateway_answer *answer)
     }
 }
 
+/* A code that nobody taught us is no code of ours; what the gateway said stays as evidence. */
+static void name_decline(struct call *call, struct gateway_answer *answer)
+{
+    if (answer->decline_code[0] == '\0' || decline_is_known(answer->decline_code))
+        return;
+    answer->evidence = arena_printf(call->arena, "declined as \"%.64s\"; %s", answer->decline_code,
+                                    answer->evidence);
+    answer->decline_code = "generic_decline";
+}
+
 static void check_answer(struct call *call, const struct gateway_request *request,
                          struct gateway_answer *answer)
 {
     bool same = money_same_currency(answer->amount, request->amount) &&
                 answer->amount.minor_units == request->amount.minor_units;
 
+    if (request->operation != GATEWAY_REFUND)
+        name_decline(call, answer);
     if (answer->outcome == GATEWAY_SUCCEEDED && answer->transaction[0] == '\0') {
         answer->outcome = GATEWAY_UNKNOWN;
         answer->evidence = "success without a transaction";

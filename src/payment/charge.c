@@ -10,6 +10,7 @@
 #include "payment/payment_method.h"
 
 #define GATEWAY_RETRY_MS 60000
+#define BUSY_RETRY_MS    1000
 
 const struct error *charge_prepare(struct call *call, const struct customer *customer,
                                    struct uuid payment_method, struct charge *charge)
@@ -23,9 +24,7 @@ const struct error *charge_prepare(struct call *call, const struct customer *cus
 const struct error *charge_prepare_by(struct call *call, const struct payment_method *method,
                                       int64_t now_us, struct charge *charge)
 {
-    if (!method->is_usable)
-        return refuse(call, STATUS_FAILED_PRECONDITION, "PAYMENT_METHOD_UNUSABLE",
-                      "the payment method can no longer be charged");
+    TRY(payment_method_check(call, method, charge->off_session || charge->begins_renewals, now_us));
     /* Our own lack, and no fault of the method: a renewal must not count it as a decline. */
     if (gateway_find(call->house->gateways, method->gateway) == NULL)
         return error_retry(refuse(call, STATUS_UNAVAILABLE, "GATEWAY_UNAVAILABLE",
@@ -49,6 +48,19 @@ const struct error *charge_prepare_by(struct call *call, const struct payment_me
     if (charge->description == NULL)
         charge->description = "";
     return NULL;
+}
+
+const struct error *charge_refused(struct call *call, const struct charge *charge)
+{
+    struct payment_method method;
+
+    TRY(payment_method_load(call, charge->customer, charge->payment_method, &method));
+    TRY(payment_method_check(call, &method, charge->off_session || charge->begins_renewals,
+                             charge->now_us));
+    return error_retry(refuse(call, STATUS_ABORTED, "CONCURRENT_CHANGE",
+                              "other charges of the card are on their way; the card networks allow"
+                              " no more until their results are known"),
+                       BUSY_RETRY_MS);
 }
 
 struct gateway_request charge_request(struct call *call, const struct charge *charge)

@@ -33,6 +33,7 @@ struct charge {
     const char *gateway_key; /* pure function of the attempt's id */
     const char *token;       /* opened; never stored here */
     bool off_session;
+    bool begins_renewals;    /* charges without the customer will follow: asks for the mandate */
     bool is_manual;          /* authorized only; captured by a later call */
     bool is_with_customer;   /* restored: the payment waits for its customer, so nothing is sent */
     const char *transaction; /* restored: the gateway's id as far as it is known; else "" */
@@ -44,9 +45,9 @@ struct charge {
 };
 
 /*
- * Fails with FAILED_PRECONDITION PAYMENT_METHOD_UNUSABLE, NOT_FOUND PAYMENT_METHOD_NOT_FOUND,
- * UNAVAILABLE GATEWAY_UNAVAILABLE.
- * `amount`, `description`, `invoice` and `off_session` are set by the caller beforehand.
+ * Fails as payment_method_check, and with NOT_FOUND PAYMENT_METHOD_NOT_FOUND, UNAVAILABLE
+ * GATEWAY_UNAVAILABLE.  `amount`, `description`, `invoice`, `off_session` and `begins_renewals` are
+ * set by the caller beforehand.
  */
 const struct error *charge_prepare(struct call *call, const struct customer *customer,
                                    struct uuid payment_method, struct charge *charge) MUST_CHECK;
@@ -54,6 +55,12 @@ const struct error *charge_prepare(struct call *call, const struct customer *cus
 /* The same with a payment method that is loaded already; `now_us` is the customer's present. */
 const struct error *charge_prepare_by(struct call *call, const struct payment_method *method,
                                       int64_t now_us, struct charge *charge) MUST_CHECK;
+
+/*
+ * The answer when the step that was to open the charge was refused by SQL payment_method_refuses,
+ * though charge_prepare had seen nothing wrong: somebody else was faster.  Never NULL.
+ */
+const struct error *charge_refused(struct call *call, const struct charge *charge);
 
 /* ROW($n … $n+10, is_manual)::charge_intent, 11 parameters here. */
 #define CHARGE_PARAMS(charge)                                                                      \

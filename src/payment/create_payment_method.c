@@ -5,11 +5,13 @@
 
 #include "payment/payment_internal.h"
 
+#include "payment/mandate.h"
 #include "payment/payment_proto.h"
 #include "pg/replay.h"
 
 #define CHANGED_TRIES_MAX 3
 #define GATEWAY_RETRY_MS  60000
+#define MANDATE_FIELD     "payment_method.mandate"
 
 typedef Dues__Payment__V1__CreatePaymentMethodRequest Request;
 typedef Dues__Payment__V1__PaymentMethod Reply;
@@ -32,22 +34,26 @@ static void check_gateway_token(struct field_errors *errors, const char *field, 
     }
 }
 
-static const struct error *validate(struct call *call, const Request *req, struct uuid *customer)
+static const struct error *validate(struct call *call, const Request *req, struct uuid *customer,
+                                    struct mandate *mandate)
 {
     struct field_errors errors = {.call = call};
 
     check_owned_name(&errors, "parent", req->parent, "customers/{}", customer, 1);
-    if (req->payment_method == NULL)
+    if (req->payment_method == NULL) {
         field_error_add(&errors, "payment_method", "must be given");
-    else
-        check_gateway_token(&errors, "payment_method.gateway_token",
-                            req->payment_method->gateway_token);
+        return field_errors_result(&errors);
+    }
+    check_gateway_token(&errors, "payment_method.gateway_token",
+                        req->payment_method->gateway_token);
+    mandate_from_proto(&errors, MANDATE_FIELD, req->payment_method->mandate, mandate);
     return field_errors_result(&errors);
 }
 
 static struct payment_method method_from(struct call *call, const struct customer *customer,
                                          const struct gateway *gateway,
-                                         const struct gateway_card *card)
+                                         const struct gateway_card *card,
+                                         const struct mandate *mandate)
 {
     return (struct payment_method){
         .customer = customer->id,
@@ -57,7 +63,10 @@ static struct payment_method method_from(struct call *call, const struct custome
         .last4 = arena_strdup(call->arena, card->last4),
         .exp_month = card->exp_month,
         .exp_year = card->exp_year,
+        .fingerprint = arena_strdup(call->arena, card->fingerprint),
+        .state = PAYMENT_METHOD_ACTIVE,
         .is_usable = true,
+        .mandate = *mandate,
         .create_time_us = customer->now_us,
     };
 }
@@ -89,15 +98,17 @@ const struct error *create_payment_method(struct call *call, const void *request
     const struct gateways *gateways = call->house->gateways;
     struct gateway_card card;
     struct customer customer;
+    struct mandate mandate;
     struct uuid id;
     bool replayed;
 
-    TRY(validate(call, req, &id));
+    TRY(validate(call, req, &id, &mandate));
     TRY(owner_check(call, id, "CUSTOMER_NOT_FOUND", req->parent));
     TRY(replay_find(call, id, &replayed, NULL));
     if (replayed)
         return NULL;
     TRY(customer_load(call, id, &customer));
+    TRY(mandate_begin(call, MANDATE_FIELD, customer.now_us, &mandate));
     if (gateways->count == 0)
         return error_retry(refuse(call, STATUS_UNAVAILABLE, "GATEWAY_UNAVAILABLE",
                                   "no payment gateway is configured"),
@@ -105,7 +116,7 @@ const struct error *create_payment_method(struct call *call, const void *request
     const struct gateway *gateway = gateways->list[0];
     TRY(gateway->describe(gateway, call, req->payment_method->gateway_token, &card));
 
-    struct payment_method method = method_from(call, &customer, gateway, &card);
+    struct payment_method method = method_from(call, &customer, gateway, &card, &mandate);
     TRY(payment_method_seal(call, &method, card.token));
     return record(call, &method, reply, &replayed);
 }

@@ -8,28 +8,29 @@
 
 #include "base/attributes.h"
 #include "base/text.h"
+#include "payment/decline_texts.h"
 
-#define GENERAL "The card was declined. Please use another payment method or contact your bank."
-#define BANK                                                                                       \
-    "The bank declined the payment. Please contact your bank or use another payment method."
-#define PASSING  "The payment could not be processed right now. Please try again in a moment."
-#define SUPPORT  "The payment could not be made. Please contact support."
-#define NUMBER   "The card number is not right. Please enter the card again."
-#define CVC      "The card's security code is not right. Please enter the card again."
-#define EXPIRY   "The card's expiry date is not right. Please enter the card again."
-#define EXPIRED  "The card has expired. Please use another card or enter its new expiry date."
-#define POSTCODE "The postal code is not right. Please enter the card again."
-#define PIN      "The PIN is not right. Please enter the card again."
-#define FUNDS    "There is not enough money on the account. Please use another payment method."
-#define LIMIT    "The card's limit is reached. Please try again later or use another payment method."
-#define KIND     "This card cannot be used for this payment. Please use another payment method."
-#define CURRENCY "This card does not support the currency. Please use another payment method."
-#define CONFIRM  "The bank asks you to confirm the payment. Please authenticate it."
-#define RENEWED  "The card's data has changed. Please enter the card again."
+#define GENERAL  decline_says_general
+#define BANK     decline_says_bank
+#define PASSING  decline_says_passing
+#define SUPPORT  decline_says_support
+#define NUMBER   decline_says_number
+#define CVC      decline_says_cvc
+#define EXPIRY   decline_says_expiry
+#define EXPIRED  decline_says_expired
+#define POSTCODE decline_says_postcode
+#define PIN      decline_says_pin
+#define FUNDS    decline_says_funds
+#define LIMIT    decline_says_limit
+#define KIND     decline_says_kind
+#define CURRENCY decline_says_currency
+#define CONFIRM  decline_says_confirm
+#define RENEWED  decline_says_renewed
 
 #define CUSTOMER DECLINE_BY_CUSTOMER
 #define MERCHANT DECLINE_BY_MERCHANT
 #define NOBODY   DECLINE_BY_NOBODY
+#define ISSUER   DECLINE_BY_ISSUER
 
 /* Sorted by code. */
 const struct decline decline_table[] = {
@@ -42,7 +43,7 @@ const struct decline decline_table[] = {
     {"currency_not_supported", DECLINE_NEW_METHOD, CUSTOMER, CURRENCY, false},
     {"do_not_honor", DECLINE_RETRY_LATER, CUSTOMER, BANK, false},
     {"do_not_try_again", DECLINE_STOP, MERCHANT, BANK, false},
-    {"duplicate_transaction", DECLINE_STOP, MERCHANT, SUPPORT, false},
+    {"duplicate_transaction", DECLINE_RETRY_LATER, MERCHANT, SUPPORT, false},
     {"expired_card", DECLINE_FIX_DATA, CUSTOMER, EXPIRED, false},
     {"fraudulent", DECLINE_STOP, MERCHANT, GENERAL, false},
     {"generic_decline", DECLINE_RETRY_LATER, CUSTOMER, GENERAL, false},
@@ -59,11 +60,11 @@ const struct decline decline_table[] = {
     {"invalid_expiry_year", DECLINE_FIX_DATA, CUSTOMER, EXPIRY, false},
     {"invalid_number", DECLINE_FIX_DATA, CUSTOMER, NUMBER, false},
     {"invalid_pin", DECLINE_FIX_DATA, CUSTOMER, PIN, false},
-    {"issuer_not_available", DECLINE_RETRY_NOW, NOBODY, PASSING, false},
+    {"issuer_not_available", DECLINE_RETRY_NOW, ISSUER, PASSING, false},
     {"lost_card", DECLINE_NEW_METHOD, CUSTOMER, GENERAL, true},
     {"merchant_blacklist", DECLINE_STOP, MERCHANT, GENERAL, false},
     {"new_account_information_available", DECLINE_FIX_DATA, CUSTOMER, RENEWED, false},
-    {"no_action_taken", DECLINE_RETRY_LATER, CUSTOMER, BANK, false},
+    {"no_action_taken", DECLINE_RETRY_LATER, ISSUER, BANK, false},
     {"not_permitted", DECLINE_NEW_METHOD, CUSTOMER, KIND, false},
     {"offline_pin_required", DECLINE_NEW_METHOD, CUSTOMER, KIND, false},
     {"online_or_offline_pin_required", DECLINE_NEW_METHOD, CUSTOMER, KIND, false},
@@ -101,4 +102,76 @@ const struct decline *decline_find(const char *code)
     const struct decline *row = row_of(code);
 
     return row != NULL ? row : row_of("generic_decline");
+}
+
+bool decline_is_known(const char *code)
+{
+    return row_of(code) != NULL;
+}
+
+static const char *const advices[DECLINE_ADVICE_COUNT] = {
+    [DECLINE_ADVICE_NONE] = "",
+    [DECLINE_ADVICE_DO_NOT_TRY_AGAIN] = "do_not_try_again",
+    [DECLINE_ADVICE_TRY_AGAIN_LATER] = "try_again_later",
+    [DECLINE_ADVICE_CONFIRM_CARD_DATA] = "confirm_card_data",
+};
+
+static const char *const classes[DECLINE_CLASS_COUNT] = {
+    [DECLINE_RETRY_NOW] = "RETRY_NOW", [DECLINE_RETRY_LATER] = "RETRY_LATER",
+    [DECLINE_FIX_DATA] = "FIX_DATA",   [DECLINE_NEW_METHOD] = "NEW_METHOD",
+    [DECLINE_STEP_UP] = "STEP_UP",     [DECLINE_STOP] = "STOP",
+};
+
+static const char *const actors[DECLINE_ACTOR_COUNT] = {
+    [DECLINE_BY_CUSTOMER] = "CUSTOMER",
+    [DECLINE_BY_MERCHANT] = "MERCHANT",
+    [DECLINE_BY_NOBODY] = "NOBODY",
+    [DECLINE_BY_ISSUER] = "ISSUER",
+};
+
+enum decline_advice decline_advice_of(const char *name)
+{
+    for (int i = 0; i < DECLINE_ADVICE_COUNT; i++) {
+        if (text_equal(advices[i], name))
+            return (enum decline_advice)i;
+    }
+    return DECLINE_ADVICE_NONE;
+}
+
+const char *decline_advice_name(enum decline_advice advice)
+{
+    return advices[advice];
+}
+
+enum decline_class decline_class_of(const char *code, enum decline_advice advice)
+{
+    enum decline_class class = decline_find(code)->class;
+
+    switch (advice) {
+    case DECLINE_ADVICE_DO_NOT_TRY_AGAIN:
+        /* Another card may do, where the code says so; this one is over either way. */
+        return class == DECLINE_NEW_METHOD ? class : DECLINE_STOP;
+    case DECLINE_ADVICE_CONFIRM_CARD_DATA:
+        return decline_may_retry(class) ? DECLINE_FIX_DATA : class;
+    case DECLINE_ADVICE_NONE:
+    case DECLINE_ADVICE_TRY_AGAIN_LATER: /* what the code says, too, or the gateway by habit */
+    case DECLINE_ADVICE_COUNT:
+        break;
+    }
+    return class;
+}
+
+bool decline_may_retry(enum decline_class class)
+{
+    return class == DECLINE_RETRY_NOW || class == DECLINE_RETRY_LATER;
+}
+
+const char *decline_class_name(enum decline_class class)
+{
+    return classes[class];
+}
+
+const char *decline_actor_name(enum decline_actor actor)
+{
+    return actors[actor];
 }

@@ -97,3 +97,5 @@ extern const struct job_kind payment_action_job;
 extern const struct job_kind payment_expire_job;
 /* "refund.watch": has a refund failed after it had succeeded? */
 extern const struct job_kind refund_watch_job;
+/* "payment_method.expiry": the card that a membership renews with is about to expire. */
+extern const struct job_kind payment_method_expiry_job;

@@ -23,6 +23,7 @@
 #define INVOICE_PATTERN        "customers/{}/invoices/{}"
 
 rpc_handler create_payment_method, get_payment_method, list_payment_methods;
+rpc_handler update_payment_method, delete_payment_method;
 rpc_handler create_payment, get_payment, list_payments;
 rpc_handler confirm_payment, capture_payment, cancel_payment;
 rpc_handler create_refund, get_refund, list_refunds;
@@ -123,6 +124,16 @@ const struct error *capture_as_it_stands(struct call *call, struct uuid customer
                                          struct uuid attempt_id, Dues__Payment__V1__Payment *reply)
     MUST_CHECK;
 
+/* payment_method_store.c */
+
+/*
+ * Records what differs between the two, and the answer.  `*changed`: the method is not as `before`
+ * any more; nothing was written.
+ */
+const struct error *payment_method_update(struct call *call, const struct payment_method *before,
+                                          const struct payment_method *after, struct bytes answer,
+                                          int64_t now_us, bool *changed) MUST_CHECK;
+
 /* charge_store.c */
 
 /* All that CreatePayment rests on, from one look. */
@@ -196,4 +207,6 @@ extern const struct pg_statement capture_prepare_statement, capture_record_state
     capture_settle_statement, release_refused_statement;
 extern const struct pg_statement refund_reverse_statement;
 extern const struct pg_statement payment_method_load_statement, payment_method_list_statement,
-    payment_method_record_statement;
+    payment_method_record_statement, payment_method_update_statement,
+    payment_method_refresh_statement, payment_method_delete_statement,
+    payment_method_notice_statement;

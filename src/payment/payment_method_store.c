@@ -4,6 +4,7 @@
 
 #include "payment/payment_internal.h"
 
+#include "base/bug.h"
 #include "base/text.h"
 #include "payment/payment_method.h"
 #include "pg/replay.h"
@@ -11,7 +12,9 @@
 
 #define METHOD_COLUMNS                                                                             \
     "m.payment_method_id, m.gateway, m.token_sealed, m.brand, m.last4, m.exp_month, m.exp_year,"   \
-    " m.state = 'ACTIVE' AS is_usable, m.create_time,"                                             \
+    " m.fingerprint, m.state, m.retry_time, m.mandate_type, m.mandate_accept_time,"                \
+    " m.mandate_ip_address, m.mandate_user_agent, m.mandate_text_version, m.version,"              \
+    " m.create_time, m.delete_time,"                                                               \
     " m.payment_method_id IS NOT DISTINCT FROM (SELECT c.default_payment_method_id"                \
     "   FROM customer c WHERE c.customer_id = $1) AS is_default,"                                  \
     " (SELECT k.wrapped_key FROM customer_data_key k WHERE k.customer_id = $1) AS data_key"
@@ -21,6 +24,38 @@ void payment_method_sealed_from_row(const struct pg_rows *rows, size_t row,
 {
     method->token_sealed.data = pg_get_bytes(rows, row, "token_sealed", &method->token_sealed.size);
     method->data_key.data = pg_get_bytes(rows, row, "data_key", &method->data_key.size);
+}
+
+static const char *const state_names[PAYMENT_METHOD_STATE_COUNT] = {
+    [PAYMENT_METHOD_ACTIVE] = "ACTIVE",
+    [PAYMENT_METHOD_STOPPED] = "STOPPED",
+    [PAYMENT_METHOD_UNUSABLE] = "UNUSABLE",
+    [PAYMENT_METHOD_DELETED] = "DELETED",
+};
+
+const char *payment_method_state_name(enum payment_method_state state)
+{
+    return state_names[state];
+}
+
+static enum payment_method_state state_from_name(const char *name)
+{
+    for (int i = 0; i < PAYMENT_METHOD_STATE_COUNT; i++) {
+        if (text_equal(state_names[i], name))
+            return (enum payment_method_state)i;
+    }
+    bug("payment method in unknown state \"%s\"", name);
+}
+
+static struct mandate mandate_from_row(const struct pg_rows *rows, size_t row)
+{
+    return (struct mandate){
+        .type = pg_get_text(rows, row, "mandate_type"),
+        .accept_us = pg_get_time(rows, row, "mandate_accept_time"),
+        .ip_address = pg_get_text(rows, row, "mandate_ip_address"),
+        .user_agent = pg_get_text(rows, row, "mandate_user_agent"),
+        .text_version = pg_get_text(rows, row, "mandate_text_version"),
+    };
 }
 
 static void method_from_row(struct uuid customer, const struct pg_rows *rows, size_t row,
@@ -34,10 +69,16 @@ static void method_from_row(struct uuid customer, const struct pg_rows *rows, si
         .last4 = pg_get_text(rows, row, "last4"),
         .exp_month = (int32_t)pg_get_int64(rows, row, "exp_month"),
         .exp_year = (int32_t)pg_get_int64(rows, row, "exp_year"),
-        .is_usable = pg_get_bool(rows, row, "is_usable"),
+        .fingerprint = pg_get_text(rows, row, "fingerprint"),
+        .state = state_from_name(pg_get_text(rows, row, "state")),
         .is_default = pg_get_bool(rows, row, "is_default"),
+        .retry_us = pg_get_time(rows, row, "retry_time"),
+        .mandate = mandate_from_row(rows, row),
+        .version = pg_get_int64(rows, row, "version"),
         .create_time_us = pg_get_time(rows, row, "create_time"),
+        .delete_time_us = pg_get_time(rows, row, "delete_time"),
     };
+    method->is_usable = method->state == PAYMENT_METHOD_ACTIVE;
     payment_method_sealed_from_row(rows, row, method);
 }
 
@@ -66,7 +107,7 @@ const struct error *payment_method_load(struct call *call, struct uuid customer,
 const struct pg_statement payment_method_list_statement = {
     .name = "payment_method_list",
     .sql = "SELECT " METHOD_COLUMNS " FROM payment_method m"
-           " WHERE m.customer_id = $1 AND " PG_BELOW(
+           " WHERE m.customer_id = $1 AND m.state <> 'DELETED' AND " PG_BELOW(
                "m.payment_method_id", "$2") " ORDER BY m.payment_method_id DESC LIMIT $3",
 };
 
@@ -85,6 +126,23 @@ const struct error *payment_method_list(struct call *call, struct uuid customer,
     return NULL;
 }
 
+/* ROW(…)::card_told, 5 parameters; of a payment_method or a gateway_card. */
+#define CARD_PARAMS(card)                                                                          \
+    pg_text((card)->brand), pg_text((card)->last4), pg_int32((card)->exp_month),                   \
+        pg_int32((card)->exp_year), pg_text((card)->fingerprint)
+
+/* ROW(…)::mandate_given, 5 parameters, all NULL when there is none. */
+#define MANDATE_PARAMS(mandate)                                                                    \
+    pg_text(text_or_null((mandate)->type)), pg_time_or_null((mandate)->accept_us),                 \
+        pg_text(text_or_null((mandate)->ip_address)),                                              \
+        pg_text(text_or_null((mandate)->user_agent)),                                              \
+        pg_text(text_or_null((mandate)->text_version))
+
+static const char *text_or_null(const char *text)
+{
+    return text == NULL || text[0] == '\0' ? NULL : text;
+}
+
 const struct error *payment_method_seal(struct call *call, struct payment_method *method,
                                         const char *token)
 {
@@ -101,6 +159,10 @@ const struct error *payment_method_open(struct call *call, const struct payment_
         vault_place_payment_token(call->arena, method->customer, method->id);
     struct bytes plain;
 
+    if (method->token_sealed.size == 0) {
+        *token = "";
+        return NULL;
+    }
     TRY(vault_unseal(call, &place, method->token_sealed, method->data_key, &plain));
     *token = arena_strndup(call->arena, plain.data, plain.size);
     return NULL;
@@ -110,7 +172,8 @@ const struct pg_statement payment_method_record_statement = {
     .name = "payment_method_create",
     .sql = "SELECT outcome, answer, object_id"
            "  FROM payment_method_create($1, ROW($2, $3, $4, $5)::request_key, $6, $7, $8, $9,"
-           "       $10, $11, $12, $13, $14, $15)",
+           "       ROW($10, $11, $12, $13, $14)::card_told,"
+           "       ROW($15, $16, $17, $18, $19)::mandate_given, $20, $21)",
 };
 
 const struct error *payment_method_record(struct call *call, const struct payment_method *method,
@@ -119,15 +182,59 @@ const struct error *payment_method_record(struct call *call, const struct paymen
 {
     struct pg_rows rows;
 
-    TRY(pg_write(
-        call, method->customer, &payment_method_record_statement,
-        PG_PARAMS(pg_uuid(method->customer), REPLAY_PARAMS(call),
-                  pg_bytes(answer.data, answer.size), pg_uuid(method->id), pg_text(method->gateway),
-                  pg_bytes(method->token_sealed.data, method->token_sealed.size),
-                  pg_text(method->brand), pg_text(method->last4), pg_int32(method->exp_month),
-                  pg_int32(method->exp_year), pg_bool(method->is_default), pg_time(now_us)),
-        &rows));
+    TRY(pg_write(call, method->customer, &payment_method_record_statement,
+                 PG_PARAMS(pg_uuid(method->customer), REPLAY_PARAMS(call),
+                           pg_bytes(answer.data, answer.size), pg_uuid(method->id),
+                           pg_text(method->gateway),
+                           pg_bytes(method->token_sealed.data, method->token_sealed.size),
+                           CARD_PARAMS(method), MANDATE_PARAMS(&method->mandate),
+                           pg_bool(method->is_default), pg_time(now_us)),
+                 &rows));
     *changed = text_equal(pg_get_text(&rows, 0, "outcome"), "changed");
     *replayed = false;
     return *changed ? NULL : replay_outcome(call, &rows, replayed);
+}
+
+const struct pg_statement payment_method_update_statement = {
+    .name = "payment_method_update",
+    .sql = "SELECT outcome, answer, object_id"
+           "  FROM payment_method_update($1, ROW($2, $3, $4, $5)::request_key, $6, $7, $8, $9, $10,"
+           "       $11, $12, ROW($13, $14, $15, $16, $17)::mandate_given, $18)",
+};
+
+const struct error *payment_method_update(struct call *call, const struct payment_method *before,
+                                          const struct payment_method *after, struct bytes answer,
+                                          int64_t now_us, bool *changed)
+{
+    struct pg_rows rows;
+    bool replayed;
+
+    TRY(pg_write(
+        call, after->customer, &payment_method_update_statement,
+        PG_PARAMS(pg_uuid(after->customer), REPLAY_PARAMS(call), pg_bytes(answer.data, answer.size),
+                  pg_uuid(after->id), pg_int64(before->version), pg_bool(before->is_default),
+                  pg_bool(after->is_default), pg_int32(after->exp_month), pg_int32(after->exp_year),
+                  MANDATE_PARAMS(&after->mandate), pg_time(now_us)),
+        &rows));
+    *changed = text_equal(pg_get_text(&rows, 0, "outcome"), "changed");
+    return *changed ? NULL : replay_outcome(call, &rows, &replayed);
+}
+
+const struct pg_statement payment_method_refresh_statement = {
+    .name = "payment_method_refresh",
+    .sql = "SELECT payment_method_refresh($1, $2, ROW($3, $4, $5, $6, $7)::card_told, $8)"
+           "       AS changed",
+};
+
+const struct error *payment_method_refresh(struct call *call, struct uuid customer, struct uuid id,
+                                           const struct gateway_card *card, int64_t now_us,
+                                           bool *changed)
+{
+    struct pg_rows rows;
+
+    TRY(pg_write(call, customer, &payment_method_refresh_statement,
+                 PG_PARAMS(pg_uuid(customer), pg_uuid(id), CARD_PARAMS(card), pg_time(now_us)),
+                 &rows));
+    *changed = pg_get_bool(&rows, 0, "changed");
+    return NULL;
 }

@@ -5,59 +5,13 @@
 
 #include "payment/payment_proto.h"
 
-#include "payment/decline.h"
+#include "payment/mandate.h"
 #include "payment/payment_internal.h"
 
 static Dues__Type__V1__Money *minor_to_proto(struct arena *arena, const struct payment *payment,
                                              int64_t minor_units)
 {
     return money_to_proto(arena, money_make(payment->amount.currency, minor_units));
-}
-
-static Dues__Payment__V1__Decline__DeclineClass class_to_proto(enum decline_class class)
-{
-    switch (class) {
-    case DECLINE_RETRY_NOW:
-        return DUES__PAYMENT__V1__DECLINE__DECLINE_CLASS__DECLINE_CLASS_RETRY_NOW;
-    case DECLINE_RETRY_LATER:
-        return DUES__PAYMENT__V1__DECLINE__DECLINE_CLASS__DECLINE_CLASS_RETRY_LATER;
-    case DECLINE_FIX_DATA:
-        return DUES__PAYMENT__V1__DECLINE__DECLINE_CLASS__DECLINE_CLASS_FIX_DATA;
-    case DECLINE_NEW_METHOD:
-        return DUES__PAYMENT__V1__DECLINE__DECLINE_CLASS__DECLINE_CLASS_NEW_METHOD;
-    case DECLINE_STEP_UP:
-        return DUES__PAYMENT__V1__DECLINE__DECLINE_CLASS__DECLINE_CLASS_STEP_UP;
-    case DECLINE_STOP:
-        return DUES__PAYMENT__V1__DECLINE__DECLINE_CLASS__DECLINE_CLASS_STOP;
-    }
-    return DUES__PAYMENT__V1__DECLINE__DECLINE_CLASS__DECLINE_CLASS_UNSPECIFIED;
-}
-
-static Dues__Payment__V1__Decline__Actor actor_to_proto(enum decline_actor actor)
-{
-    switch (actor) {
-    case DECLINE_BY_CUSTOMER:
-        return DUES__PAYMENT__V1__DECLINE__ACTOR__ACTOR_CUSTOMER;
-    case DECLINE_BY_MERCHANT:
-        return DUES__PAYMENT__V1__DECLINE__ACTOR__ACTOR_MERCHANT;
-    case DECLINE_BY_NOBODY:
-        return DUES__PAYMENT__V1__DECLINE__ACTOR__ACTOR_NOBODY;
-    }
-    return DUES__PAYMENT__V1__DECLINE__ACTOR__ACTOR_UNSPECIFIED;
-}
-
-Dues__Payment__V1__Decline *decline_to_proto(struct arena *arena, const char *code)
-{
-    if (code[0] == '\0')
-        return NULL;
-    const struct decline *decline = decline_find(code);
-    Dues__Payment__V1__Decline *proto = arena_alloc(arena, sizeof *proto);
-    dues__payment__v1__decline__init(proto);
-    proto->code = arena_strdup(arena, decline->code);
-    proto->decline_class = class_to_proto(decline->class);
-    proto->actor = actor_to_proto(decline->actor);
-    proto->customer_message = arena_strdup(arena, decline->customer_message);
-    return proto;
 }
 
 static Dues__Payment__V1__Payment__State state_to_proto(enum payment_state state)
@@ -187,6 +141,24 @@ void refund_to_proto(struct arena *arena, const struct refund *refund,
     proto->failure_code = arena_strdup(arena, refund->failure_code);
 }
 
+static Dues__Payment__V1__PaymentMethod__State
+method_state_to_proto(enum payment_method_state state)
+{
+    switch (state) {
+    case PAYMENT_METHOD_ACTIVE:
+        return DUES__PAYMENT__V1__PAYMENT_METHOD__STATE__STATE_ACTIVE;
+    case PAYMENT_METHOD_STOPPED:
+        return DUES__PAYMENT__V1__PAYMENT_METHOD__STATE__STATE_STOPPED;
+    case PAYMENT_METHOD_UNUSABLE:
+        return DUES__PAYMENT__V1__PAYMENT_METHOD__STATE__STATE_UNUSABLE;
+    case PAYMENT_METHOD_DELETED:
+        return DUES__PAYMENT__V1__PAYMENT_METHOD__STATE__STATE_DELETED;
+    case PAYMENT_METHOD_STATE_COUNT:
+        break;
+    }
+    return DUES__PAYMENT__V1__PAYMENT_METHOD__STATE__STATE_UNSPECIFIED;
+}
+
 void payment_method_to_proto(struct arena *arena, const struct payment_method *method,
                              Dues__Payment__V1__PaymentMethod *proto)
 {
@@ -199,8 +171,10 @@ void payment_method_to_proto(struct arena *arena, const struct payment_method *m
     proto->exp_year = method->exp_year;
     proto->is_default = method->is_default;
     proto->create_time = time_to_proto(arena, method->create_time_us);
-    proto->state = method->is_usable ? DUES__PAYMENT__V1__PAYMENT_METHOD__STATE__STATE_ACTIVE
-                                     : DUES__PAYMENT__V1__PAYMENT_METHOD__STATE__STATE_UNUSABLE;
+    proto->state = method_state_to_proto(method->state);
+    proto->mandate = mandate_to_proto(arena, &method->mandate);
+    proto->retry_time = time_to_proto(arena, method->retry_us);
+    proto->delete_time = time_to_proto(arena, method->delete_time_us);
 }
 
 void check_read_time(struct field_errors *errors, const Google__Protobuf__Timestamp *time,

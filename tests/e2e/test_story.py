@@ -13,6 +13,7 @@ SERVICE, APP, OPERATOR = "service-billing", "app-demo", "operator-demo"
 START = 1769850000  # 2026-01-31T09:00:00Z: the day that February does not have
 DAY = 86400
 
+MANDATE = {"type": "TYPE_RECURRING", "textVersion": "terms-1"}
 
 class Story(unittest.TestCase):
     maxDiff = None
@@ -141,7 +142,7 @@ class Story(unittest.TestCase):
         self.assertEqual(denied["cause"], "CAUSE_NO_MEMBERSHIP")
 
         card = self.call(phone, PAYMENT + "CreatePaymentMethod", {
-            "parent": "customers/me", "paymentMethod": {"gatewayToken": "tok_visa"}, "requestId": "card"}, token)
+            "parent": "customers/me", "paymentMethod": {"gatewayToken": "tok_visa", "mandate": MANDATE}, "requestId": "card"}, token)
         self.assertEqual((card["brand"], card["last4"], card["isDefault"]), ("visa", "4242", True))
         self.assertNotIn("gatewayToken", card)
 
@@ -214,7 +215,7 @@ class Story(unittest.TestCase):
     def test_a_declined_card_is_an_answer(self):
         customer = self.call(SERVICE, MEMBERSHIP + "CreateCustomer")["name"]
         card = self.call(SERVICE, PAYMENT + "CreatePaymentMethod", {
-            "parent": customer, "paymentMethod": {"gatewayToken": "tok_chargeDeclinedInsufficientFunds"}})["name"]
+            "parent": customer, "paymentMethod": {"gatewayToken": "tok_chargeDeclinedInsufficientFunds", "mandate": MANDATE}})["name"]
 
         payment = self.call(SERVICE, PAYMENT + "CreatePayment", {
             "parent": customer, "requestId": "declined",

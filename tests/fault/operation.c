@@ -66,6 +66,7 @@ struct request {
     Dues__Membership__V1__Membership membership;
     Dues__Payment__V1__CreatePaymentMethodRequest create_method;
     Dues__Payment__V1__PaymentMethod method;
+    Dues__Payment__V1__Mandate mandate;
     Dues__Payment__V1__CreatePaymentRequest create_payment;
     Dues__Payment__V1__GetPaymentRequest get_payment;
     Dues__Payment__V1__Payment payment;
@@ -137,6 +138,10 @@ static const ProtobufCMessage *make_payment(struct request *r, const struct oper
         dues__payment__v1__create_payment_method_request__init(&r->create_method);
         r->create_method.parent = text(operation->parent);
         r->create_method.payment_method = &r->method;
+        dues__payment__v1__mandate__init(&r->mandate);
+        r->mandate.type = DUES__PAYMENT__V1__MANDATE__TYPE__TYPE_RECURRING;
+        r->mandate.text_version = text("fault");
+        r->method.mandate = &r->mandate;
         r->create_method.request_id = text(operation->request_id);
         return &r->create_method.base;
     }

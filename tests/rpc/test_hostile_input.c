@@ -239,8 +239,8 @@ static void try_fields(struct fixture *f, const struct rpc_service *service,
             .method = method,
             .path = rpc_printf(f->rpc, "%s%s%s", prefix, prefix[0] == '\0' ? "" : ".", field->name),
             .field = field,
-            .rule = field_rule_find(message->name, field->name),
         };
+        spot.rule = field_rule_of(method->name, spot.path, message->name, field->name);
         if (spot.rule == NULL) {
             f->wrong++;
             print_error("%s.%s is new: say in rpc_hostile_rules.c what kind of field it is\n",

@@ -427,6 +427,7 @@ void hostile_values(const struct field_rule *rule, const ProtobufCFieldDescripto
         add_unread(list, field);
         return;
     }
-    makers[rule->kind](list, &place);
+    if (!hostile_card_values(rule->kind, list))
+        makers[rule->kind](list, &place);
     add_rules_of_method(method, path, list);
 }

@@ -41,6 +41,8 @@ enum field_kind {
     FIELD_NANOS,
     FIELD_CHOICE, /* an enum */
     FIELD_FLAG,
+    FIELD_CARD_MONTH, /* rpc_hostile_card.c, as the next */
+    FIELD_CARD_YEAR,
     FIELD_MESSAGE, /* required: what is inside is tested by itself */
     FIELD_MESSAGE_OPTIONAL,
 };
@@ -54,6 +56,10 @@ struct field_rule {
 
 /* NULL: the contract has a field that this table does not know. */
 const struct field_rule *field_rule_find(const char *message, const char *field);
+
+/* The same for a field at `path` of a method that may be an exception. */
+const struct field_rule *field_rule_of(const char *method, const char *path, const char *message,
+                                       const char *field);
 
 enum hostile_verdict {
     VERDICT_FIELD,    /* INVALID_ARGUMENT, the field named, nothing written */
@@ -78,6 +84,9 @@ struct hostile_list {
     struct hostile_value values[HOSTILE_VALUES_MAX];
     size_t count;
 };
+
+/* The values of the kinds that it knows.  False: it does not know this one. */
+bool hostile_card_values(enum field_kind kind, struct hostile_list *list);
 
 /*
  * `unread`: the field is output only, or inside one that is.  `sample` is the field's value in the

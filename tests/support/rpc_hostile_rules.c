@@ -44,6 +44,17 @@ static const struct field_rule rules[] = {
     {PAYMENT("PaymentMethod"), "is_default", FIELD_OUTPUT_ONLY, 0},
     {PAYMENT("PaymentMethod"), "create_time", FIELD_OUTPUT_ONLY, 0},
     {PAYMENT("PaymentMethod"), "state", FIELD_OUTPUT_ONLY, 0},
+    {PAYMENT("PaymentMethod"), "mandate", FIELD_MESSAGE_OPTIONAL, 0},
+    {PAYMENT("PaymentMethod"), "retry_time", FIELD_OUTPUT_ONLY, 0},
+    {PAYMENT("PaymentMethod"), "delete_time", FIELD_OUTPUT_ONLY, 0},
+    {PAYMENT("Mandate"), "type", FIELD_CHOICE, 0},
+    {PAYMENT("Mandate"), "accept_time", FIELD_MESSAGE_OPTIONAL, 0},
+    {PAYMENT("Mandate"), "ip_address", FIELD_TEXT, 45},
+    {PAYMENT("Mandate"), "user_agent", FIELD_TEXT, 255},
+    {PAYMENT("Mandate"), "text_version", FIELD_TEXT, 63},
+    {PAYMENT("UpdatePaymentMethodRequest"), "payment_method", FIELD_MESSAGE, 0},
+    {PAYMENT("UpdatePaymentMethodRequest"), "update_mask", FIELD_MESSAGE, 0},
+    {PAYMENT("DeletePaymentMethodRequest"), "name", FIELD_NAME, 0},
     {PAYMENT("GetPaymentMethodRequest"), "name", FIELD_NAME, 0},
     {PAYMENT("ListPaymentMethodsRequest"), "parent", FIELD_NAME, 0},
     {PAYMENT("CreatePaymentRequest"), "parent", FIELD_NAME, 0},
@@ -77,6 +88,14 @@ static const struct field_rule rules[] = {
     {PAYMENT("CapturePaymentRequest"), "amount", FIELD_MESSAGE_OPTIONAL, 0},
     {PAYMENT("CapturePaymentRequest"), "final_capture", FIELD_FLAG, 0},
     {PAYMENT("CancelPaymentRequest"), "name", FIELD_NAME, 0},
+    {PAYMENT("Decline"), "customer_texts", FIELD_OUTPUT_ONLY, 0},
+    {PAYMENT("Decline"), "may_retry", FIELD_OUTPUT_ONLY, 0},
+    {PAYMENT("Decline"), "network_decline_code", FIELD_OUTPUT_ONLY, 0},
+    {PAYMENT("Decline"), "advice", FIELD_OUTPUT_ONLY, 0},
+    {PAYMENT("Decline.CustomerTexts"), "en", FIELD_OUTPUT_ONLY, 0},
+    {PAYMENT("Decline.CustomerTexts"), "de", FIELD_OUTPUT_ONLY, 0},
+    {PAYMENT("Decline.CustomerTexts"), "es", FIELD_OUTPUT_ONLY, 0},
+    {PAYMENT("Decline.CustomerTexts"), "fr", FIELD_OUTPUT_ONLY, 0},
     {PAYMENT("GetPaymentRequest"), "name", FIELD_NAME, 0},
     {PAYMENT("ListPaymentsRequest"), "parent", FIELD_NAME, 0},
     {PAYMENT("ListPaymentsRequest"), "filter", FIELD_FILTER, 0},
@@ -182,6 +201,31 @@ static const struct field_rule rules[] = {
     {SANDBOX("DeleteTestClockRequest"), "name", FIELD_NAME, 0},
     {SANDBOX("ListGatewayCallsRequest"), "payment", FIELD_NAME_OPTIONAL, 0},
 };
+
+/* Where a method reads another part of a message than the others do, by its path. */
+static const struct {
+    const char *method;
+    const char *path;
+    struct field_rule rule;
+} exceptions[] = {
+    {"UpdatePaymentMethod", "payment_method.name", {ANY, "name", FIELD_NAME, 0}},
+    {"UpdatePaymentMethod",
+     "payment_method.gateway_token",
+     {ANY, "gateway_token", FIELD_OUTPUT_ONLY, 0}},
+    {"UpdatePaymentMethod", "payment_method.exp_month", {ANY, "exp_month", FIELD_CARD_MONTH, 0}},
+    {"UpdatePaymentMethod", "payment_method.exp_year", {ANY, "exp_year", FIELD_CARD_YEAR, 0}},
+    {"UpdatePaymentMethod", "payment_method.is_default", {ANY, "is_default", FIELD_FLAG, 0}},
+};
+
+const struct field_rule *field_rule_of(const char *method, const char *path, const char *message,
+                                       const char *field)
+{
+    for (size_t i = 0; i < sizeof(exceptions) / sizeof(exceptions[0]); i++) {
+        if (strcmp(exceptions[i].method, method) == 0 && strcmp(exceptions[i].path, path) == 0)
+            return &exceptions[i].rule;
+    }
+    return field_rule_find(message, field);
+}
 
 const struct field_rule *field_rule_find(const char *message, const char *field)
 {

@@ -116,9 +116,13 @@ const char *given_card(struct rpc_fixture *f, const char *customer, const char *
     Dues__Payment__V1__CreatePaymentMethodRequest request =
         DUES__PAYMENT__V1__CREATE_PAYMENT_METHOD_REQUEST__INIT;
     Dues__Payment__V1__PaymentMethod method = DUES__PAYMENT__V1__PAYMENT_METHOD__INIT;
+    Dues__Payment__V1__Mandate mandate = DUES__PAYMENT__V1__MANDATE__INIT;
 
     request.parent = member_text(f, customer);
     method.gateway_token = member_text(f, token);
+    mandate.type = DUES__PAYMENT__V1__MANDATE__TYPE__TYPE_RECURRING;
+    mandate.text_version = member_text(f, "terms-1");
+    method.mandate = &mandate;
     request.payment_method = &method;
     const struct dues_answer *answer =
         rpc_ask(f, AS(SERVICE_BILLING), &dues__payment__v1__payment_service__descriptor,

@@ -29,7 +29,7 @@ int64_t time_in(const Google__Protobuf__Timestamp *time);
 const char *given_clock(struct rpc_fixture *f, int64_t time_us);
 /* "customers/…"; `clock` "": in the wall's time. */
 const char *given_customer(struct rpc_fixture *f, const char *clock);
-/* "customers/…/paymentMethods/…" of a token of the sandbox. */
+/* "customers/…/paymentMethods/…" of a token of the sandbox, with consent to renewals. */
 const char *given_card(struct rpc_fixture *f, const char *customer, const char *token);
 
 /* What CreateMembership is asked by service-billing; `card` "": none; `request_id` NULL: a new one.

@@ -91,6 +91,20 @@ static void put_delimited(struct output *output, uint32_t id, const void *bytes,
         put_byte(output, ((const uint8_t *)bytes)[i]);
 }
 
+/* A repeated field: what stands between commas. */
+static void put_list(struct output *output, uint32_t id, const char *text, size_t size)
+{
+    for (;;) {
+        const char *comma = memchr(text, ',', size);
+        size_t length = comma == NULL ? size : (size_t)(comma - text);
+        put_delimited(output, id, text, length);
+        if (comma == NULL)
+            return;
+        text += length + 1;
+        size -= length + 1;
+    }
+}
+
 static void encode(const struct request *request, const ProtobufCMessageDescriptor *message,
                    const char *prefix, struct output *output);
 
@@ -117,7 +131,9 @@ static void encode_field(const struct request *request, const ProtobufCFieldDesc
         const struct request_value *value = &request->values[i];
         if (strcmp(value->path, path) != 0)
             continue;
-        if (value->bytes != NULL) {
+        if (value->bytes != NULL && field->label == PROTOBUF_C_LABEL_REPEATED) {
+            put_list(output, field->id, value->bytes, value->size);
+        } else if (value->bytes != NULL) {
             put_delimited(output, field->id, value->bytes, value->size);
         } else {
             put_varint(output, (uint64_t)field->id << 3);

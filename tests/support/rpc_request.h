@@ -12,7 +12,8 @@
 
 struct request_value {
     const char *path;  /* "payment.amount.minor_units" */
-    const void *bytes; /* of a string or bytes field; NULL: `number` is meant */
+    const void *bytes; /* of a string or bytes field; NULL: `number` is meant.  Of a repeated one:
+                        * its elements with commas between them */
     size_t size;
     int64_t number; /* of a number, bool or enum field */
 };

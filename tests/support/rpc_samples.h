@@ -15,6 +15,7 @@ struct sample_world {
     const char *password;
     const char *refresh_token;    /* of somebody, used once */
     const char *payment_method;   /* of `customer`: tok_visa, its default */
+    const char *spare_method;     /* of `customer`: another, that nothing rests on */
     const char *payment;          /* of `customer`: SUCCEEDED, 1000.00 USD, 10.00 refunded */
     const char *refund;           /* of `payment` */
     const char *held_payment;     /* of `customer`: REQUIRES_CAPTURE, 1000.00 USD */

@@ -110,6 +110,7 @@ static void make_money(struct rpc_fixture *f, struct rpc_world *world)
     struct request request;
 
     world->names.payment_method = make_sample(f, world, &payment_service, "CreatePaymentMethod");
+    world->names.spare_method = make_sample(f, world, &payment_service, "CreatePaymentMethod");
     sample_make(payment_service.descriptor->name, "CreatePayment", &world->names, &store, &request);
     request_set_number(&request, "payment.amount.minor_units", 100000);
     world->names.payment = make(f, &payment_service, "CreatePayment", &request);

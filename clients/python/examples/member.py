@@ -25,7 +25,11 @@ def main(state: Path) -> None:
             customer={"display_name": "Ada", "test_clock": clock.name}
         )
         card = client.payment.create_payment_method(
-            parent=customer.name, payment_method={"gateway_token": "tok_visa"}
+            parent=customer.name,
+            payment_method={
+                "gateway_token": "tok_visa",
+                "mandate": {"type": "TYPE_RECURRING", "text_version": "terms-2026-05"},
+            },
         )
         membership = client.membership.create_membership(
             parent=customer.name,

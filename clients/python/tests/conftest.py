@@ -89,5 +89,9 @@ def customer(service):
 @pytest.fixture
 def card(service, customer):
     return service.payment.create_payment_method(
-        parent=customer.name, payment_method={"gateway_token": "tok_visa"}
+        parent=customer.name,
+        payment_method={
+            "gateway_token": "tok_visa",
+            "mandate": {"type": "TYPE_RECURRING", "text_version": "terms-1"},
+        },
     )

@@ -69,7 +69,11 @@ def test_a_member_for_two_months(service, phone, clock):
     assert is_allowed(service, phone.customer) == (False, "CAUSE_NO_MEMBERSHIP")
 
     card = phone.payment.create_payment_method(
-        parent="customers/me", payment_method={"gateway_token": "tok_visa"}
+        parent="customers/me",
+        payment_method={
+            "gateway_token": "tok_visa",
+            "mandate": {"type": "TYPE_RECURRING", "text_version": "terms-1"},
+        },
     )
     assert card.last4
     membership = phone.membership.create_membership(

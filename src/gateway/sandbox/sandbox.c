@@ -279,6 +279,7 @@ static const struct error *sandbox_describe(const struct gateway *gateway, struc
     *card = (struct gateway_card){.exp_month = CARD_EXP_MONTH, .exp_year = CARD_EXP_YEAR};
     snprintf(card->brand, sizeof card->brand, "%s", row->brand);
     snprintf(card->last4, sizeof card->last4, "%s", row->last4);
+    snprintf(card->fingerprint, sizeof card->fingerprint, "%s", row->name);
     if (row->behaviour == SANDBOX_DECLINES_FROM_SECOND) {
         random_fill(sandbox->random, id, sizeof id);
         hex_encode(id, sizeof id, hex);

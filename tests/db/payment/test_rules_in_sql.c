@@ -83,6 +83,61 @@ static void the_same_declines_end_a_method(void **state)
     }
 }
 
+static void the_same_declines_stop_a_method(void **state)
+{
+    struct payment_fixture *f = *state;
+
+    for (size_t i = 0; i < decline_count; i++) {
+        const char *in_sql = db_text(
+            f->db, db_printf(f->db, "SELECT dues.decline_stops_method('%s', '05', '', 'visa')",
+                             decline_table[i].code));
+        assert_int_equal(text_equal(in_sql, "t"), decline_table[i].class == DECLINE_STOP);
+    }
+}
+
+static void the_network_stops_a_method_whatever_the_code(void **state)
+{
+    static const struct {
+        const char *network_code;
+        const char *advice;
+        const char *brand;
+        bool stops;
+    } known[] = {
+        {"05", "do_not_try_again", "mastercard", true},
+        {"05", "try_again_later", "visa", false},
+        {"05", "confirm_card_data", "visa", false},
+        {"R1", "", "mastercard", true},
+        {"04", "", "visa", true},
+        {"57", "", "visa", true},
+        {"57", "", "mastercard", false},
+        {"51", "", "visa", false},
+        {"", "", "", false},
+    };
+    struct payment_fixture *f = *state;
+
+    for (size_t i = 0; i < ARRAY_LENGTH(known); i++) {
+        const char *in_sql = db_text(
+            f->db,
+            db_printf(f->db, "SELECT dues.decline_stops_method('do_not_honor', '%s', '%s', '%s')",
+                      known[i].network_code, known[i].advice, known[i].brand));
+        assert_string_equal(in_sql, known[i].stops ? "t" : "f");
+    }
+    /* What the gateway does not tell stops nothing. */
+    assert_string_equal(
+        db_text(f->db, "SELECT coalesce(dues.decline_stops_method('do_not_honor', NULL, NULL,"
+                       " 'visa'), false)"),
+        "f");
+}
+
+static void the_table_knows_every_state_of_a_method(void **state)
+{
+    struct payment_fixture *f = *state;
+
+    for (int i = 0; i < PAYMENT_METHOD_STATE_COUNT; i++)
+        assert_true(table_knows(f, "payment_method_state_known",
+                                payment_method_state_name((enum payment_method_state)i)));
+}
+
 static void the_database_knows_every_refund_reason(void **state)
 {
     struct payment_fixture *f = *state;
@@ -101,6 +156,9 @@ int main(void)
         cmocka_unit_test(attempts_move_in_sql_as_in_c),
         cmocka_unit_test(tables_know_every_state),
         cmocka_unit_test(the_same_declines_end_a_method),
+        cmocka_unit_test(the_same_declines_stop_a_method),
+        cmocka_unit_test(the_network_stops_a_method_whatever_the_code),
+        cmocka_unit_test(the_table_knows_every_state_of_a_method),
         cmocka_unit_test(the_database_knows_every_refund_reason),
     };
     return cmocka_run_group_tests_name("rules in SQL", tests, payment_setup, payment_teardown);

@@ -73,7 +73,6 @@ static void knows_every_code(void **state)
         const struct decline *decline = decline_find(codes[i]);
 
         assert_string_equal(decline->code, codes[i]);
-        assert_in_range(text_length(decline->customer_message), 20, 255);
     }
 }
 
@@ -108,6 +107,7 @@ static void classifies_as_written(void **state)
         {"authentication_required", DECLINE_STEP_UP, DECLINE_BY_CUSTOMER},
         {"fraudulent", DECLINE_STOP, DECLINE_BY_MERCHANT},
         {"stop_payment_order", DECLINE_STOP, DECLINE_BY_MERCHANT},
+        {"issuer_not_available", DECLINE_RETRY_NOW, DECLINE_BY_ISSUER},
     };
 
     (void)state;
@@ -122,11 +122,188 @@ static void tells_a_thief_nothing(void **state)
     static const char *const quiet[] = {
         "fraudulent",  "highest_risk_level", "lost_card",          "merchant_blacklist",
         "pickup_card", "restricted_card",    "security_violation", "stolen_card"};
-    const char *general = decline_find("generic_decline")->customer_message;
+    const struct decline *general = decline_find("generic_decline");
 
     (void)state;
-    for (size_t i = 0; i < ARRAY_LENGTH(quiet); i++)
-        assert_string_equal(decline_find(quiet[i])->customer_message, general);
+    for (size_t i = 0; i < ARRAY_LENGTH(quiet); i++) {
+        for (int language = 0; language < DECLINE_LANGUAGE_COUNT; language++)
+            assert_string_equal(decline_find(quiet[i])->texts[language], general->texts[language]);
+    }
+}
+
+static void speaks_every_language_of_every_code(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < decline_count; i++) {
+        const char *const *texts = decline_table[i].texts;
+
+        for (int language = 0; language < DECLINE_LANGUAGE_COUNT; language++) {
+            assert_non_null(texts[language]);
+            assert_in_range(text_length(texts[language]), 20, 255);
+            assert_true(text_is_utf8(texts[language], strlen(texts[language])));
+            assert_int_equal(texts[language][strlen(texts[language]) - 1], '.');
+            for (int other = 0; other < language; other++)
+                assert_string_not_equal(texts[language], texts[other]);
+        }
+    }
+}
+
+static void lets_the_network_overrule_the_code(void **state)
+{
+    (void)state;
+    assert_int_equal(decline_class_of("do_not_honor", DECLINE_ADVICE_NONE), DECLINE_RETRY_LATER);
+    assert_int_equal(decline_class_of("do_not_honor", DECLINE_ADVICE_DO_NOT_TRY_AGAIN),
+                     DECLINE_STOP);
+    assert_int_equal(decline_class_of("lost_card", DECLINE_ADVICE_DO_NOT_TRY_AGAIN),
+                     DECLINE_NEW_METHOD);
+    assert_int_equal(decline_class_of("processing_error", DECLINE_ADVICE_TRY_AGAIN_LATER),
+                     DECLINE_RETRY_NOW);
+    assert_int_equal(decline_class_of("generic_decline", DECLINE_ADVICE_CONFIRM_CARD_DATA),
+                     DECLINE_FIX_DATA);
+    assert_int_equal(decline_class_of("fraudulent", DECLINE_ADVICE_CONFIRM_CARD_DATA),
+                     DECLINE_STOP);
+    assert_int_equal(decline_class_of("fraudulent", DECLINE_ADVICE_TRY_AGAIN_LATER), DECLINE_STOP);
+}
+
+static void reads_the_advice_that_it_writes(void **state)
+{
+    (void)state;
+    for (int i = 0; i < DECLINE_ADVICE_COUNT; i++)
+        assert_int_equal(decline_advice_of(decline_advice_name((enum decline_advice)i)), i);
+    assert_int_equal(decline_advice_of("made_up"), DECLINE_ADVICE_NONE);
+}
+
+static const char *whole_file(const char *path, char *text, size_t text_size)
+{
+    FILE *file = fopen(path, "re");
+    assert_non_null(file);
+    size_t size = fread(text, 1, text_size - 1, file);
+    fclose(file);
+    assert_true(size < text_size - 1);
+    text[size] = '\0';
+    return text;
+}
+
+static void the_contract_names_the_same_codes(void **state)
+{
+    static char text[65536];
+    size_t count = 0;
+
+    (void)state;
+    whole_file(SOURCE_DIR "/proto/dues/payment/v1/decline.proto", text, sizeof text);
+    char *list = strstr(text, "One of: ");
+    assert_non_null(list);
+    char *end = strstr(list, "string code = 1");
+    assert_non_null(end);
+    *end = '\0';
+    for (char *word = list + strlen("One of: "); *word != '\0';) {
+        size_t length = strspn(word, "abcdefghijklmnopqrstuvwxyz_");
+        char behind = word[length];
+        word[length] = '\0';
+        if (length > 0) {
+            assert_true(decline_is_known(word));
+            count++;
+        }
+        word += behind == '\0' ? length : length + 1;
+    }
+    assert_int_equal(count, decline_count);
+}
+
+/* docs/declines.md as it must be; written anew into the build's folder when it is not. */
+static const char introduction[] =
+    "# The language of declines\n"
+    "\n"
+    "Whatever a gateway says when a charge is refused, a `Decline` says it in these words\n"
+    "([api.md](api.md)). A gateway's code that is not here is `generic_decline`; what the gateway "
+    "said\n"
+    "stays in the evidence of the attempt. This page is compared with `src/payment/decline.c` by\n"
+    "`unit_payment_test_decline`.\n"
+    "\n"
+    "| class | what it calls for |\n"
+    "| --- | --- |\n"
+    "| RETRY_NOW | a passing fault: the same charge may work at once |\n"
+    "| RETRY_LATER | the same charge may work in hours or days |\n"
+    "| FIX_DATA | something must be corrected first |\n"
+    "| NEW_METHOD | this method will not do; another may |\n"
+    "| STEP_UP | the customer must authenticate |\n"
+    "| STOP | do not try again: the method becomes STOPPED until the card's data change |\n"
+    "\n"
+    "The card network's `advice` can change the class of one decline: `do_not_try_again` makes it "
+    "STOP\n"
+    "(NEW_METHOD stays), `confirm_card_data` makes FIX_DATA of what could be retried. Visa's codes "
+    "of\n"
+    "category 1 (04 07 12 14 15 41 43 46 57) and R0, R1, R3 stop the method, too.\n"
+    "\n"
+    "However a charge is declined, a card is tried at most 15 times in 30 days of the customer's "
+    "time,\n"
+    "under whichever of the customer's methods it is stored; then PAYMENT_METHOD_RETRY_LIMIT says "
+    "when\n"
+    "it may be tried again. Successful charges do not count. A renewal that the limit forbids is "
+    "not\n"
+    "sent and counts as declined with `card_velocity_exceeded`; the next day of the dunning plan "
+    "is\n"
+    "tried.\n"
+    "\n"
+    "## Codes\n"
+    "\n"
+    "*Tried again*: whether the dunning of a membership sends the same charge again by itself.\n"
+    "\n"
+    "| code | class | who must act | tried again |\n"
+    "| --- | --- | --- | --- |\n";
+
+static void write_codes(FILE *out)
+{
+    for (size_t i = 0; i < decline_count; i++) {
+        const struct decline *decline = &decline_table[i];
+
+        fprintf(out, "| `%s` | %s | %s | %s |\n", decline->code, decline_class_name(decline->class),
+                decline_actor_name(decline->actor),
+                decline_may_retry(decline->class) ? "yes" : "no");
+    }
+}
+
+static void write_texts(FILE *out)
+{
+    static const char *const languages[] = {"en", "de", "es", "fr"};
+
+    fprintf(out,
+            "\n## What the customer reads\n\n"
+            "Suspected fraud, lost and stolen cards get the text of `generic_decline`, in every"
+            " language.\n");
+    for (size_t i = 0; i < decline_count; i++) {
+        size_t first = 0;
+        while (decline_table[first].texts != decline_table[i].texts)
+            first++;
+        if (first < i)
+            continue;
+        fprintf(out, "\n`%s`", decline_table[i].code);
+        for (size_t j = i + 1; j < decline_count; j++) {
+            if (decline_table[j].texts == decline_table[i].texts)
+                fprintf(out, ", `%s`", decline_table[j].code);
+        }
+        fprintf(out, ":\n\n");
+        for (int language = 0; language < DECLINE_LANGUAGE_COUNT; language++)
+            fprintf(out, "- %s: %s\n", languages[language], decline_table[i].texts[language]);
+    }
+}
+
+static void the_catalogue_says_the_same(void **state)
+{
+    static char found[65536];
+    static char wanted[65536];
+
+    (void)state;
+    FILE *out = fopen(BINARY_DIR "/declines.md", "we");
+    assert_non_null(out);
+    fputs(introduction, out);
+    write_codes(out);
+    write_texts(out);
+    fclose(out);
+    whole_file(BINARY_DIR "/declines.md", wanted, sizeof wanted);
+
+    if (!text_equal(whole_file(SOURCE_DIR "/docs/declines.md", found, sizeof found), wanted))
+        fail_msg("docs/declines.md is not current: cp %s docs/declines.md",
+                 BINARY_DIR "/declines.md");
 }
 
 int main(void)
@@ -137,6 +314,11 @@ int main(void)
         cmocka_unit_test(takes_an_unknown_code_for_a_generic_decline),
         cmocka_unit_test(classifies_as_written),
         cmocka_unit_test(tells_a_thief_nothing),
+        cmocka_unit_test(speaks_every_language_of_every_code),
+        cmocka_unit_test(lets_the_network_overrule_the_code),
+        cmocka_unit_test(reads_the_advice_that_it_writes),
+        cmocka_unit_test(the_contract_names_the_same_codes),
+        cmocka_unit_test(the_catalogue_says_the_same),
     };
     return cmocka_run_group_tests_name("declines", tests, NULL, NULL);
 }
