@@ -96,6 +96,8 @@ static const struct error *expect(struct call *call, const struct http_exchange_
     return NULL;
 }
 
+#define LETTERS_AND_DIGITS "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_"
+
 static bool is_card_text(const char *text, size_t length_max, const char *allowed)
 {
     size_t length = strlen(text);
@@ -109,6 +111,7 @@ static const struct error *read_card(struct call *call, const json_t *method,
     const json_t *details = stripe_object(method, "card");
     const char *brand = stripe_text(details, "brand");
     const char *last4 = stripe_text(details, "last4");
+    const char *fingerprint = stripe_text(details, "fingerprint");
     int64_t month;
     int64_t year;
 
@@ -125,6 +128,9 @@ static const struct error *read_card(struct call *call, const json_t *method,
              is_card_text(brand, sizeof card->brand - 1, "abcdefghijklmnopqrstuvwxyz_")
                  ? brand
                  : "unknown");
+    /* The same for the same card: tries are counted by it. */
+    if (is_card_text(fingerprint, sizeof card->fingerprint - 1, LETTERS_AND_DIGITS))
+        snprintf(card->fingerprint, sizeof card->fingerprint, "%s", fingerprint);
     return NULL;
 }
 
