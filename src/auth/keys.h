@@ -20,8 +20,8 @@ struct token_key {
 
 /*
  * Loads the keys, making what is missing.  For start-up: blocks a plain thread while a fiber of
- * house->fibers asks house->pg; needs settings, clock, random, secrets and vault too.  NULL and one line
- * in `problem` when the database is away or the master key is not the one that sealed them.
+ * house->fibers asks house->pg; needs settings, clock, random, secrets and vault too.  NULL and one
+ * line in `problem` when the database is away or the master key is not the one that sealed them.
  */
 struct auth_keys *auth_keys_open(const struct house *house, char problem[256]);
 void auth_keys_close(struct auth_keys *keys);

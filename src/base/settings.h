@@ -74,9 +74,9 @@ struct settings {
     int32_t hash_queue_max;
 
     /* payment */
-    const char *gateway;         /* "sandbox" or "stripe": where new payment methods go */
-    const char *sandbox_journal; /* file of the sandbox gateway */
-    int64_t sandbox_latency_ms;  /* how long the sandbox gateway takes to answer */
+    const char *gateway;                /* "sandbox" or "stripe": where new payment methods go */
+    const char *sandbox_journal;        /* file of the sandbox gateway */
+    int64_t sandbox_latency_ms;         /* how long the sandbox gateway takes to answer */
     const char *stripe_url;             /* "https://api.stripe.com" */
     const char *stripe_secret_key_file; /* one line */
     const char *stripe_ca_file;         /* PEM; "": the system's authorities */

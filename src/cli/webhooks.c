@@ -121,7 +121,7 @@ static void print_attempt(const Delivery *delivery,
            (int)attempt->status);
     if (attempt->latency != NULL)
         printf("  %lld ms",
-               (long long)(attempt->latency->seconds * 1000 + attempt->latency->nanos / 1000000));
+               (long long)attempt->latency->seconds * 1000 + attempt->latency->nanos / 1000000);
     printf("%s%s\n", attempt->problem[0] == '\0' ? "" : "  ", attempt->problem);
 }
 

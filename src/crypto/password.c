@@ -179,8 +179,12 @@ static bool read_part(struct arena *arena, const char **text, uint8_t part[PART_
     char *url = arena_strndup(arena, *text + 1, length); /* in the other alphabet */
 
     *text += 1 + length;
-    for (char *c = url; *c != '\0'; c++)
-        *c = *c == '+' ? '-' : *c == '/' ? '_' : *c;
+    for (char *c = url; *c != '\0'; c++) {
+        if (*c == '+')
+            *c = '-';
+        else if (*c == '/')
+            *c = '_';
+    }
     const uint8_t *bytes = base64url_decode(arena, url, length, size);
     if (bytes == NULL || *size < 1 || *size > PART_SIZE_MAX)
         return false;

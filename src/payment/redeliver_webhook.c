@@ -47,7 +47,7 @@ const struct error *redeliver_webhook(struct call *call, const void *request, vo
 {
     struct webhook_delivery delivery;
     struct webhook_endpoint endpoint;
-    int64_t sequence;
+    int64_t sequence = 0;
     struct uuid ids[2]; /* endpoint, customer */
     bool replayed;
 

@@ -291,7 +291,7 @@ bool rpc_stream_is_one_too_many(const struct rpc_call *call);
 /* server_stream.c: the streams of rows, also only there */
 extern const struct stream_ways rpc_stream_ways;
 /* Why it must not go on; NULL: it may. */
-const struct error *rpc_server_stream_check(struct rpc_call *call) MUST_CHECK;
+const struct error *rpc_server_stream_check(struct rpc_call *rpc) MUST_CHECK;
 void rpc_server_stream_tick(struct rpc_call *call, bool draining, int64_t now_us);
 /* The error as the client gets it: with the cursor, when there is one. */
 const struct error *rpc_server_stream_error(struct rpc_call *call, const struct error *error);

@@ -69,8 +69,8 @@ struct vault_place vault_place_house_answer(struct arena *arena, struct uuid own
                                             const char *caller, const char *method,
                                             const char *request_id)
 {
-    const char *row = arena_printf(arena, "%s|%s|%s|%s", uuid_text(arena, owner), caller, method,
-                                   request_id);
+    const char *row =
+        arena_printf(arena, "%s|%s|%s|%s", uuid_text(arena, owner), caller, method, request_id);
 
     return (struct vault_place){.at = {"recorded_request", "answer", UUID_NIL, row}};
 }

@@ -41,17 +41,12 @@ static int32_t month_of(const char *name)
 /* "Sun, 06 Nov 1994 08:49:37 GMT" (RFC 9110 §5.6.7; the obsolete forms are not read). */
 static bool read_date(const char *text, int64_t *time_us)
 {
-    int day, year, hour, minute, second;
-    char month[4] = "";
-    int end = 0;
     char rfc3339[40];
 
-    if (sscanf(text, "%*3c, %2d %3s %4d %2d:%2d:%2d GMT%n", &day, month, &year, &hour, &minute,
-               &second, &end) != 6 ||
-        end != (int)strlen(text) || month_of(month) == 0)
+    if (strlen(text) != 29 || strcmp(text + 25, " GMT") != 0 || month_of(text + 8) == 0)
         return false;
-    snprintf(rfc3339, sizeof rfc3339, "%04d-%02d-%02dT%02d:%02d:%02dZ", year, (int)month_of(month),
-             day, hour, minute, second);
+    snprintf(rfc3339, sizeof rfc3339, "%.4s-%02d-%.2sT%.8sZ", text + 12, (int)month_of(text + 8),
+             text + 5, text + 17);
     return time_parse(rfc3339, time_us);
 }
 

@@ -7,7 +7,7 @@
 #include <stdbool.h>
 
 /* NULL, or what is wrong with it.  `sandbox`: this machine itself is allowed, without TLS too. */
-const char *webhook_url_problem(const char *url, bool sandbox);
+const char *webhook_url_problem(const char *text, bool sandbox);
 
 /* The host is this machine itself, by name or by address. */
 bool webhook_url_is_loopback(const char *url);

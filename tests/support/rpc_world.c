@@ -99,8 +99,7 @@ static const char *make_held(struct rpc_fixture *f, struct rpc_world *world)
 
     sample_make(payment_service.descriptor->name, "CreatePayment", &world->names, &store, &request);
     request_set_number(&request, "payment.amount.minor_units", 100000);
-    request_set_number(&request, "payment.capture_mode",
-                       2 /* MANUAL */);
+    request_set_number(&request, "payment.capture_mode", 2 /* MANUAL */);
     return make(f, &payment_service, "CreatePayment", &request);
 }
 

@@ -144,8 +144,9 @@ static void asks_for_authentication(void **state)
                      DUES__PAYMENT__V1__PAYMENT__STATE__STATE_REQUIRES_ACTION);
     assert_int_equal(payment_in(&asked)->decline->decline_class,
                      DUES__PAYMENT__V1__DECLINE__DECLINE_CLASS__DECLINE_CLASS_STEP_UP);
-    assert_string_equal(of_customer_text(f, "string_agg(kind, ' ') FROM obligation", payer.customer),
-                        "payment.action");
+    assert_string_equal(
+        of_customer_text(f, "string_agg(kind, ' ') FROM obligation", payer.customer),
+        "payment.action");
     release(&asked);
 }
 

@@ -85,7 +85,8 @@ static inline struct gateway_answer ask(struct fixture *f, struct gateway_reques
     return f->answer;
 }
 
-static inline struct gateway_request charge_of(const char *key, const char *token, int64_t minor_units)
+static inline struct gateway_request charge_of(const char *key, const char *token,
+                                               int64_t minor_units)
 {
     return (struct gateway_request){
         .operation = GATEWAY_CHARGE,
@@ -98,7 +99,7 @@ static inline struct gateway_request charge_of(const char *key, const char *toke
 }
 
 static inline struct gateway_request refund_of(const char *key, const char *transaction,
-                                        int64_t minor_units)
+                                               int64_t minor_units)
 {
     return (struct gateway_request){
         .operation = GATEWAY_REFUND,
