@@ -2,6 +2,9 @@
 -- none can be changed, left out, moved or cut off behind the server's back without it being seen (docs/ledger.md).
 SET search_path = dues;
 
+-- What is posted together.
+CREATE TYPE ledger_group AS (group_id uuid, kind text, lines ledger_line[]);
+
 CREATE DOMAIN ledger_hash AS bytea CONSTRAINT ledger_hash_size CHECK (length(VALUE) = 32);
 
 -- The canonical bytes of an entry and the hash before it.  Chains of years rest on this form: it never changes, another one

@@ -11,9 +11,8 @@
 --
 --   invoice   customer_receivable +  revenue -               (invoice.sql)
 --   charge    gateway_clearing +     customer_receivable -   (without an invoice: revenue -)
---   capture   gateway_clearing +     revenue -
 --   capture   gateway_clearing +     revenue -               (capture.sql)
---   refund    refunds +              gateway_clearing -      (failed later, refund_reversal: the other way round)
+--   refund    refunds +              gateway_clearing -
 --   fee       fees +                 gateway_clearing -
 --   dispute   disputes +             gateway_clearing -      (won: the other way round)
 --   refund_reversal  gateway_clearing +  refunds -           (it failed after it had succeeded)
@@ -44,35 +43,51 @@ BEGIN
     RETURN v_hashes;
 END $$;
 
--- Posts one group once; true.  A group that does not sum to zero is our own bug: it raises, and the step with it.
+-- How many lines; a group that does not sum to zero is our own bug: it raises, and the step with it.
+CREATE OR REPLACE FUNCTION ledger_check(p_group uuid, p_kind text, p_lines ledger_line[]) RETURNS integer
+LANGUAGE plpgsql AS $$
+BEGIN
+    -- Two lines of one currency, as nearly all are, are added up without a query.
+    IF cardinality(p_lines) = 2 AND p_lines[1].currency = p_lines[2].currency
+       AND p_lines[1].amount + p_lines[2].amount = 0 THEN
+        RETURN 2;
+    ELSIF coalesce(cardinality(p_lines), 0) < 2
+       OR EXISTS (SELECT FROM unnest(p_lines) l GROUP BY l.currency HAVING sum(l.amount) <> 0) THEN
+        RAISE EXCEPTION 'ledger group "%" of % does not sum to zero', p_kind, p_group
+            USING ERRCODE = 'check_violation', CONSTRAINT = 'ledger_group_sums_to_zero';
+    END IF;
+    RETURN cardinality(p_lines);
+END $$;
+
+-- The entries behind `p_before`, with the hashes of ledger_extend.
+CREATE OR REPLACE FUNCTION ledger_write(p_customer uuid, p_group uuid, p_kind text, p_lines ledger_line[], p_before bigint,
+                                        p_hashes bytea, p_now timestamptz) RETURNS boolean
+LANGUAGE plpgsql AS $$
+DECLARE
+    v_recorded bigint := pg_current_xact_id()::text::bigint;
+BEGIN
+    INSERT INTO ledger_entry (customer_id, group_id, kind, line_no, account, currency, amount, create_time, position, hash,
+                              recorded)
+    SELECT p_customer, p_group, p_kind, l.ordinality, l.account, l.currency, l.amount, p_now, p_before + l.ordinality,
+           substr(p_hashes, 32 * (l.ordinality::integer - 1) + 1, 32), v_recorded
+      FROM unnest(p_lines) WITH ORDINALITY l;
+    RETURN true;
+END $$;
+
+-- Posts one group once; true.  Where an event goes with it, event_append does the same with one UPDATE for both.
 DROP FUNCTION IF EXISTS ledger_post(uuid, uuid, text, ledger_line[], timestamptz);
 CREATE OR REPLACE FUNCTION ledger_post(p_customer uuid, p_group uuid, p_kind text, p_lines ledger_line[], p_now timestamptz)
 RETURNS boolean
 LANGUAGE plpgsql AS $$
 DECLARE
-    v_count integer := coalesce(cardinality(p_lines), 0);
-    v_recorded bigint := pg_current_xact_id()::text::bigint;
+    v_count integer := ledger_check(p_group, p_kind, p_lines);
     v_before bigint;
     v_hashes bytea;
 BEGIN
-    -- Two lines of one currency, as nearly all are, are added up without a query.
-    IF v_count = 2 AND p_lines[1].currency = p_lines[2].currency
-       AND p_lines[1].amount + p_lines[2].amount = 0 THEN
-        NULL;
-    ELSIF v_count < 2
-       OR EXISTS (SELECT FROM unnest(p_lines) l GROUP BY l.currency HAVING sum(l.amount) <> 0) THEN
-        RAISE EXCEPTION 'ledger group "%" of % does not sum to zero', p_kind, p_group
-            USING ERRCODE = 'check_violation', CONSTRAINT = 'ledger_group_sums_to_zero';
-    END IF;
     UPDATE customer c
        SET ledger_count = c.ledger_count + v_count,
            ledger_tail = ledger_extend(c.ledger_tail, c.ledger_count, p_customer, p_group, p_kind, p_lines, p_now)
      WHERE c.customer_id = p_customer
     RETURNING c.ledger_count - v_count, c.ledger_tail INTO STRICT v_before, v_hashes;
-    INSERT INTO ledger_entry (customer_id, group_id, kind, line_no, account, currency, amount, create_time, position, hash,
-                              recorded)
-    SELECT p_customer, p_group, p_kind, l.ordinality, l.account, l.currency, l.amount, p_now, v_before + l.ordinality,
-           substr(v_hashes, 32 * (l.ordinality::integer - 1) + 1, 32), v_recorded
-      FROM unnest(p_lines) WITH ORDINALITY l;
-    RETURN true;
+    RETURN ledger_write(p_customer, p_group, p_kind, p_lines, v_before, v_hashes, p_now);
 END $$;

@@ -66,7 +66,7 @@ RETURNS payment_result
 LANGUAGE plpgsql AS $$
 DECLARE
     v_step record;
-    v_posted boolean;
+    v_post ledger_group;
     v_sequence bigint;
     v_attempt attempt%ROWTYPE;
     v_payment payment%ROWTYPE;
@@ -101,14 +101,14 @@ BEGIN
         RETURN payment_as_result('again', v_payment);
     END IF;
     IF v_state = 'SUCCEEDED' THEN
-        v_posted := ledger_post(p_customer, v_attempt.attempt_id, 'charge',
+        v_post := ROW(v_attempt.attempt_id, 'charge',
             ARRAY[ROW('gateway_clearing:' || v_attempt.gateway, v_attempt.currency, v_attempt.amount)::ledger_line,
                   ROW(CASE WHEN v_payment.invoice_id IS NULL THEN 'revenue' ELSE 'customer_receivable' END,
-                      v_attempt.currency, -v_attempt.amount)::ledger_line], p_now);
+                      v_attempt.currency, -v_attempt.amount)::ledger_line])::ledger_group;
     END IF;
     v_sequence := event_append(p_customer, 'payment.' || lower(v_state), v_payment.payment_id,
         jsonb_build_object('amount', v_payment.amount, 'currency', v_payment.currency, 'decline_code', v_payment.decline_code),
-        p_now);
+        p_now, v_post);
     -- What comes now locks after the customer's row, which the event locks: memberships lock in this order too.
     IF v_state IN ('REQUIRES_ACTION', 'REQUIRES_CAPTURE') OR v_attempt.epoch > 1 THEN
         PERFORM payment_wait(p_customer, v_attempt, v_payment, p_settlement, p_now);

@@ -23,7 +23,7 @@ def _keys(data):
 def _writes(tree):
     """(path, line, beginning of the type or the whole of it, keys) of every call of event_append."""
     for path in tree.files("migrations/functions", endings=(".sql",)):
-        text = re.sub(r"--[^\n]*", "", tree.text(path))
+        text = re.sub(r"--[^\n]*|\bDROP FUNCTION [^;\n]*;", "", tree.text(path))
         for match in re.finditer(r"\bevent_append\s*\(", text):
             arguments = split_arguments(text[match.end() : balanced(text, match.end() - 1) - 1])
             kind = arguments[1].strip()

@@ -136,7 +136,8 @@ static const struct rule rules[] = {
      "SELECT proname FROM pg_proc WHERE pronamespace = 'dues'::regnamespace"
      " AND has_function_privilege('dues_service', oid, 'EXECUTE')"
      " AND provolatile = 'v' AND NOT prosecdef",
-     "GRANT EXECUTE ON FUNCTION dues.event_append(uuid, text, uuid, jsonb, timestamptz)"
+     "GRANT EXECUTE ON FUNCTION dues.event_append(uuid, text, uuid, jsonb, timestamptz, "
+     "dues.ledger_group)"
      " TO dues_service"},
     {"nothing_is_open_to_the_public",
      "SELECT p.proname FROM pg_proc p, aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) "
@@ -144,7 +145,8 @@ static const struct rule rules[] = {
      " WHERE p.pronamespace = 'dues'::regnamespace AND a.grantee = 0"
      " UNION ALL SELECT c.relname FROM pg_class c, aclexplode(c.relacl) a"
      " WHERE c.relnamespace = 'dues'::regnamespace AND a.grantee = 0",
-     "GRANT EXECUTE ON FUNCTION dues.event_append(uuid, text, uuid, jsonb, timestamptz) TO PUBLIC"},
+     "GRANT EXECUTE ON FUNCTION dues.event_append(uuid, text, uuid, jsonb, timestamptz, "
+     "dues.ledger_group) TO PUBLIC"},
     {"what_runs_as_the_owner_has_a_fixed_search_path",
      "SELECT proname FROM pg_proc WHERE pronamespace = 'dues'::regnamespace AND prosecdef"
      " AND NOT coalesce(proconfig, '{}') @> ARRAY['search_path=dues, pg_temp']",
@@ -158,7 +160,8 @@ static const struct rule rules[] = {
      " AND has_function_privilege('dues_service', oid, 'EXECUTE')"
      " AND provolatile <> 'i' AND prosqlbody IS NULL"
      " AND NOT coalesce(proconfig, '{}') @> ARRAY['search_path=dues, pg_temp']",
-     "GRANT EXECUTE ON FUNCTION dues.event_append(uuid, text, uuid, jsonb, timestamptz)"
+     "GRANT EXECUTE ON FUNCTION dues.event_append(uuid, text, uuid, jsonb, timestamptz, "
+     "dues.ledger_group)"
      " TO dues_service"},
     {"no_function_has_two_forms",
      "SELECT proname FROM pg_proc WHERE pronamespace = 'dues'::regnamespace"
