@@ -94,10 +94,18 @@ static int64_t ask_number(struct db_fixture *f, const char *sql)
     return number;
 }
 
+/* The last blow may fall, and the server recover, while this asks. */
 static int64_t tallied(struct db_fixture *f, struct uuid customer)
 {
-    return ask_number(f, db_printf(f, "SELECT value FROM tally WHERE customer_id = '%s'",
-                                   db_uuid_text(f, customer)));
+    const char *sql =
+        db_printf(f, "SELECT value FROM tally WHERE customer_id = '%s'", db_uuid_text(f, customer));
+    int64_t number = ask_number(f, sql);
+
+    for (int tries = 0; number < 0 && tries < 500; tries++) {
+        usleep(20 * 1000);
+        number = ask_number(f, sql);
+    }
+    return number;
 }
 
 static void wait_for(struct db_fixture *f, const char *sql)
