@@ -67,13 +67,18 @@ class Member:
         return part(1, self.customer) + part(2, ENTITLEMENT) + staleness
 
 
+def with_cards(house, customers, server=None):
+    """Gives each a card."""
+    card = part(2, part(2, "tok_visa") + MANDATE)
+    replies = house.ask(PAYMENT + "CreatePaymentMethod", [part(1, customer) + card for customer in customers], server=server)
+    methods = [text(reply, 1) for reply in replies]
+    return [Member("/".join(method.split("/")[:2]), method) for method in methods]
+
+
 def make_members(house, count):
     """Through the API, as everybody is made."""
     customers = [text(reply, 1) for reply in house.ask(MEMBERSHIP + "CreateCustomer", [b""] * count)]
-    card = part(2, part(2, "tok_visa") + MANDATE)
-    replies = house.ask(PAYMENT + "CreatePaymentMethod", [part(1, customer) + card for customer in customers])
-    methods = [text(reply, 1) for reply in replies]
-    members = [Member("/".join(method.split("/")[:2]), method) for method in methods]
+    members = with_cards(house, customers)
     house.ask(MEMBERSHIP + "CreateMembership", [part(1, member.customer) + part(2, part(2, "plans/premium-monthly")
                                                 + part(5, member.method)) + part(3, 1) + part(4, FRESH)
                                                 for member in members])

@@ -5,7 +5,7 @@ import time
 
 from house import House, progress
 from messages import part
-from people import MEMBERSHIP, PAYMENT, Member, make_copies, make_members, make_payments
+from people import MEMBERSHIP, PAYMENT, Member, make_copies, make_members, make_payments, with_cards
 from report import missing, row
 from rounds import interleave, median, ratio
 
@@ -13,6 +13,8 @@ NAMES = ("growth",)
 WITHIN = 0.2
 # Requests prepared for each size, spread over all its customers.
 REQUESTS_MAX = 50000
+# Customers who pay: a card's token opens for its own customer only, so no copy of one will do.
+PAYERS_MAX = 10000
 
 SPREAD = """SELECT b.customer_id FROM bench.customer b WHERE b.n % greatest(1, {count} / {most}) = 0
              ORDER BY md5(b.n::text) LIMIT {most}"""
@@ -32,13 +34,14 @@ def open_house(context):
         raise
 
 
-def requests_of(house, database, size, member, payment):
+def requests_of(house, server, database, size, payment):
     """Files of requests for each call."""
     ids = house.query(SPREAD.format(count=size, most=REQUESTS_MAX), database).split()
-    method, payment_id = member.method.split("/")[3], payment.split("/")[3]
-    members = [Member(f"customers/{one}", f"customers/{one}/paymentMethods/{method}") for one in ids]
+    payment_id = payment.split("/")[3]
+    members = [Member(f"customers/{one}", "") for one in ids]
+    payers = with_cards(house, [one.customer for one in members[:PAYERS_MAX]], server)
     return {
-        "CreatePayment": house.write(f"create-{size}.hex", [one.create_payment() for one in members]),
+        "CreatePayment": house.write(f"create-{size}.hex", [one.create_payment() for one in payers]),
         "GetPayment": house.write(f"get-{size}.hex", [part(1, f"{one.customer}/payments/{payment_id}") for one in members]),
         "CheckEntitlement": house.write(f"check-{size}.hex", [one.check_entitlement() for one in members]),
     }
@@ -72,7 +75,7 @@ def start_sizes(context, house, member, payment):
                     "postgres")
         make_copies(house, database, member, size)
         server = house.start_duesd(f"growth-{size}", {}, database)
-        files = requests_of(house, database, size, member, payment)
+        files = requests_of(house, server, database, size, payment)
         sizes[size] = int(house.query(f"SELECT pg_database_size('{database}')")) // 1024 // 1024
         progress(f"{size} customers, {sizes[size]} MiB, in {time.monotonic() - begun:.0f} s")
         for call, path in PATHS.items():
