@@ -15,7 +15,7 @@
 /* Clocks of phones go wrong. */
 #define AHEAD_US US_PER_DAY
 
-const struct mandate MANDATE_NONE = {
+const struct mandate mandate_none = {
     .type = "", .ip_address = "", .user_agent = "", .text_version = ""};
 
 static const char *type_name(Dues__Payment__V1__Mandate__Type type)
@@ -36,7 +36,7 @@ void mandate_from_proto(struct field_errors *errors, const char *field,
 {
     struct call *call = errors->call;
 
-    *mandate = MANDATE_NONE;
+    *mandate = mandate_none;
     if (proto == NULL)
         return;
     if (proto->type != DUES__PAYMENT__V1__MANDATE__TYPE__TYPE_RECURRING &&

@@ -9,7 +9,7 @@
 #include "payment/payment_method.h"
 
 /* No consent: `type` is "". */
-extern const struct mandate MANDATE_NONE;
+extern const struct mandate mandate_none;
 
 /* Adds what is wrong to `errors`.  `proto` NULL: none was given. */
 void mandate_from_proto(struct field_errors *errors, const char *field,

@@ -53,7 +53,7 @@ static const struct error *validate(struct call *call, const Request *req, struc
         field_error_add(&errors, "payment_method.exp_month", "must be 1 to 12");
     if (wish->named[EXP_YEAR] && (method->exp_year < YEAR_MIN || method->exp_year > YEAR_MAX))
         field_error_add(&errors, "payment_method.exp_year", "must be %d to %d", YEAR_MIN, YEAR_MAX);
-    wish->mandate = MANDATE_NONE;
+    wish->mandate = mandate_none;
     if (wish->named[MANDATE])
         mandate_from_proto(&errors, MANDATE_FIELD, method->mandate, &wish->mandate);
     return field_errors_result(&errors);

@@ -117,7 +117,7 @@ static void an_authorization_ends_by_itself(void **state)
 
     must_reply(ask_capture(f, part, 100, false, "part"));
     advance(f, clock, begin_us + 7 * US_PER_DAY - US_PER_SECOND);
-    int before = payment_now(f, untouched)->state;
+    int before = (int)payment_now(f, untouched)->state;
     advance(f, clock, begin_us + 7 * US_PER_DAY);
     const Payment *ended = payment_now(f, untouched);
 

@@ -171,8 +171,8 @@ static void it_is_found_out_when_the_app_never_comes_back(void **state)
     const Payment *never = given_waiting(f, given_payer_on(f, clock, "tok_authenticationRequired"));
 
     advance(f, clock, begin_us + US_PER_HOUR);
-    int done_state = payment_now(f, done->name)->state;
-    int never_state = payment_now(f, never->name)->state;
+    int done_state = (int)payment_now(f, done->name)->state;
+    int never_state = (int)payment_now(f, never->name)->state;
     advance(f, clock, begin_us + 25 * US_PER_HOUR);
     const Payment *failed = payment_now(f, never->name);
 

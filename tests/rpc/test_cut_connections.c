@@ -59,7 +59,7 @@ static int64_t cuts_wanted(void)
 {
     const char *text = getenv("DUES_CUTS");
 
-    return text == NULL ? CUTS : atoll(text);
+    return text == NULL ? CUTS : strtoll(text, NULL, 10);
 }
 
 static void count(struct tally *tally)

@@ -97,8 +97,8 @@ static void shows_hashes_that_a_client_can_check(void **state)
 {
     struct rpc_fixture *f = *state;
     struct payer payer = given_payer(f, "tok_visa");
-    uint8_t hash[SHA256_SIZE] = {0};
-    uint8_t next[SHA256_SIZE];
+    uint8_t previous[SHA256_SIZE] = {0};
+    uint8_t hash[SHA256_SIZE];
 
     given_payment(f, payer);
     const Entries *entries = entries_of(f, (struct wish){.customer = payer.customer});
@@ -117,10 +117,10 @@ static void shows_hashes_that_a_client_can_check(void **state)
         };
         assert_true(name_parse("customers/{}", payer.customer, &entry.customer, 1));
         assert_true(uuid_parse(shown->group, &entry.group));
-        ledger_entry_hash(&entry, hash, next);
+        ledger_entry_hash(&entry, previous, hash);
         assert_int_equal(shown->hash.len, SHA256_SIZE);
-        assert_memory_equal(shown->hash.data, next, SHA256_SIZE);
-        memcpy(hash, next, SHA256_SIZE);
+        assert_memory_equal(shown->hash.data, hash, SHA256_SIZE);
+        memcpy(previous, hash, SHA256_SIZE);
     }
 }
 

@@ -103,7 +103,7 @@ static bool must_cut(struct db_cutter *cutter, const struct flow *flow, size_t a
         cutter->cut = (struct cut){
             .happened = true,
             .from_server = flow->from_server,
-            .type = flow->is_typed ? (char)flow->bytes[at] : '\0',
+            .type = flow->is_typed ? flow->bytes[at] : 0,
             .is_about_commit = is_about_commit(flow->bytes + at, size),
         };
     pthread_mutex_unlock(&cutter->mutex);

@@ -14,7 +14,7 @@
 struct cut {
     bool happened;
     bool from_server;
-    char type;            /* 'Q', 'P', 'C', …; 0: the first message of a connection */
+    uint8_t type;         /* 'Q', 'P', 'C', …; 0: the first message of a connection */
     bool is_about_commit; /* says COMMIT: asks for it, or answers it */
 };
 

@@ -161,5 +161,5 @@ static inline struct found verify_of(struct ledger_fixture *f, const char *custo
     return found;
 }
 
-/* damage(f, "UPDATE … '%s' …", customer) */
-#define damage(f, ...) db_execute((f)->db, db_printf((f)->db, __VA_ARGS__))
+/* DAMAGE(f, "UPDATE … '%s' …", customer) */
+#define DAMAGE(f, ...) db_execute((f)->db, db_printf((f)->db, __VA_ARGS__))

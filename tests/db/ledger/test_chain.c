@@ -69,7 +69,7 @@ static void a_refused_group_takes_no_place(void **state)
     struct ledger_fixture *f = *state;
     const char *customer = given_ledger(f, 1);
 
-    damage(f,
+    DAMAGE(f,
            "DO $$ BEGIN PERFORM dues.ledger_post('%s', '%s', 'charge',"
            " ARRAY[ROW('a', 'USD', 5), ROW('b', 'USD', -4)]::dues.ledger_line[], now());"
            " EXCEPTION WHEN check_violation THEN END $$",
@@ -151,14 +151,14 @@ static void a_ledger_from_before_gets_its_chain(void **state)
             before.migration_count = i;
     db_execute(old.db, "DROP SCHEMA dues CASCADE; DROP SCHEMA migration CASCADE");
     assert_int_equal(migration_set_apply(&before, old.db->owner, nowhere, nowhere), 0);
-    damage(&old,
+    DAMAGE(&old,
            "INSERT INTO dues.customer (customer_id, display_name, create_time)"
            " VALUES ('%s', 'Ada', now())",
            customer);
     for (size_t i = 0; i < ARRAY_LENGTH(times); i++) {
         const char *group = db_uuid_text(f->db, db_uuid(f->db));
-        damage(&old, ENTRY_BEFORE, customer, group, 2, -5, times[i]);
-        damage(&old, ENTRY_BEFORE, customer, group, 1, 5, times[i]);
+        DAMAGE(&old, ENTRY_BEFORE, customer, group, 2, -5, times[i]);
+        DAMAGE(&old, ENTRY_BEFORE, customer, group, 1, 5, times[i]);
     }
 
     int result = pg_migrate(old.db->owner, nowhere, nowhere);

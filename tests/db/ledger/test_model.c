@@ -75,16 +75,16 @@ struct model {
 /* splitmix64 */
 static uint64_t chance(struct model *m)
 {
-    uint64_t z = (m->seed += 0x9e3779b97f4a7c15u);
+    uint64_t z = (m->seed += 0x9e3779b97f4a7c15U);
 
-    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
-    z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
+    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9U;
+    z = (z ^ (z >> 27)) * 0x94d049bb133111ebU;
     return z ^ (z >> 31);
 }
 
 static size_t below(struct model *m, size_t limit)
 {
-    return (size_t)(chance(m) % limit);
+    return limit == 0 ? 0 : (size_t)(chance(m) % limit);
 }
 
 /* Two to six lines, in one currency or two, that sum to zero. */

@@ -16,7 +16,7 @@ static void a_whole_ledger_has_no_findings(void **state)
     const char *busy = given_ledger(f, 1);
 
     /* More than a page of entries of one customer, and more customers than one look takes. */
-    damage(f,
+    DAMAGE(f,
            "SELECT ledger_post('%s', gen_random_uuid(), 'charge',"
            " ARRAY[ROW('a', 'USD', n), ROW('b', 'USD', -n)]::ledger_line[], now())"
            " FROM generate_series(1, 1300) n",
@@ -39,7 +39,7 @@ static void sees_an_edited_amount(void **state)
     struct ledger_fixture *f = *state;
     const char *customer = given_ledger(f, 3);
 
-    damage(f, "UPDATE ledger_entry SET amount = 1 WHERE customer_id = '%s' AND position = 3",
+    DAMAGE(f, "UPDATE ledger_entry SET amount = 1 WHERE customer_id = '%s' AND position = 3",
            customer);
     struct found found = verify_of(f, customer);
 
@@ -63,7 +63,7 @@ static void sees_an_edit_of_any_column(void **state)
 
     for (size_t i = 0; i < ARRAY_LENGTH(edits); i++) {
         const char *customer = given_ledger(f, 3);
-        damage(f, "UPDATE ledger_entry SET %s WHERE customer_id = '%s' AND position = 4", edits[i],
+        DAMAGE(f, "UPDATE ledger_entry SET %s WHERE customer_id = '%s' AND position = 4", edits[i],
                customer);
         assert_string_equal(verify_of(f, customer).text, " entry_changed@4");
     }
@@ -76,9 +76,9 @@ static void sees_deleted_entries(void **state)
     const char *several = given_ledger(f, 3);
     const char *first = given_ledger(f, 3);
 
-    damage(f, "DELETE FROM ledger_entry WHERE customer_id = '%s' AND position = 3", one);
-    damage(f, "DELETE FROM ledger_entry WHERE customer_id = '%s' AND position IN (3, 4)", several);
-    damage(f, "DELETE FROM ledger_entry WHERE customer_id = '%s' AND position = 1", first);
+    DAMAGE(f, "DELETE FROM ledger_entry WHERE customer_id = '%s' AND position = 3", one);
+    DAMAGE(f, "DELETE FROM ledger_entry WHERE customer_id = '%s' AND position IN (3, 4)", several);
+    DAMAGE(f, "DELETE FROM ledger_entry WHERE customer_id = '%s' AND position = 1", first);
     struct found found = verify_of(f, several);
 
     assert_string_equal(verify_of(f, one).text, " entries_missing@3");
@@ -92,7 +92,7 @@ static void sees_swapped_entries(void **state)
     struct ledger_fixture *f = *state;
     const char *customer = given_ledger(f, 3);
 
-    damage(f,
+    DAMAGE(f,
            "UPDATE ledger_entry SET position = -1 WHERE customer_id = '%s' AND position = 3;"
            "UPDATE ledger_entry SET position = 3 WHERE customer_id = '%s' AND position = 5;"
            "UPDATE ledger_entry SET position = 5 WHERE customer_id = '%s' AND position = -1",
@@ -107,7 +107,7 @@ static void sees_a_chain_that_was_cut_off(void **state)
     struct ledger_fixture *f = *state;
     const char *customer = given_ledger(f, 3);
 
-    damage(f, "DELETE FROM ledger_entry WHERE customer_id = '%s' AND position > 4", customer);
+    DAMAGE(f, "DELETE FROM ledger_entry WHERE customer_id = '%s' AND position > 4", customer);
     struct found found = verify_of(f, customer);
 
     assert_string_equal(found.text, " entries_missing@5");
@@ -120,7 +120,7 @@ static void sees_a_chain_that_was_cut_off_with_its_head(void **state)
     const char *customer = given_ledger(f, 3);
 
     seal_all(f);
-    damage(f,
+    DAMAGE(f,
            "DELETE FROM ledger_entry WHERE customer_id = '%s' AND position > 4;"
            "SELECT test_rechain('%s')",
            customer, customer);
@@ -136,7 +136,7 @@ static void sees_a_chain_that_was_cut_off_with_head_and_seal(void **state)
     const char *customer = given_ledger(f, 3);
 
     seal_all(f);
-    damage(f,
+    DAMAGE(f,
            "DELETE FROM ledger_entry WHERE customer_id = '%s' AND position > 4;"
            "SELECT test_rechain('%s');"
            "CREATE TABLE kept AS SELECT * FROM ledger_sealed_head WHERE customer_id = '%s';"
@@ -160,7 +160,7 @@ static void sees_a_chain_that_was_written_anew(void **state)
     given_group(f, customer, 50);
     seal_all(f);
     given_group(f, customer, 60);
-    damage(f,
+    DAMAGE(f,
            "UPDATE ledger_entry SET amount = amount * 2 WHERE customer_id = '%s'"
            "   AND position IN (5, 6);"
            "SELECT test_rechain('%s')",
@@ -176,7 +176,7 @@ static void sees_lines_that_do_not_sum_to_zero(void **state)
     struct ledger_fixture *f = *state;
     const char *customer = given_ledger(f, 3);
 
-    damage(f,
+    DAMAGE(f,
            "UPDATE ledger_entry SET amount = amount + 1 WHERE customer_id = '%s' AND position = 3;"
            "SELECT test_rechain('%s')",
            customer, customer);
@@ -190,8 +190,8 @@ static void sees_entries_behind_the_head_and_a_head_that_is_another(void **state
     const char *behind = given_ledger(f, 3);
     const char *another = given_ledger(f, 3);
 
-    damage(f, "UPDATE customer SET ledger_count = 4 WHERE customer_id = '%s'", behind);
-    damage(f,
+    DAMAGE(f, "UPDATE customer SET ledger_count = 4 WHERE customer_id = '%s'", behind);
+    DAMAGE(f,
            "UPDATE customer SET ledger_tail = decode(repeat('11', 32), 'hex')"
            " WHERE customer_id = '%s'",
            another);
@@ -207,8 +207,8 @@ static void sees_a_customer_who_was_taken_away(void **state)
     const char *with_seal = given_ledger(f, 1);
 
     seal_all(f);
-    damage(f, "DELETE FROM customer WHERE customer_id IN ('%s', '%s')", with_entries, with_seal);
-    damage(f, "DELETE FROM ledger_entry WHERE customer_id = '%s'", with_seal);
+    DAMAGE(f, "DELETE FROM customer WHERE customer_id IN ('%s', '%s')", with_entries, with_seal);
+    DAMAGE(f, "DELETE FROM ledger_entry WHERE customer_id = '%s'", with_seal);
 
     assert_string_equal(verify_of(f, with_entries).text, " entries_stray@1");
     assert_string_equal(verify_of(f, with_seal).text, " entries_stray@1 entries_missing@1");
@@ -301,9 +301,9 @@ static void sees_that_the_newest_checkpoint_was_taken_away(void **state)
     struct found there = {0};
     verify_with(f, options, &there);
 
-    damage(f, "DELETE FROM ledger_checkpoint WHERE number = %lld", (long long)newest(f));
+    DAMAGE(f, "DELETE FROM ledger_checkpoint WHERE number = %lld", (long long)newest(f));
     struct found sealed = verify_of(f, customer);
-    damage(f, "DELETE FROM ledger_sealed_head WHERE customer_id = '%s'", customer);
+    DAMAGE(f, "DELETE FROM ledger_sealed_head WHERE customer_id = '%s'", customer);
     struct found without = verify_of(f, NULL);
     struct found kept = {0};
     verify_with(f, options, &kept);

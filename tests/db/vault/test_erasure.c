@@ -28,7 +28,7 @@ static void an_erased_customer_does_not_open_again(void **state)
     assert_string_equal(error->reason, "CUSTOMER_NOT_FOUND");
     error = db_run(f, seal_token, &kept);
     assert_int_equal(error->status, STATUS_NOT_FOUND);
-    assert_opens(f, &other);
+    ASSERT_OPENS(f, &other);
     assert_int_equal(erase(f, kept.customer), 0);
     assert_non_null(strstr(said, "was erased before"));
     assert_int_equal(db_count(f, db_printf(f,
@@ -51,7 +51,7 @@ static void a_customer_with_something_to_come_is_not_erased(void **state)
     assert_int_not_equal(erase(f, kept.customer), 0);
 
     assert_non_null(strstr(said, "payment.resolve"));
-    assert_opens(f, &kept);
+    ASSERT_OPENS(f, &kept);
     db_execute(f, "DELETE FROM obligation");
     assert_int_not_equal(erase(f, db_uuid(f)), 0);
     assert_non_null(strstr(said, "there is no customers/"));

@@ -10,12 +10,12 @@ static void seals_with_a_key_of_the_customer(void **state)
     struct kept one = given_token(f);
     struct kept other = given_token(f);
 
-    assert_opens(f, &one);
-    assert_opens(f, &other);
+    ASSERT_OPENS(f, &one);
+    ASSERT_OPENS(f, &other);
     assert_memory_not_equal((const uint8_t *)one.sealed.data + 1,
                             (const uint8_t *)other.sealed.data + 1, KEY_ID_SIZE);
     assert_true(reopen(f));
-    assert_opens(f, &one);
+    ASSERT_OPENS(f, &one);
 }
 
 static void opens_with_the_key_that_the_row_brought_along(void **state)
@@ -49,7 +49,7 @@ static void does_not_open_for_another_customer_or_row(void **state)
     moved = kept;
     moved.customer = other.customer;
     assert_non_null(db_run(f, open_token, &moved));
-    assert_opens(f, &kept);
+    ASSERT_OPENS(f, &kept);
 }
 
 /* The data key itself, moved to another customer. */
@@ -68,7 +68,7 @@ static void does_not_take_the_data_key_of_another(void **state)
     const struct error *error = db_run(f, open_token, &other);
 
     assert_int_equal(error->status, STATUS_INTERNAL);
-    assert_opens(f, &kept);
+    ASSERT_OPENS(f, &kept);
     db_execute(f, db_printf(f, "DELETE FROM payment_method WHERE customer_id = '%s'",
                             db_uuid_text(f, other.customer)));
     db_execute(f, db_printf(f, "DELETE FROM customer_data_key WHERE customer_id = '%s'",
@@ -89,7 +89,7 @@ static void many_calls_make_one_key(void **state)
     assert_true(reopen(f));
     for (size_t i = 0; i < 8; i++) {
         assert_null(errors[i]);
-        assert_opens(f, &kept[i]);
+        ASSERT_OPENS(f, &kept[i]);
     }
 }
 
@@ -98,7 +98,7 @@ static void opens_what_was_sealed_before_there_were_data_keys(void **state)
     struct db_fixture *f = *state;
     struct kept old = given_old_token(f);
 
-    assert_opens(f, &old);
+    ASSERT_OPENS(f, &old);
 }
 
 static void rotation_leaves_nothing_on_the_old_key(void **state)
@@ -117,12 +117,12 @@ static void rotation_leaves_nothing_on_the_old_key(void **state)
                                  " <> '\\x02'"),
                      0);
     assert_int_equal(db_count(f, "key_encryption_key WHERE bridge IS NOT NULL"), 0);
-    assert_opens(f, &kept);
+    ASSERT_OPENS(f, &kept);
     load(f, &old);
-    assert_opens(f, &old);
+    ASSERT_OPENS(f, &old);
     assert_true(reopen(f));
-    assert_opens(f, &kept);
-    assert_opens(f, &old);
+    ASSERT_OPENS(f, &kept);
+    ASSERT_OPENS(f, &old);
 }
 
 /* The old key is worth nothing any more: a source without it does. */
@@ -136,7 +136,7 @@ static void what_was_rotated_needs_the_new_key_alone(void **state)
     assert_true(key_source_keep_first(source(), problem));
 
     assert_true(reopen(f));
-    assert_opens(f, &kept);
+    ASSERT_OPENS(f, &kept);
 }
 
 /* Killed after each step of a rotation, a server starts and the next run finishes it. */
@@ -149,7 +149,7 @@ static void goes_on_with_a_rotation_that_was_killed(void **state)
     /* Killed after the source was written. */
     assert_true(key_source_put_new(source(), f->house.random, problem));
     assert_true(reopen(f));
-    assert_opens(f, &kept);
+    ASSERT_OPENS(f, &kept);
     int64_t generations = db_count(f, "key_encryption_key");
     assert_true(rotated(f));
     assert_int_equal(db_count(f, "key_encryption_key"), generations + 1);
@@ -161,7 +161,7 @@ static void goes_on_with_a_rotation_that_was_killed(void **state)
                   " WHERE k.customer_id = d.customer_id");
     db_execute(f, "DROP TABLE kept");
     assert_true(reopen(f));
-    assert_opens(f, &kept);
+    ASSERT_OPENS(f, &kept);
     generations = db_count(f, "key_encryption_key");
     assert_true(rotated(f));
     assert_int_equal(db_count(f, "key_encryption_key"), generations);
@@ -169,7 +169,7 @@ static void goes_on_with_a_rotation_that_was_killed(void **state)
     assert_int_equal(db_count(f, "customer_data_key d JOIN key_encryption_key k"
                                  " ON k.key_id = d.kek_id WHERE k.retire_time IS NOT NULL"),
                      0);
-    assert_opens(f, &kept);
+    ASSERT_OPENS(f, &kept);
 }
 
 #define MANY        1100
@@ -197,7 +197,7 @@ static void a_rotation_goes_through_many_customers(void **state)
     assert_true(db_count(f, "customer_data_key") >= MANY);
     assert_true(reopen(f));
     for (size_t i = 0; i < MANY; i += 100)
-        assert_opens(f, &kept[i]);
+        ASSERT_OPENS(f, &kept[i]);
 }
 
 /* A server whose source has only the key before goes on over the bridge. */
@@ -226,12 +226,12 @@ static void a_running_server_takes_up_the_new_key(void **state)
 
     struct vault *own = f->house.vault;
     f->house.vault = elsewhere;
-    assert_opens(f, &kept);
+    ASSERT_OPENS(f, &kept);
     struct kept made = given_token(f);
     f->house.vault = own;
     vault_close(elsewhere);
     unlink(other_path);
-    assert_opens(f, &made);
+    ASSERT_OPENS(f, &made);
     assert_int_equal(db_count(f, "customer_data_key d JOIN key_encryption_key k"
                                  " ON k.key_id = d.kek_id WHERE k.retire_time IS NOT NULL"),
                      0);

@@ -189,7 +189,7 @@ static inline struct kept given_old_token(struct db_fixture *f)
     return kept;
 }
 
-#define assert_opens(f, kept)                                                                      \
+#define ASSERT_OPENS(f, kept)                                                                      \
     do {                                                                                           \
         assert_null(db_run(f, open_token, kept));                                                  \
         assert_string_equal((kept)->opened, TOKEN);                                                \

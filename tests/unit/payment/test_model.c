@@ -14,15 +14,15 @@
 static int defined(const char *name)
 {
     FILE *file = fopen(SOURCE_DIR "/tests/model/moves.pml", "r");
+    char beginning[80];
     char line[256];
-    char found[64];
     int number = -1;
-    int value;
 
     assert_non_null(file);
+    snprintf(beginning, sizeof beginning, "#define %s ", name);
     while (number < 0 && fgets(line, sizeof line, file) != NULL) {
-        if (sscanf(line, "#define %63s %d", found, &value) == 2 && strcmp(found, name) == 0)
-            number = value;
+        if (strncmp(line, beginning, strlen(beginning)) == 0)
+            number = (int)strtol(line + strlen(beginning), NULL, 10);
     }
     fclose(file);
     return number;
