@@ -12,6 +12,7 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdalign.h>
@@ -77,10 +78,15 @@ struct log {
 
 static void send_bytes(const struct log *log, const char *bytes, size_t size)
 {
+    struct pollfd ready = {.fd = log->descriptor, .events = POLLOUT};
+
     /* More than one write only when the first was cut short by a signal or a full disk. */
     while (size > 0) {
         ssize_t sent = write(log->descriptor, bytes, size);
         if (sent < 0 && errno == EINTR)
+            continue;
+        /* Who shares standard error may have made it so; the queue is what has a limit. */
+        if (sent < 0 && errno == EAGAIN && poll(&ready, 1, -1) >= 0)
             continue;
         if (sent <= 0)
             return;
@@ -169,6 +175,7 @@ static void *keep_writing(void *arg)
         log->hurry = false;
         enum log_format format = log->format;
         int64_t count = log->queued_count;
+        pthread_cond_broadcast(&log->done); /* there is room again */
         pthread_mutex_unlock(&log->mutex);
         send_queue(log, format);
         pthread_mutex_lock(&log->mutex);

@@ -238,8 +238,8 @@ static void enqueue(struct fiber *self, void *arg)
     pthread_mutex_lock(&offload->mutex);
     *offload->last_next = work;
     offload->last_next = &work->next;
+    sem_post(&offload->wake); /* before others can see the work done, and close */
     pthread_mutex_unlock(&offload->mutex);
-    sem_post(&offload->wake);
 }
 
 static const struct error *full(struct call *call)

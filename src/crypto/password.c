@@ -30,6 +30,10 @@
 #define MEMORY_KIB_MAX 1048576
 #define PASSES_MAX     64
 #define LANES_MAX      16
+/* Argon2 takes no less. */
+#define SALT_SIZE_MIN         8
+#define TAG_SIZE_MIN          4
+#define MEMORY_KIB_MIN(lanes) (8 * (lanes))
 
 /* A hash that no password is looked for under: it only costs what a real one costs. */
 #define HASH_OF_NOBODY                                                                             \
@@ -86,7 +90,7 @@ static int take_memory(uint8_t **memory, size_t size)
     return ARGON2_OK;
 }
 
-/* Argon2 has wiped it (ARGON2_FLAG_CLEAR_…, its default). */
+/* Argon2 has wiped it (FLAG_clear_internal_memory, which is on unless somebody turns it off). */
 static void leave_memory(uint8_t *memory, size_t size)
 {
     (void)memory;
@@ -199,12 +203,17 @@ static bool read_parameters(const char **hash, struct hashing *hashing)
            read_number(hash, ",p=", LANES_MAX, &hashing->lanes);
 }
 
-/* What has to be computed to compare with a stored hash; the tag is the stored one. */
+/*
+ * What has to be computed to compare with a stored hash; the tag is the stored one.  False: it is
+ * none, as after an erasure.
+ */
 static bool read_hash(struct arena *arena, const char *hash, struct hashing *hashing)
 {
     return read_parameters(&hash, hashing) &&
            read_part(arena, &hash, hashing->salt, &hashing->salt_size) &&
-           read_part(arena, &hash, hashing->tag, &hashing->tag_size) && *hash == '\0';
+           read_part(arena, &hash, hashing->tag, &hashing->tag_size) && *hash == '\0' &&
+           hashing->memory_kib >= MEMORY_KIB_MIN(hashing->lanes) &&
+           hashing->salt_size >= SALT_SIZE_MIN && hashing->tag_size >= TAG_SIZE_MIN;
 }
 
 struct verifying {
@@ -225,11 +234,12 @@ const struct error *password_verify(struct call *call, const char *hash, const c
                                     bool *matches)
 {
     struct verifying work = {.stored = {.password = password}};
+    bool is_known = hash != NULL && read_hash(call->arena, hash, &work.stored);
 
-    crypto_must(read_hash(call->arena, hash != NULL ? hash : HASH_OF_NOBODY, &work.stored),
-                "stored hash of a password");
+    if (!is_known)
+        crypto_must(read_hash(call->arena, HASH_OF_NOBODY, &work.stored), "hash of nobody");
     TRY(crypto_offload(call, run_verify, &work));
-    *matches = work.matches && hash != NULL;
+    *matches = work.matches && is_known;
     return NULL;
 }
 

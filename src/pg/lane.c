@@ -92,9 +92,12 @@ void lane_submit(struct lane *lane, struct op *op)
         lane->first_due_us = op->give_up_us;
     op_list_append(&lane->queue, op);
     bool must_wake = lane->is_sleeping;
-    lane->is_sleeping = false;
+    /* Whoever comes meanwhile does not wait for this thread's burst, and wakes it. */
+    bool is_put_off = must_wake && burst_defer(wake, lane);
+    if (!is_put_off)
+        lane->is_sleeping = false;
     pthread_mutex_unlock(&lane->mutex);
-    if (must_wake && !burst_defer(wake, lane))
+    if (must_wake && !is_put_off)
         wake(lane);
 }
 
@@ -318,13 +321,17 @@ void lane_open(struct lane *lane, const struct pg_options *options, bool is_writ
     pthread_setname_np(lane->thread, lane->name);
 }
 
-void lane_close(struct lane *lane)
+void lane_stop(struct lane *lane)
 {
     pthread_mutex_lock(&lane->mutex);
     lane->is_closing = true;
     pthread_mutex_unlock(&lane->mutex);
     wake(lane);
     pthread_join(lane->thread, NULL);
+}
+
+void lane_close(struct lane *lane)
+{
     connection_drop(&lane->connection);
     sets_close(lane->connection.sets);
     pthread_mutex_destroy(&lane->mutex);

@@ -50,6 +50,9 @@ struct lane {
 void lane_open(struct lane *lane, const struct pg_options *options, bool is_write, int32_t index);
 
 /* Answers what is queued, then ends the thread. */
+void lane_stop(struct lane *lane);
+
+/* Releases what it used, when every lane is stopped. */
 void lane_close(struct lane *lane);
 
 /* Room for one more op: RESOURCE_EXHAUSTED / OVERLOADED when there is none. */

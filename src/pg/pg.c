@@ -138,6 +138,11 @@ struct pg *pg_open(const struct pg_options *options)
 
 void pg_close(struct pg *pg)
 {
+    /* One lane may be about to wake another, so all end before any is released. */
+    for (int32_t i = 0; i < pg->options.write_lanes; i++)
+        lane_stop(&pg->write_lanes[i]);
+    for (int32_t i = 0; i < pg->options.read_lanes; i++)
+        lane_stop(&pg->read_lanes[i]);
     for (int32_t i = 0; i < pg->options.write_lanes; i++)
         lane_close(&pg->write_lanes[i]);
     for (int32_t i = 0; i < pg->options.read_lanes; i++)

@@ -4,6 +4,7 @@
 
 #include "base/log.h"
 
+#include <fcntl.h>
 #include <limits.h>
 #include <pthread.h>
 #include <setjmp.h>
@@ -303,6 +304,33 @@ static void whoever_writes_more_than_the_queue_holds_waits(void **state)
     fclose(reader);
 }
 
+/* Who shares the descriptor may have made it non-blocking: a full pipe loses nothing. */
+static void nothing_is_lost_when_the_reader_is_slow_and_writes_do_not_block(void **state)
+{
+    int ends[2];
+    pthread_t thread;
+    char line[1024];
+
+    (void)state;
+    assert_int_equal(pipe2(ends, O_NONBLOCK), 0);
+    assert_int_equal(fcntl(ends[0], F_SETFL, 0), 0);
+    struct log *log = log_open(ends[1], LOG_INFO, &frozen);
+    assert_int_equal(pthread_create(&thread, NULL, write_many, log), 0);
+    usleep(20000);
+
+    FILE *reader = fdopen(ends[0], "r");
+    for (int i = 0; i < MANY; i++) {
+        char expected[32];
+        snprintf(expected, sizeof expected, "\"i\":%d,", i);
+        assert_non_null(fgets(line, sizeof line, reader));
+        assert_non_null(strstr(line, expected));
+    }
+    pthread_join(thread, NULL);
+    log_close(log);
+    close(ends[1]);
+    fclose(reader);
+}
+
 static void closing_writes_what_is_queued(void **state)
 {
     int ends[2];
@@ -347,6 +375,7 @@ int main(void)
         LOG_TEST(leaves_out_what_is_not_there),
         LOG_TEST(no_write_of_several_lines_is_larger_than_a_pipe_takes_whole),
         cmocka_unit_test(whoever_writes_more_than_the_queue_holds_waits),
+        cmocka_unit_test(nothing_is_lost_when_the_reader_is_slow_and_writes_do_not_block),
         cmocka_unit_test(closing_writes_what_is_queued),
         cmocka_unit_test(a_closed_descriptor_does_not_matter),
     };

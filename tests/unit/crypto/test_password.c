@@ -9,6 +9,7 @@
 
 #include <cmocka.h>
 
+#include "base/attributes.h"
 #include "base/fiber.h"
 #include "base/random.h"
 #include "base/time.h"
@@ -126,6 +127,23 @@ static void matches_nothing_for_nobody(void **state)
     assert_false(matches(*state, NULL, ""));
 }
 
+static void matches_nothing_when_what_is_stored_is_no_hash(void **state)
+{
+    static const char *const stored[] = {
+        "",
+        "x",
+        "$argon2id$v=19$m=65536,t=2,p=1$c29tZXNhbHQ",
+        "$argon2id$v=19$m=65536,t=2,p=1$c29tZXNhbHQ$CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc$",
+        "$argon2id$v=19$m=8,t=2,p=2$c29tZXNhbHQ$CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc",
+        "$argon2id$v=19$m=65536,t=2,p=1$c2FsdA$CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc",
+        "$argon2id$v=19$m=65536,t=2,p=1$c29tZXNhbHQ$CTFh",
+        "$argon2id$v=19$m=99999999999,t=2,p=1$c29tZXNhbHQ$CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8",
+    };
+
+    for (size_t i = 0; i < ARRAY_LENGTH(stored); i++)
+        assert_false(matches(*state, stored[i], "password"));
+}
+
 static void knows_which_hashes_are_outdated(void **state)
 {
     (void)state;
@@ -147,6 +165,7 @@ int main(void)
         PASSWORD_TEST(hashes_the_same_password_differently_each_time),
         PASSWORD_TEST(looks_at_every_byte_of_a_long_password),
         PASSWORD_TEST(matches_nothing_for_nobody),
+        PASSWORD_TEST(matches_nothing_when_what_is_stored_is_no_hash),
         cmocka_unit_test(knows_which_hashes_are_outdated),
     };
     return cmocka_run_group_tests_name("passwords", tests, NULL, NULL);
