@@ -1,5 +1,6 @@
 /*
  * A payment gateway as the house sees it: one interface, one folder an implementation.
+ * What it says of a refusal is said in the words of gateway/decline.h.
  *
  * `send` classifies what came back as one of enum gateway_outcome; whoever calls it has already
  * committed "a request may have left".  The same request with the same idempotency key may be sent
@@ -82,10 +83,10 @@ struct gateway_answer {
     enum gateway_outcome outcome;
     const char *transaction;          /* the gateway's id; "" when none */
     struct money amount;              /* as the gateway says; must equal the request's */
-    const char *decline_code;         /* a name of payment/decline.c; "" unless declined */
+    const char *decline_code;         /* a code of decline_table; "" unless declined */
     const char *network_decline_code; /* the card network's two characters, or "" */
-    const char *advice;   /* "", "do_not_try_again", "try_again_later", "confirm_card_data" */
-    const char *evidence; /* short text for the attempt's row; no secrets */
+    const char *advice;               /* a decline_advice_name; "" when none */
+    const char *evidence;             /* short text for the attempt's row; no secrets */
     struct gateway_action action;     /* REQUIRES_ACTION */
     int64_t authorization_expires_us; /* authorize: wall time; 0: unknown */
 };

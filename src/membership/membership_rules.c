@@ -8,8 +8,8 @@
 #include "base/bug.h"
 #include "base/text.h"
 #include "base/time.h"
+#include "gateway/decline.h"
 #include "membership/period.h"
-#include "payment/decline.h"
 
 #define ALL_ENDS ((1U << MEMBERSHIP_CANCELED) | (1U << MEMBERSHIP_EXPIRED))
 

@@ -40,7 +40,7 @@ struct decision membership_charging(const struct membership *membership, struct 
 struct decision membership_paid(const struct membership *membership, const struct invoice *invoice,
                                 const struct settings *settings, int64_t now_us);
 
-/* Declined; `code` as in payment/decline.h. */
+/* Declined; `code` as in gateway/decline.h. */
 struct decision membership_declined(const struct membership *membership, const char *code,
                                     const struct settings *settings, int64_t now_us);
 

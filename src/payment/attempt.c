@@ -11,7 +11,7 @@
 #include "base/text.h"
 #include "base/time.h"
 #include "crypto/secrets.h"
-#include "payment/decline.h"
+#include "gateway/decline.h"
 #include "payment/payment_measure.h"
 #include "pg/replay.h"
 

@@ -5,7 +5,7 @@
 
 #include "payment/payment_proto.h"
 
-#include "payment/decline.h"
+#include "gateway/decline.h"
 
 static Dues__Payment__V1__Decline__DeclineClass class_to_proto(enum decline_class class)
 {

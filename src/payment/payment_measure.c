@@ -8,7 +8,7 @@
 
 #include "base/attributes.h"
 #include "base/bug.h"
-#include "payment/decline.h"
+#include "gateway/decline.h"
 
 #define DECLINES_MAX 128
 #define OUTCOMES     (GATEWAY_UNKNOWN + 1)

@@ -86,7 +86,7 @@ def reasons(tree):
 
 
 TOKENS = "src/gateway/sandbox/tokens.c"
-DECLINES = "src/payment/decline.c"
+DECLINES = "src/gateway/decline.c"
 SANDBOX_DOC = "docs/sandbox.md"
 
 

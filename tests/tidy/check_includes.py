@@ -21,7 +21,7 @@ BELOW = {
     "ledger": {"base", "pg", "crypto"},
     "webhook": {"base", "pg", "crypto", "vault", "http", "jobs"},
     "payment": {"base", "pg", "crypto", "vault", "contract", "gateway", "customer", "jobs", "ledger", "webhook"},
-    "membership": {"base", "pg", "crypto", "contract", "customer", "jobs", "payment"},
+    "membership": {"base", "pg", "crypto", "contract", "gateway", "customer", "jobs", "payment"},
     "auth": {"base", "pg", "crypto", "vault", "contract", "customer"},
     "sandbox": {"base", "pg", "crypto", "contract", "gateway", "customer", "jobs"},
 }

@@ -131,7 +131,7 @@ CLEAN = {
     "sandbox_tokens": [
         {
             "src/gateway/sandbox/tokens.c": TOKENS,
-            "src/payment/decline.c": DECLINES,
+            "src/gateway/decline.c": DECLINES,
             "docs/sandbox.md": "| token | |\n" + TOKEN_ROW + LOST_ROW,
         }
     ],
@@ -310,7 +310,7 @@ PLANTED = {
 # What a planted tree needs besides the violation, unless it brings its own.
 NEEDED = {
     "reasons": {"proto/dues/type/v1/reason.proto": REASON_PROTO, "src/base/call.h": MAKERS},
-    "sandbox_tokens": {"src/gateway/sandbox/tokens.c": TOKENS, "src/payment/decline.c": DECLINES},
+    "sandbox_tokens": {"src/gateway/sandbox/tokens.c": TOKENS, "src/gateway/decline.c": DECLINES},
     "events": {
         "migrations/functions/event.sql": EVENT_TYPES,
         "migrations/functions/payment.sql": EVENT_STEP,

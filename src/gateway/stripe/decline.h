@@ -1,5 +1,5 @@
 /*
- * Stripe's words for a "no", as the house's names (payment/decline.h).
+ * Stripe's words for a "no", as the house's names (gateway/decline.h).
  */
 #pragma once
 
@@ -8,6 +8,3 @@ const char *stripe_decline(const char *decline_code, const char *code);
 
 /* Of a refund that failed. */
 const char *stripe_refund_decline(const char *failure_reason);
-
-/* "do_not_try_again" … or "". */
-const char *stripe_advice(const char *advice_code);

@@ -7,6 +7,7 @@
 #include "gateway/stripe/error_reply.h"
 
 #include "base/text.h"
+#include "gateway/decline.h"
 #include "gateway/stripe/decline.h"
 
 #define NETWORK_CODE_LENGTH 2
@@ -71,5 +72,5 @@ void stripe_read_decline(struct arena *arena, const json_t *error, struct gatewa
     answer->decline_code =
         stripe_decline(stripe_text(error, "decline_code"), stripe_text(error, "code"));
     answer->network_decline_code = is_network_code(network) ? arena_strdup(arena, network) : "";
-    answer->advice = stripe_advice(stripe_text(error, "advice_code"));
+    answer->advice = decline_advice_name(decline_advice_of(stripe_text(error, "advice_code")));
 }

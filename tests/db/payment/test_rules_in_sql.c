@@ -8,7 +8,7 @@
 #include <cmocka.h>
 
 #include "db/payment/payment_fixture.h"
-#include "payment/decline.h"
+#include "gateway/decline.h"
 
 static void attempts_move_in_sql_as_in_c(void **state)
 {

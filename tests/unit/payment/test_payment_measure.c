@@ -12,7 +12,7 @@
 #include <cmocka.h>
 
 #include "base/attributes.h"
-#include "payment/decline.h"
+#include "gateway/decline.h"
 
 struct world {
     struct house house;

@@ -4,11 +4,11 @@
  * nothing.
  */
 
-#include "payment/decline.h"
+#include "gateway/decline.h"
 
 #include "base/attributes.h"
 #include "base/text.h"
-#include "payment/decline_texts.h"
+#include "gateway/decline_texts.h"
 
 #define GENERAL  decline_says_general
 #define BANK     decline_says_bank

@@ -3,7 +3,7 @@
  * blame, nothing that only the bank should know.
  */
 
-#include "payment/decline_texts.h"
+#include "gateway/decline_texts.h"
 
 #define OTHER_DE "verwenden Sie ein anderes Zahlungsmittel"
 #define OTHER_ES "utilice otro medio de pago"

@@ -9,7 +9,7 @@
 
 #include "base/attributes.h"
 #include "base/text.h"
-#include "payment/decline.h"
+#include "gateway/decline.h"
 
 /* All of them. */
 static const char *const codes[] = {
@@ -216,8 +216,8 @@ static const char introduction[] =
     "Whatever a gateway says when a charge is refused, a `Decline` says it in these words\n"
     "([api.md](api.md)). A gateway's code that is not here is `generic_decline`; what the gateway "
     "said\n"
-    "stays in the evidence of the attempt. This page is compared with `src/payment/decline.c` by\n"
-    "`unit_payment_test_decline`.\n"
+    "stays in the evidence of the attempt. This page is compared with `src/gateway/decline.c` by\n"
+    "`unit_gateway_test_decline`.\n"
     "\n"
     "| class | what it calls for |\n"
     "| --- | --- |\n"

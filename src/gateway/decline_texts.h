@@ -3,7 +3,7 @@
  */
 #pragma once
 
-#include "payment/decline.h"
+#include "gateway/decline.h"
 
 typedef const char *const decline_sentence[DECLINE_LANGUAGE_COUNT];
 
