@@ -105,6 +105,67 @@ struct gateway_card {
     char fingerprint[64]; /* the gateway's name of the card, the same whenever it is stored; "" */
 };
 
+/*
+ * Where a dispute stands.  An inquiry is the bank's question before it withdraws anything: it is
+ * closed, or becomes a dispute in earnest under the same id.
+ */
+enum gateway_dispute_status {
+    GATEWAY_DISPUTE_NEEDS_RESPONSE, /* evidence may be given until it is due */
+    GATEWAY_DISPUTE_UNDER_REVIEW,   /* evidence was given, or the time for it is over */
+    GATEWAY_DISPUTE_WON,
+    GATEWAY_DISPUTE_LOST,
+    GATEWAY_DISPUTE_CLOSED, /* an inquiry that came to nothing, or a dispute that was prevented */
+};
+
+/* As it stands at the gateway now.  A text that is NULL is taken as "". */
+struct gateway_dispute {
+    const char *id;          /* the gateway's */
+    const char *transaction; /* the charge or authorization, as the attempt's row has it */
+    const char *reference;   /* the id of our attempt behind it, as the gateway was told; "" none */
+    struct money amount;     /* what the bank's customer wants back */
+    /*
+     * What the gateway has withdrawn for it by now, in the currency of `amount`: 0 once it was
+     * reinstated, and of an inquiry.
+     */
+    int64_t withdrawn_minor;
+    /*
+     * What the gateway keeps for its work on it by now.  It is posted with the dispute: whoever
+     * posts fees from a gateway's balance leaves those of disputes alone.
+     */
+    struct money fee;
+    enum gateway_dispute_status status;
+    bool is_inquiry;
+    bool has_evidence;       /* something was submitted */
+    const char *reason;      /* "fraudulent", "product_not_received" …: lower case, at most 63 */
+    int64_t evidence_due_us; /* wall time; 0: none may be given any more, or unknown */
+    int64_t created_us;      /* wall time */
+};
+
+#define GATEWAY_DISPUTE_ID_MAX   100
+#define GATEWAY_EVIDENCE_TEXTS   16
+#define GATEWAY_DISPUTE_PAGE_MAX 100
+
+/* One text of the evidence: `name` is a field of DisputeEvidence in the contract. */
+struct gateway_evidence_text {
+    const char *name;
+    const char *text;
+};
+
+/* Asked once, as a request for money: the same again under the same key does nothing new. */
+struct gateway_dispute_request {
+    const char *idempotency_key;
+    const char *dispute;                                           /* the gateway's id */
+    struct gateway_evidence_text evidence[GATEWAY_EVIDENCE_TEXTS]; /* submit_evidence */
+    size_t evidence_count;
+};
+
+/* Ids of disputes, newest first. */
+struct gateway_dispute_page {
+    const char *ids[GATEWAY_DISPUTE_PAGE_MAX];
+    size_t count;
+    const char *next; /* the cursor of the next page; "": there is none */
+};
+
 struct gateway {
     const char *name; /* "sandbox": stored with each attempt */
     int64_t resend_window_us;
@@ -124,6 +185,30 @@ struct gateway {
      */
     void (*query)(const struct gateway *gateway, struct call *call,
                   const struct gateway_request *request, struct gateway_answer *answer);
+
+    /* ---- What a gateway need not be able to do: NULL ---- */
+
+    /*
+     * How a dispute stands.  GATEWAY_SUCCEEDED: it is in `*dispute`, in the call's arena.
+     * GATEWAY_FAILED: there is none with this id.  Else nothing is known now: ask later.
+     */
+    enum gateway_outcome (*get_dispute)(const struct gateway *gateway, struct call *call,
+                                        const char *id, struct gateway_dispute *dispute);
+    /*
+     * Gives the bank our evidence, once for all; gives the dispute up.  GATEWAY_SUCCEEDED: done,
+     * and
+     * `*dispute` is how it stands now.  GATEWAY_FAILED: refused and not done, as it is over or too
+     * late.  NOT_SENT, IN_FLIGHT, UNKNOWN as with money: the same again, later.
+     */
+    enum gateway_outcome (*submit_evidence)(const struct gateway *gateway, struct call *call,
+                                            const struct gateway_dispute_request *request,
+                                            struct gateway_dispute *dispute);
+    enum gateway_outcome (*accept_dispute)(const struct gateway *gateway, struct call *call,
+                                           const struct gateway_dispute_request *request,
+                                           struct gateway_dispute *dispute);
+    /* Disputes made at `since_us` (wall time) or later.  False: nothing is known now. */
+    bool (*list_disputes)(const struct gateway *gateway, struct call *call, int64_t since_us,
+                          const char *cursor, struct gateway_dispute_page *page);
     void *state;
 };
 
