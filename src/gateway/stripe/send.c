@@ -347,45 +347,54 @@ static void find_after_send(const struct errand *errand, struct stripe_question 
         conclude(reading, GATEWAY_UNKNOWN, "a stored error, and nothing found");
 }
 
-/* Texts that the caller left out. */
-static struct gateway_request complete(const struct gateway_request *request)
-{
-    struct gateway_request whole = *request;
+/* A request under way. */
+struct attempt {
+    struct gateway_request request; /* whole: without texts that are NULL */
+    struct errand errand;
+    struct stripe_question question;
+    int64_t units;
+};
 
-    if (whole.transaction == NULL)
-        whole.transaction = "";
-    return whole;
+/* False: `answer` says what is wrong with the request.  The attempt must not move in memory. */
+static bool attempt_begin(struct attempt *attempt, const struct gateway *gateway, struct call *call,
+                          const struct gateway_request *request, bool is_query,
+                          struct gateway_answer *answer)
+{
+    const struct stripe *stripe = gateway->state;
+
+    attempt->request = *request;
+    if (request->transaction == NULL)
+        attempt->request.transaction = "";
+    attempt->errand = errand_begin(stripe, call);
+    attempt->question = (struct stripe_question){
+        .request = &attempt->request,
+        .arena = call->arena,
+        .is_live = stripe->is_live,
+        .captured_before = -1,
+    };
+    const char *wrong = misshapen(call->arena, &attempt->request, is_query, &attempt->units);
+    if (wrong != NULL)
+        *answer = plain(GATEWAY_FAILED, wrong);
+    return wrong == NULL;
 }
 
 void stripe_send(const struct gateway *gateway, struct call *call,
                  const struct gateway_request *request, struct gateway_answer *answer)
 {
-    const struct stripe *stripe = gateway->state;
-    const struct gateway_request whole = complete(request);
-    struct errand errand = errand_begin(stripe, call);
-    struct stripe_question question = {
-        .request = &whole,
-        .arena = call->arena,
-        .is_live = stripe->is_live,
-        .captured_before = -1,
-    };
+    struct attempt attempt;
     struct stripe_reading reading;
-    int64_t units;
-    const char *wrong = misshapen(call->arena, &whole, false, &units);
 
-    if (wrong != NULL) {
-        *answer = plain(GATEWAY_FAILED, wrong);
+    if (!attempt_begin(&attempt, gateway, call, request, false, answer))
         return;
-    }
-    send(&errand, &question, units, &reading);
+    send(&attempt.errand, &attempt.question, attempt.units, &reading);
     switch (reading.next) {
     case STRIPE_DONE:
         break;
     case STRIPE_FETCH:
-        look(&errand, &question, reading.object, &reading);
+        look(&attempt.errand, &attempt.question, reading.object, &reading);
         break;
     case STRIPE_SEARCH:
-        find_after_send(&errand, &question, &reading);
+        find_after_send(&attempt.errand, &attempt.question, &reading);
         break;
     }
     *answer = reading.answer;
@@ -394,23 +403,11 @@ void stripe_send(const struct gateway *gateway, struct call *call,
 void stripe_query(const struct gateway *gateway, struct call *call,
                   const struct gateway_request *request, struct gateway_answer *answer)
 {
-    const struct stripe *stripe = gateway->state;
-    const struct gateway_request whole = complete(request);
-    struct errand errand = errand_begin(stripe, call);
-    struct stripe_question question = {
-        .request = &whole,
-        .arena = call->arena,
-        .is_live = stripe->is_live,
-        .captured_before = -1,
-    };
+    struct attempt attempt;
     struct stripe_reading reading;
-    int64_t units;
-    const char *wrong = misshapen(call->arena, &whole, true, &units);
 
-    if (wrong != NULL) {
-        *answer = plain(GATEWAY_FAILED, wrong);
+    if (!attempt_begin(&attempt, gateway, call, request, true, answer))
         return;
-    }
-    find(&errand, &question, &reading);
+    find(&attempt.errand, &attempt.question, &reading);
     *answer = reading.answer;
 }
