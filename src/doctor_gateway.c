@@ -7,7 +7,7 @@
 
 #include "base/fiber.h"
 #include "base/text.h"
-#include "gateway/stripe/stripe.h"
+#include "house_gateways.h"
 
 #define MEMORY_SIZE_MAX (4 * 1024 * 1024)
 
@@ -59,14 +59,7 @@ void doctor_gateway(struct doctor *doctor)
                        "none: set gateway = stripe, or sandbox = on to try things");
         return;
     }
-    const struct stripe_options options = {
-        .url = settings->stripe_url,
-        .secret_key_file = settings->stripe_secret_key_file,
-        .ca_file = settings->stripe_ca_file,
-        .return_url = settings->stripe_return_url,
-        .timeout_ms = settings->gateway_timeout_ms,
-        .active_max = 1,
-    };
+    const struct stripe_options options = house_stripe_options(settings);
     struct stripe *stripe = stripe_open(&options, problem);
     if (stripe == NULL)
         doctor_say(doctor, FINDING_FAILED, "gateway", "stripe: %s", problem);

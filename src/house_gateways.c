@@ -8,7 +8,6 @@
 #include "base/settings.h"
 #include "base/text.h"
 #include "gateway/sandbox/sandbox.h"
-#include "gateway/stripe/stripe.h"
 
 /* Where new payment methods go comes first. */
 static void add(struct house_gateways *gateways, const struct settings *settings,
@@ -38,24 +37,29 @@ static bool open_sandbox(const struct house *house, struct house_gateways *gatew
     return true;
 }
 
-static bool open_stripe(const struct house *house, struct house_gateways *gateways,
-                        char problem[HOUSE_PROBLEM_SIZE])
+struct stripe_options house_stripe_options(const struct settings *settings)
 {
-    const struct settings *settings = house->settings;
-    const struct stripe_options options = {
+    return (struct stripe_options){
         .url = settings->stripe_url,
         .secret_key_file = settings->stripe_secret_key_file,
         .ca_file = settings->stripe_ca_file,
         .return_url = settings->stripe_return_url,
         .timeout_ms = settings->gateway_timeout_ms,
         .active_max = settings->stripe_connections,
-        .log = text_equal(settings->log_level, "debug") ? house->log : NULL,
     };
+}
 
+static bool open_stripe(const struct house *house, struct house_gateways *gateways,
+                        char problem[HOUSE_PROBLEM_SIZE])
+{
+    struct stripe_options options = house_stripe_options(house->settings);
+
+    if (text_equal(house->settings->log_level, "debug"))
+        options.log = house->log;
     gateways->stripe = stripe_open(&options, problem);
     if (gateways->stripe == NULL)
         return false;
-    add(gateways, settings, stripe_gateway(gateways->stripe));
+    add(gateways, house->settings, stripe_gateway(gateways->stripe));
     return true;
 }
 

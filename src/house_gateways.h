@@ -5,10 +5,10 @@
 
 #include "base/house.h"
 #include "gateway/gateway.h"
+#include "gateway/stripe/stripe.h"
 #include "house_open.h"
 
 struct sandbox;
-struct stripe;
 
 struct house_gateways {
     struct gateways list;
@@ -20,3 +20,6 @@ struct house_gateways {
 bool house_gateways_open(const struct house *house, struct house_gateways *gateways,
                          char problem[HOUSE_PROBLEM_SIZE]);
 void house_gateways_close(struct house_gateways *gateways);
+
+/* What the settings say of Stripe; without a log. */
+struct stripe_options house_stripe_options(const struct settings *settings);
