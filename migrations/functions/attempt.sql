@@ -84,9 +84,10 @@ CREATE OR REPLACE FUNCTION attempt_to_people(p_customer uuid, p_attempt attempt,
 RETURNS void
 LANGUAGE plpgsql AS $$
 BEGIN
-    INSERT INTO incident (customer_id, attempt_id, kind, payment_id, detail, create_time)
-    VALUES (p_customer, p_attempt.attempt_id, p_kind, p_attempt.payment_id, p_detail, p_now)
-    ON CONFLICT ON CONSTRAINT incident_pkey DO NOTHING;
+    PERFORM incident_add(p_customer, NULL,
+                         ROW(p_kind, p_attempt.attempt_id::text, p_detail, p_attempt.attempt_id, p_attempt.payment_id,
+                             p_attempt.gateway, p_attempt.gateway_transaction, p_attempt.currency,
+                             p_attempt.amount)::incident_new, true, p_now);
     UPDATE attempt SET state = 'MANUAL', lease_until = NULL
      WHERE customer_id = p_customer AND attempt_id = p_attempt.attempt_id AND state = ANY (attempt_sources('MANUAL'));
     PERFORM attempt_done(p_customer, p_attempt);
@@ -106,7 +107,7 @@ BEGIN
     IF NOT FOUND THEN
         RETURN false;
     END IF;
-    PERFORM attempt_to_people(p_customer, v_attempt, 'unknown_too_long',
+    PERFORM attempt_to_people(p_customer, v_attempt, 'UNKNOWN_TOO_LONG',
                               format('%s sends, %s checks, last: %s', v_attempt.send_count, v_attempt.check_count,
                                      v_attempt.evidence), p_now);
     RETURN true;
@@ -170,11 +171,11 @@ BEGIN
         PERFORM attempt_wait(p_customer, settled);
         outcome := 'unknown';
     ELSIF v_to = 'MANUAL' THEN
-        PERFORM attempt_to_people(p_customer, settled, 'gateway_mismatch', p_settlement.evidence, p_now);
+        PERFORM attempt_to_people(p_customer, settled, 'AMOUNT_MISMATCH', p_settlement.evidence, p_now);
         PERFORM attempt_suspend_money(p_customer, settled, p_settlement.amount, p_now);
         outcome := 'manual';
     ELSIF v_to = 'SUCCEEDED' AND NOT attempt_own_transaction(p_customer, settled, p_now) THEN
-        PERFORM attempt_to_people(p_customer, settled, 'duplicate_transaction',
+        PERFORM attempt_to_people(p_customer, settled, 'DUPLICATE_TRANSACTION',
                                   'transaction ' || settled.gateway_transaction || ' belongs to another attempt', p_now);
         outcome := 'manual';
     ELSE
@@ -216,7 +217,7 @@ BEGIN
         RETURN v_attempt;
     END IF;
     PERFORM attempt_to_people(p_customer, v_attempt,
-                              CASE v_attempt.state WHEN 'MANUAL' THEN 'evidence_after_manual' ELSE 'opposite_evidence' END,
+                              CASE v_attempt.state WHEN 'MANUAL' THEN 'EVIDENCE_AFTER_MANUAL' ELSE 'LATE_OPPOSITE_EVIDENCE' END,
                               format('recorded %s %s, then came %s %s: %s', v_attempt.state, v_attempt.gateway_transaction,
                                      p_to, p_settlement.gateway_transaction, p_settlement.evidence), p_now);
     IF p_to IN ('SUCCEEDED', 'MANUAL') AND v_attempt.gateway_transaction <> p_settlement.gateway_transaction THEN

@@ -155,10 +155,13 @@ END $$;
 -- The gateway does not let go of what has expired: people look.
 CREATE OR REPLACE FUNCTION release_refused(p_customer uuid, p_attempt uuid, p_now timestamptz) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = dues, pg_temp AS $$
+DECLARE
+    v_attempt attempt%ROWTYPE;
 BEGIN
-    INSERT INTO incident (customer_id, attempt_id, kind, payment_id, detail, create_time)
-    SELECT p_customer, p_attempt, 'release_refused', a.payment_id, a.evidence, p_now
-      FROM attempt a WHERE a.customer_id = p_customer AND a.attempt_id = p_attempt
-    ON CONFLICT ON CONSTRAINT incident_pkey DO NOTHING;
+    SELECT * INTO STRICT v_attempt FROM attempt a WHERE a.customer_id = p_customer AND a.attempt_id = p_attempt;
+    PERFORM incident_add(p_customer, NULL,
+                         ROW('RELEASE_REFUSED', p_attempt::text, v_attempt.evidence, p_attempt, v_attempt.payment_id,
+                             v_attempt.gateway, v_attempt.gateway_transaction, v_attempt.currency,
+                             v_attempt.amount)::incident_new, false, p_now);
 END $$;
 GRANT EXECUTE ON FUNCTION release_refused(uuid, uuid, timestamptz) TO dues_service;

@@ -6,6 +6,7 @@ CREATE OR REPLACE FUNCTION event_types() RETURNS text[] LANGUAGE sql IMMUTABLE P
         'customer.created',
         'customer.erased',
         'device.enrolled',
+        'incident.opened',
         'invoice.paid',
         'invoice.uncollectible',
         'invoice.void',

@@ -22,6 +22,7 @@ static const struct {
 } subjects[] = {
     {"customer", "customers/{}"},
     {"device", "users/{}/devices/{}"},
+    {"incident", INCIDENT_PATTERN},
     {"invoice", INVOICE_PATTERN},
     {"membership", "customers/{}/memberships/{}"},
     {"payment", PAYMENT_PATTERN},

@@ -21,6 +21,7 @@
 #define PAYMENT_PATTERN        "customers/{}/payments/{}"
 #define REFUND_PATTERN         "customers/{}/payments/{}/refunds/{}"
 #define INVOICE_PATTERN        "customers/{}/invoices/{}"
+#define INCIDENT_PATTERN       "customers/{}/incidents/{}"
 
 rpc_handler create_payment_method, get_payment_method, list_payment_methods;
 rpc_handler update_payment_method, delete_payment_method;
@@ -206,6 +207,7 @@ extern const struct pg_statement attempt_of_payment_statement, action_load_state
 extern const struct pg_statement capture_prepare_statement, capture_record_statement,
     capture_settle_statement, release_refused_statement;
 extern const struct pg_statement refund_reverse_statement;
+extern const struct pg_statement incident_open_statement;
 extern const struct pg_statement payment_method_load_statement, payment_method_list_statement,
     payment_method_record_statement, payment_method_update_statement,
     payment_method_refresh_statement, payment_method_delete_statement,

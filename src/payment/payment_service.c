@@ -152,6 +152,7 @@ pg_statement_list payment_statements = {
     &capture_settle_statement,
     &release_refused_statement,
     &refund_reverse_statement,
+    &incident_open_statement,
     &attempt_give_up_statement,
     &payment_ground_statement,
     &charge_record_statement,

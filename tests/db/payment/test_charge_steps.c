@@ -299,7 +299,7 @@ static void opposite_evidence_goes_to_people(void **state)
 
     assert_int_equal(drive.payment.state, PAYMENT_FAILED);
     assert_string_equal(of_customer_text(f, "state FROM attempt", customer), "MANUAL");
-    assert_string_equal(of_customer_text(f, "kind FROM incident", customer), "opposite_evidence");
+    assert_string_equal(of_customer_text(f, "kind FROM incident", customer), "LATE_OPPOSITE_EVIDENCE");
     assert_int_equal(of_customer(f, "sum(amount) FROM ledger_entry", customer), 0);
     assert_string_equal(of_customer_text(f,
                                          "string_agg(account, ' ' ORDER BY line_no)"
@@ -320,7 +320,7 @@ static void a_second_transaction_never_counts_twice(void **state)
 
     assert_int_equal(drive.payment.state, PAYMENT_SUCCEEDED);
     assert_int_equal(drive.payment.captured_minor, 999);
-    assert_string_equal(of_customer_text(f, "kind FROM incident", customer), "opposite_evidence");
+    assert_string_equal(of_customer_text(f, "kind FROM incident", customer), "LATE_OPPOSITE_EVIDENCE");
     assert_int_equal(of_customer(f, "sum(amount) FROM ledger_entry", customer), 0);
 }
 
@@ -349,7 +349,7 @@ static void an_amount_that_does_not_match_goes_to_people(void **state)
 
     assert_int_equal(drive.payment.state, PAYMENT_PROCESSING);
     assert_string_equal(of_customer_text(f, "state FROM attempt", customer), "MANUAL");
-    assert_string_equal(of_customer_text(f, "kind FROM incident", customer), "gateway_mismatch");
+    assert_string_equal(of_customer_text(f, "kind FROM incident", customer), "AMOUNT_MISMATCH");
     assert_int_equal(of_customer(f, "max(amount) FROM ledger_entry", customer), 998);
     assert_int_equal(of_customer(f, "sum(amount) FROM ledger_entry", customer), 0);
     assert_int_equal(of_customer(f, "count(*) FROM obligation", customer), 0);
@@ -371,7 +371,7 @@ static void a_transaction_belongs_to_one_attempt(void **state)
 
     assert_int_equal(second.payment.state, PAYMENT_PROCESSING);
     assert_string_equal(of_customer_text(f, "kind FROM incident", first.payer.customer),
-                        "duplicate_transaction");
+                        "DUPLICATE_TRANSACTION");
     assert_int_equal(of_customer(f, "count(*) FROM ledger_entry", first.payer.customer), 2);
 }
 

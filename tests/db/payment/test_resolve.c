@@ -170,7 +170,7 @@ static void gives_up_after_its_budget(void **state)
 
     assert_string_equal(of_customer_text(f, "state FROM attempt", payer.customer), "MANUAL");
     assert_string_equal(of_customer_text(f, "kind FROM incident", payer.customer),
-                        "unknown_too_long");
+                        "UNKNOWN_TOO_LONG");
     assert_string_equal(of_customer_text(f, "state FROM payment", payer.customer), "PROCESSING");
     assert_int_equal(of_customer(f, "count(*) FROM obligation", payer.customer), 0);
 }
