@@ -19,6 +19,7 @@ int command_doctor(int argc, char **argv);
 int command_keys(int argc, char **argv);
 int command_events(int argc, char **argv);
 int command_ledger(int argc, char **argv);
+int command_payments(int argc, char **argv);
 int command_top(int argc, char **argv);
 int command_wait(int argc, char **argv);
 int command_webhooks(int argc, char **argv);
@@ -26,7 +27,7 @@ int command_webhooks(int argc, char **argv);
 /* What --help prints; each command has it as an option of this value. */
 enum { OPTION_HELP = 'h' };
 void help_overview(FILE *out);
-int help_command(const char *name); /* EXIT_SUCCESS */
+int help_command(const char *name); /* EXIT_SUCCESS, or EXIT_USAGE: there is no such command */
 
 /* The command got an option that it does not know, which getopt has said: points to its --help. */
 int complain_option(const char *command);

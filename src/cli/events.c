@@ -2,16 +2,10 @@
  * `dues events tail`: a customer's events as they happen, one a line, over restarts of the server.
  */
 #include "cli/cli.h"
-#include "cli/connection.h"
-#include "cli/json.h"
-
-#include <errno.h>
 
 #include "base/text.h"
-#include "base/time.h"
+#include "cli/ask.h"
 #include "dues/payment/v1/payment_service.pb-c.h"
-
-#define ARENA_SIZE_MAX (16u << 20)
 
 enum { OPTION_CUSTOMER = OPTION_OTHER, OPTION_AFTER, OPTION_FROM_NOW, OPTION_COUNT };
 
@@ -24,33 +18,13 @@ struct tail {
     int64_t count;
 };
 
-static void print_time(const Google__Protobuf__Timestamp *time)
-{
-    char text[TIME_TEXT_SIZE] = "-";
-
-    if (time != NULL)
-        time_format(time->seconds * US_PER_SECOND + time->nanos / 1000, text);
-    printf("%s", text);
-}
-
 static void print_event(const Dues__Payment__V1__Event *event)
 {
-    print_time(event->create_time);
+    print_time(stdout, event->create_time);
     printf("  %lld  %s  %s", (long long)event->sequence, event->type, event->subject);
     for (size_t i = 0; i < event->n_data; i++)
         printf("  %s=%s", event->data[i]->key, event->data[i]->value);
     printf("\n");
-}
-
-static void print_event_json(const Dues__Payment__V1__Event *event)
-{
-    struct arena *arena = arena_new(ARENA_SIZE_MAX);
-    json_t *json = message_to_json(arena, &event->base);
-
-    json_dumpf(json, stdout, JSON_COMPACT);
-    fputc('\n', stdout);
-    json_decref(json);
-    arena_free(arena);
 }
 
 /* False when there were enough. */
@@ -58,7 +32,7 @@ static bool print_events(struct tail *tail, const Dues__Payment__V1__WatchEvents
 {
     for (size_t i = 0; i < message->n_events; i++) {
         if (tail->as_json)
-            print_event_json(message->events[i]);
+            print_json_line(stdout, &message->events[i]->base);
         else
             print_event(message->events[i]);
         if (++tail->count == tail->count_max)
@@ -74,8 +48,8 @@ static int follow(struct dues_client *client, const struct connection *connectio
     const struct dues_call_options options = {.deadline_ms = connection->deadline_ms};
     const ProtobufCMessage *message;
 
-    request.parent = (char *)(uintptr_t)tail->customer;
-    request.cursor = (char *)(uintptr_t)tail->after;
+    request.parent = request_text(tail->customer);
+    request.cursor = request_text(tail->after);
     request.from_now = tail->from_now;
     struct dues_stream *stream =
         dues_stream_open(client, &dues__payment__v1__payment_service__descriptor, "WatchEvents",
@@ -90,28 +64,14 @@ static int follow(struct dues_client *client, const struct connection *connectio
 
 static int run_tail(struct arena *arena, struct connection *connection, struct tail *tail)
 {
-    char problem[DUES_PROBLEM_SIZE];
-    const char *missing = connection_complete(connection, arena);
+    tail->customer = customer_name(arena, tail->customer);
+    struct dues_client *client = ask_open(connection, arena);
 
-    if (missing != NULL)
-        return complain("%s", missing);
-    if (!text_starts_with(tail->customer, "customers/"))
-        tail->customer = arena_printf(arena, "customers/%s", tail->customer);
-    struct dues_client *client = connection_open(connection, problem);
     if (client == NULL)
-        return complain("%s", problem);
+        return EXIT_FAILURE;
     int exit_status = follow(client, connection, tail);
     dues_client_close(client);
     return exit_status;
-}
-
-static bool read_count(const char *text, int64_t *count)
-{
-    char *end = NULL;
-
-    errno = 0;
-    *count = strtoll(text, &end, 10);
-    return errno == 0 && end != text && *end == '\0' && *count >= 1;
 }
 
 static int run(struct arena *arena, int argc, char **argv)

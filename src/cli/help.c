@@ -80,6 +80,25 @@ static const struct page {
      "\n"
      "Exit status 0 when it is intact, 1 when it is damaged, 69 when the database is away.\n",
      false},
+    {"payments", "list|get|refund [connection] [options] [customers/ID/payments/ID]",
+     "a customer's payments, one of them with its refunds; money back",
+     "list --customer CUSTOMER [--filter FILTER] [--limit N | --all] [--page TOKEN] [-o json]\n"
+     "  --customer CUSTOMER  customers/ID, or the ID\n"
+     "  --filter FILTER      'state = FAILED AND create_time >= \"2026-01-01T00:00:00Z\"'\n"
+     "  --limit N            at most so many, the newest first; default 50\n"
+     "  --all                every one\n"
+     "  --page TOKEN         goes on where a list ended that said so\n"
+     "get PAYMENT [-o json]\n"
+     "refund PAYMENT --amount AMOUNT | --all [--reason REASON] [--request-id ID] [-o json]\n"
+     "  --amount AMOUNT      3.00, in the payment's currency and with its decimals; or 3.00 USD\n"
+     "  --all                all that is left\n"
+     "  --reason REASON      requested_by_customer, duplicate or fraudulent\n"
+     "  --request-id ID      the one that an earlier try printed: nothing is refunded twice\n"
+     "  -o json              one object a line\n"
+     "\n"
+     "Exit status 1 when the gateway refused the refund; 0 also when its outcome is being found\n"
+     "out (PENDING).\n",
+     true},
     {"top",
      "[--state-dir DIR | --metrics ADDRESS:PORT | --metrics unix:PATH] [--seconds N] [--once]",
      "what a server is doing: calls, lanes, obligations",
@@ -148,6 +167,7 @@ int help_command(const char *name)
         if (page->connects)
             fputs(connection_help, stdout);
         fputs(closing, stdout);
+        return EXIT_SUCCESS;
     }
-    return EXIT_SUCCESS;
+    return complain_usage("there is no command \"%s\"", name);
 }

@@ -13,8 +13,8 @@ int main(int argc, char **argv)
     } commands[] = {
         {"call", command_call}, {"customers", command_customers}, {"demo", command_demo},
         {"dev", command_dev},   {"doctor", command_doctor},       {"events", command_events},
-        {"keys", command_keys}, {"ledger", command_ledger},       {"top", command_top},
-        {"wait", command_wait}, {"webhooks", command_webhooks}};
+        {"keys", command_keys}, {"ledger", command_ledger},       {"payments", command_payments},
+        {"top", command_top},   {"wait", command_wait},           {"webhooks", command_webhooks}};
 
     if (argc < 2) {
         help_overview(stderr);
@@ -24,6 +24,8 @@ int main(int argc, char **argv)
         printf("dues %s\n", DUES_VERSION);
         return EXIT_SUCCESS;
     }
+    if (text_equal(argv[1], "help") && argc > 2)
+        return help_command(argv[2]);
     if (text_equal(argv[1], "--help") || text_equal(argv[1], "help")) {
         help_overview(stdout);
         return EXIT_SUCCESS;

@@ -4,14 +4,12 @@
  * signature, order, retries.
  */
 #include "cli/cli.h"
-#include "cli/connection.h"
 
 #include <signal.h>
 #include <time.h>
 
 #include "base/text.h"
-#include "base/time.h"
-#include "dues/payment/v1/payment_service.pb-c.h"
+#include "cli/payments.h"
 
 #define LOOK_NS         300000000L
 #define PAGE_SIZE       50
@@ -46,21 +44,6 @@ static void stop(int number)
     stopped = 1;
 }
 
-/* The answer, to be freed; NULL after a complaint. */
-static struct dues_answer *ask(struct listen *listen, const char *method,
-                               const ProtobufCMessage *request, int *exit_status)
-{
-    struct dues_answer *answer = NULL;
-    const struct dues_call_options options = {0};
-
-    if (dues_call(listen->client, &dues__payment__v1__payment_service__descriptor, method, request,
-                  &options, &answer) == DUES_OK)
-        return answer;
-    *exit_status = complain_answer(answer);
-    dues_answer_free(answer);
-    return NULL;
-}
-
 static int make_endpoint(struct listen *listen)
 {
     static char description[] = "dues webhooks listen";
@@ -69,12 +52,13 @@ static int make_endpoint(struct listen *listen)
     Dues__Payment__V1__WebhookEndpoint endpoint = DUES__PAYMENT__V1__WEBHOOK_ENDPOINT__INIT;
     int exit_status = EXIT_SUCCESS;
 
-    endpoint.url = (char *)(uintptr_t)listen->url;
+    endpoint.url = request_text(listen->url);
     endpoint.event_types = listen->types;
     endpoint.n_event_types = listen->type_count;
     endpoint.description = description;
     request.webhook_endpoint = &endpoint;
-    struct dues_answer *answer = ask(listen, "CreateWebhookEndpoint", &request.base, &exit_status);
+    struct dues_answer *answer =
+        ask_payments(listen->client, "CreateWebhookEndpoint", &request.base, &exit_status);
     if (answer == NULL)
         return exit_status;
     const Dues__Payment__V1__WebhookEndpoint *made = (const void *)answer->reply;
@@ -93,7 +77,8 @@ static void delete_endpoint(struct listen *listen)
     int exit_status;
 
     request.name = listen->endpoint;
-    dues_answer_free(ask(listen, "DeleteWebhookEndpoint", &request.base, &exit_status));
+    dues_answer_free(
+        ask_payments(listen->client, "DeleteWebhookEndpoint", &request.base, &exit_status));
 }
 
 /* The oldest is forgotten for a new one. */
@@ -112,11 +97,8 @@ static struct seen *seen_of(struct listen *listen, const char *name)
 static void print_attempt(const Delivery *delivery,
                           const Dues__Payment__V1__WebhookAttempt *attempt)
 {
-    const Google__Protobuf__Timestamp *time = attempt->attempt_time;
-    char text[TIME_TEXT_SIZE];
-
-    time_format(time->seconds * US_PER_SECOND + time->nanos / 1000, text);
-    printf("%s  %s  %s  %lld  %s %d", text, delivery->event_type, delivery->customer,
+    print_time(stdout, attempt->attempt_time);
+    printf("  %s  %s  %lld  %s %d", delivery->event_type, delivery->customer,
            (long long)delivery->sequence, attempt->problem[0] == '\0' ? "delivered" : "failed",
            (int)attempt->status);
     if (attempt->latency != NULL)
@@ -145,7 +127,8 @@ static int look(struct listen *listen)
 
     request.parent = listen->endpoint;
     request.page_size = PAGE_SIZE;
-    struct dues_answer *answer = ask(listen, "ListWebhookDeliveries", &request.base, &exit_status);
+    struct dues_answer *answer =
+        ask_payments(listen->client, "ListWebhookDeliveries", &request.base, &exit_status);
     if (answer == NULL)
         return exit_status;
     const Dues__Payment__V1__ListWebhookDeliveriesResponse *reply = (const void *)answer->reply;
@@ -177,14 +160,9 @@ static int follow(struct listen *listen)
 
 static int run_listen(struct arena *arena, struct connection *connection, struct listen *listen)
 {
-    char problem[DUES_PROBLEM_SIZE];
-    const char *missing = connection_complete(connection, arena);
-
-    if (missing != NULL)
-        return complain("%s", missing);
-    listen->client = connection_open(connection, problem);
+    listen->client = ask_open(connection, arena);
     if (listen->client == NULL)
-        return complain("%s", problem);
+        return EXIT_FAILURE;
     int exit_status = follow(listen);
     dues_client_close(listen->client);
     return exit_status;
