@@ -57,14 +57,14 @@ static bool read_certificate(const char *path, char hex[REVOCATION_SPKI_LENGTH +
 
 static bool read_hash(const char *text, char hex[REVOCATION_SPKI_LENGTH + 1], FILE *problems)
 {
-    if (strlen(text) != REVOCATION_SPKI_LENGTH ||
-        strspn(text, "0123456789abcdefABCDEF") != REVOCATION_SPKI_LENGTH) {
+    uint8_t hash[SHA256_SIZE];
+
+    if (!hex_decode(text, hash, sizeof hash)) {
         fprintf(problems, "--spki takes SHA-256 of a SubjectPublicKeyInfo, %d hex digits\n",
                 REVOCATION_SPKI_LENGTH);
         return false;
     }
-    for (size_t i = 0; i <= REVOCATION_SPKI_LENGTH; i++)
-        hex[i] = (char)(text[i] >= 'A' && text[i] <= 'F' ? text[i] - 'A' + 'a' : text[i]);
+    hex_encode(hash, sizeof hash, hex);
     return true;
 }
 

@@ -93,7 +93,7 @@ void hex_encode(const void *bytes, size_t size, char *out)
     out[2 * size] = '\0';
 }
 
-static int hex_value(char c)
+int hex_value(char c)
 {
     if (c >= '0' && c <= '9')
         return c - '0';

@@ -36,6 +36,9 @@ bool text_equal(const char *a, const char *b);
 void hex_encode(const void *bytes, size_t size, char *out);
 bool hex_decode(const char *text, void *bytes, size_t size);
 
+/* Of one digit of either case; negative: it is none. */
+int hex_value(char c);
+
 /* RFC 4648 §5 without padding, as JOSE wants it. */
 char *base64url_encode(struct arena *arena, const void *bytes, size_t size);
 /* NULL when the text is not canonical base64url; `*size` is written on success. */

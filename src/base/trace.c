@@ -16,17 +16,10 @@
 #define FLAGS_AT     53
 #define FLAG_SAMPLED 1
 
-static int hex_digit(char digit)
-{
-    if (digit >= '0' && digit <= '9')
-        return digit - '0';
-    return digit >= 'a' && digit <= 'f' ? digit - 'a' + 10 : -1;
-}
-
-static bool is_hex(const char *text, size_t length)
+static bool is_lower_hex(const char *text, size_t length)
 {
     for (size_t i = 0; i < length; i++) {
-        if (hex_digit(text[i]) < 0)
+        if (hex_value(text[i]) < 0 || (text[i] >= 'A' && text[i] <= 'F'))
             return false;
     }
     return true;
@@ -54,13 +47,13 @@ static bool has_length(const char *text, size_t length)
 bool trace_parse(const char *text, size_t length, struct trace_parent *parent)
 {
     if (!has_length(text, length) || text[2] != '-' || text[SPAN_AT - 1] != '-' ||
-        text[FLAGS_AT - 1] != '-' || !is_hex(text, 2) || (text[0] == 'f' && text[1] == 'f') ||
-        !is_hex(text + ID_AT, TRACE_ID_LENGTH) || is_nothing(text + ID_AT, TRACE_ID_LENGTH) ||
-        !is_hex(text + SPAN_AT, TRACE_SPAN_LENGTH) ||
-        is_nothing(text + SPAN_AT, TRACE_SPAN_LENGTH) || !is_hex(text + FLAGS_AT, 2))
+        text[FLAGS_AT - 1] != '-' || !is_lower_hex(text, 2) || (text[0] == 'f' && text[1] == 'f') ||
+        !is_lower_hex(text + ID_AT, TRACE_ID_LENGTH) || is_nothing(text + ID_AT, TRACE_ID_LENGTH) ||
+        !is_lower_hex(text + SPAN_AT, TRACE_SPAN_LENGTH) ||
+        is_nothing(text + SPAN_AT, TRACE_SPAN_LENGTH) || !is_lower_hex(text + FLAGS_AT, 2))
         return false;
     *parent = (struct trace_parent){
-        .sampled = (hex_digit(text[FLAGS_AT + 1]) & FLAG_SAMPLED) != 0,
+        .sampled = (hex_value(text[FLAGS_AT + 1]) & FLAG_SAMPLED) != 0,
     };
     memcpy(parent->id, text + ID_AT, TRACE_ID_LENGTH);
     memcpy(parent->span, text + SPAN_AT, TRACE_SPAN_LENGTH);

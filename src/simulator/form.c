@@ -15,17 +15,6 @@ struct name {
     size_t count;
 };
 
-static int hex_value(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    if (c >= 'A' && c <= 'F')
-        return c - 'A' + 10;
-    return -1;
-}
-
 /* NULL when it is not what a browser would have written. */
 static char *decode(struct arena *arena, const char *bytes, size_t size)
 {
