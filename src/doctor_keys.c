@@ -9,35 +9,18 @@
 
 #include "base/text.h"
 #include "base/time.h"
-#include "crypto/key_ring.h"
-#include "crypto/locked.h"
 #include "house_open.h"
-#include "pg/inspect.h"
-#include "vault/peek.h"
+#include "key_bunch.h"
 
-#define MEMORY_SIZE_MAX (4 * 1024 * 1024)
-#define OLD_KEY_US      (365 * US_PER_DAY)
+#define OLD_KEY_US (365 * US_PER_DAY)
 
 #define TOPIC "master_key"
 
-/* What the doctor holds in its hands. */
-struct bunch {
-    struct arena *arena;
-    struct key_ring *ring;
-    struct secrets *secrets;
-    struct data_key house;
-    struct pg_vault_facts facts;
-    struct pg_sealed_key *signing;
-    size_t signing_count;
-};
-
-static bool ask_database(struct doctor *doctor, struct bunch *bunch)
+static bool ask_database(struct doctor *doctor, struct key_bunch *bunch)
 {
-    const char *database = doctor->settings->database;
-    char problem[256];
+    char problem[KEY_BUNCH_PROBLEM_SIZE];
 
-    if (pg_inspect_vault(database, bunch->arena, &bunch->facts, problem) &&
-        pg_inspect_keys(database, bunch->arena, &bunch->signing, &bunch->signing_count, problem))
+    if (key_bunch_read_database(bunch, doctor->settings, problem))
         return true;
     doctor_say(doctor, FINDING_WARNING, TOPIC,
                "well-formed; whether it opens the signing keys of the database is not known: %s",
@@ -45,18 +28,11 @@ static bool ask_database(struct doctor *doctor, struct bunch *bunch)
     return false;
 }
 
-static struct bytes bytes_of(const struct pg_sealed_key *key)
-{
-    return (struct bytes){key->sealed, key->size};
-}
-
-static bool open_house(struct doctor *doctor, struct bunch *bunch)
+static bool open_house(struct doctor *doctor, struct key_bunch *bunch)
 {
     char hex[2 * KEY_ID_SIZE + 1];
 
-    if (vault_peek_house_key(bunch->arena, bunch->ring, bytes_of(&bunch->facts.house_key),
-                             &bunch->house) &&
-        vault_peek_root(bunch->arena, &bunch->house, bytes_of(&bunch->facts.root), bunch->secrets))
+    if (key_bunch_open_house(bunch))
         return true;
     hex_encode(bunch->facts.key_id, KEY_ID_SIZE, hex);
     doctor_say(doctor, FINDING_FAILED, TOPIC,
@@ -66,13 +42,12 @@ static bool open_house(struct doctor *doctor, struct bunch *bunch)
     return false;
 }
 
-static bool try_signing_keys(struct doctor *doctor, const struct bunch *bunch)
+static bool try_signing_keys(struct doctor *doctor, const struct key_bunch *bunch)
 {
     for (size_t i = 0; i < bunch->signing_count; i++) {
         const struct pg_sealed_key *key = &bunch->signing[i];
         struct bytes pem;
-        if (vault_peek_signing_key(bunch->arena, &bunch->house, bunch->secrets, key->kind,
-                                   key->generation, bytes_of(key), &pem))
+        if (key_bunch_open_signing(bunch, key, &pem))
             continue;
         doctor_say(doctor, FINDING_FAILED, TOPIC,
                    "does not open the %s key (generation %lld) of the database: it was altered, or "
@@ -85,7 +60,7 @@ static bool try_signing_keys(struct doctor *doctor, const struct bunch *bunch)
     return true;
 }
 
-static void say_use(struct doctor *doctor, const struct bunch *bunch)
+static void say_use(struct doctor *doctor, const struct key_bunch *bunch)
 {
     const char *kind = key_source_kind(house_key_source(doctor->settings));
     int64_t age_us = clock_wall_us(clock_system()) - bunch->facts.since_us;
@@ -105,13 +80,11 @@ static void say_use(struct doctor *doctor, const struct bunch *bunch)
                    "the first key of the source is not the one in use: `dues keys rotate`");
 }
 
-static void look_at_keys(struct doctor *doctor, struct bunch *bunch)
+static void look_at_keys(struct doctor *doctor, struct key_bunch *bunch)
 {
-    char problem[256] = "";
+    char problem[KEY_BUNCH_PROBLEM_SIZE] = "";
 
-    bunch->secrets = secrets_open_from(house_key_source(doctor->settings), problem);
-    if (bunch->secrets == NULL ||
-        !key_ring_read(house_key_source(doctor->settings), bunch->ring, problem)) {
+    if (!key_bunch_read_source(bunch, doctor->settings, problem)) {
         doctor_say(doctor, FINDING_FAILED, TOPIC, "%s", problem);
         return;
     }
@@ -126,11 +99,8 @@ static void look_at_keys(struct doctor *doctor, struct bunch *bunch)
 
 void doctor_master_key(struct doctor *doctor)
 {
-    AUTO(arena_auto_free) struct arena *arena = arena_new(MEMORY_SIZE_MAX);
-    struct bunch bunch = {.arena = arena, .ring = locked_new(sizeof(*bunch.ring))};
+    struct key_bunch bunch = key_bunch_new();
 
     look_at_keys(doctor, &bunch);
-    secrets_close(bunch.secrets);
-    data_key_wipe(&bunch.house);
-    locked_free(bunch.ring, sizeof(*bunch.ring));
+    key_bunch_close(&bunch);
 }

@@ -9,16 +9,11 @@
 
 #include "base/text.h"
 #include "base/time.h"
-#include "crypto/key_ring.h"
-#include "crypto/locked.h"
-#include "house_open.h"
+#include "key_bunch.h"
 #include "ledger/verify.h"
-#include "pg/inspect.h"
-#include "vault/peek.h"
 
-#define KEYS_MAX    64
-#define MEMORY_SIZE ((size_t)4 * 1024 * 1024)
-#define LINE_SIZE   (16 * 1024)
+#define KEYS_MAX  64
+#define LINE_SIZE (16 * 1024)
 /* Findings beyond these are counted and not said: one cause can spoil very many rows. */
 #define SAID_MAX 1000
 
@@ -90,50 +85,27 @@ static void release_keys(struct check *check)
         ec_key_free(check->opened[i]);
 }
 
-/* What it takes to open the signing keys, as the doctor does. */
-struct bunch {
-    struct arena *arena;
-    struct key_ring *ring;
-    struct secrets *secrets;
-    struct data_key house;
-    struct pg_vault_facts facts;
-    struct pg_sealed_key *signing;
-    size_t signing_count;
-};
-
-static enum ledger_check gather(struct bunch *bunch, const struct settings *settings,
+static enum ledger_check gather(struct key_bunch *bunch, const struct settings *settings,
                                 FILE *problems)
 {
-    const struct key_source source = house_key_source(settings);
-    char problem[256] = "";
+    char problem[KEY_BUNCH_PROBLEM_SIZE] = "";
+    bool has_source = key_bunch_read_source(bunch, settings, problem);
 
-    bunch->secrets = secrets_open_from(source, problem);
-    if (bunch->secrets == NULL || !key_ring_read(source, bunch->ring, problem)) {
-        fprintf(problems, "%s\n", problem);
-        return LEDGER_NOT_ASKED;
-    }
-    if (pg_inspect_vault(settings->database, bunch->arena, &bunch->facts, problem) &&
-        pg_inspect_keys(settings->database, bunch->arena, &bunch->signing, &bunch->signing_count,
-                        problem))
+    if (has_source && key_bunch_read_database(bunch, settings, problem))
         return LEDGER_INTACT;
     fprintf(problems, "%s\n", problem);
-    return LEDGER_AWAY;
-}
-
-static struct bytes bytes_of(const struct pg_sealed_key *key)
-{
-    return (struct bytes){key->sealed, key->size};
+    return has_source ? LEDGER_AWAY : LEDGER_NOT_ASKED;
 }
 
 /* False: the master key is not the one of the database. */
-static bool take_key(struct check *check, struct bunch *bunch, const struct pg_sealed_key *sealed)
+static bool take_key(struct check *check, struct key_bunch *bunch,
+                     const struct pg_sealed_key *sealed)
 {
     struct bytes pem;
 
     if (!text_equal(sealed->kind, "token"))
         return true;
-    if (!vault_peek_signing_key(bunch->arena, &bunch->house, bunch->secrets, sealed->kind,
-                                sealed->generation, bytes_of(sealed), &pem))
+    if (!key_bunch_open_signing(bunch, sealed, &pem))
         return false;
     struct ec_key *key = ec_key_from_pem(arena_strndup(bunch->arena, pem.data, pem.size));
     if (key == NULL)
@@ -146,17 +118,14 @@ static bool take_key(struct check *check, struct bunch *bunch, const struct pg_s
 }
 
 /* Keys open with the master key only, so nobody has put one of his own among them. */
-static enum ledger_check take_keys(struct check *check, struct bunch *bunch,
+static enum ledger_check take_keys(struct check *check, struct key_bunch *bunch,
                                    const struct settings *settings, FILE *problems)
 {
     enum ledger_check result = gather(bunch, settings, problems);
 
     if (result != LEDGER_INTACT || !bunch->facts.is_made)
         return result;
-    bool opens =
-        vault_peek_house_key(bunch->arena, bunch->ring, bytes_of(&bunch->facts.house_key),
-                             &bunch->house) &&
-        vault_peek_root(bunch->arena, &bunch->house, bytes_of(&bunch->facts.root), bunch->secrets);
+    bool opens = key_bunch_open_house(bunch);
     for (size_t i = 0; i < bunch->signing_count && i < KEYS_MAX && opens; i++)
         opens = take_key(check, bunch, &bunch->signing[i]);
     if (opens)
@@ -168,13 +137,10 @@ static enum ledger_check take_keys(struct check *check, struct bunch *bunch,
 static enum ledger_check open_keys(struct check *check, const struct settings *settings,
                                    FILE *problems)
 {
-    AUTO(arena_auto_free) struct arena *arena = arena_new(MEMORY_SIZE);
-    struct bunch bunch = {.arena = arena, .ring = locked_new(sizeof(*bunch.ring))};
-
+    struct key_bunch bunch = key_bunch_new();
     enum ledger_check result = take_keys(check, &bunch, settings, problems);
-    secrets_close(bunch.secrets);
-    data_key_wipe(&bunch.house);
-    locked_free(bunch.ring, sizeof(*bunch.ring));
+
+    key_bunch_close(&bunch);
     return result;
 }
 
