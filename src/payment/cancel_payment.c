@@ -13,8 +13,10 @@
 typedef Dues__Payment__V1__CancelPaymentRequest Request;
 typedef Dues__Payment__V1__Payment Reply;
 
-static const struct error *check_cancelable(struct call *call, const struct payment *payment)
+static const struct error *check_cancelable(struct call *call, const struct payment *payment,
+                                            const void *intent)
 {
+    (void)intent; /* all of it */
     if (payment->state != PAYMENT_REQUIRES_CAPTURE)
         return refuse(call, STATUS_FAILED_PRECONDITION, "PAYMENT_NOT_CANCELABLE", "payment is %s",
                       payment_state_name(payment->state));
@@ -23,47 +25,23 @@ static const struct error *check_cancelable(struct call *call, const struct paym
     return NULL;
 }
 
-static const struct error *let_go(struct call *call, const struct capture *capture, Reply *reply)
+static const struct error *refused(struct call *call, const struct gateway_answer *answer)
 {
-    struct gateway_answer answer;
-    struct payment payment;
-    bool is_refused;
-
-    capture_send(call, capture, &answer);
-    TRY(capture_settle(call, capture, &answer, &payment, &is_refused));
-    if (is_refused)
-        return refuse(call, STATUS_FAILED_PRECONDITION, "CANCEL_DECLINED",
-                      "the gateway did not let go of the money that it holds");
-    payment_to_proto(call->arena, &payment, reply);
-    return NULL;
+    (void)answer;
+    return refuse(call, STATUS_FAILED_PRECONDITION, "CANCEL_DECLINED",
+                  "the gateway did not let go of the money that it holds");
 }
 
 static const struct error *cancel_now(struct call *call, const struct payment *payment,
                                       Reply *reply)
 {
-    enum capture_recorded recorded;
+    static const struct capture_rules rules = {.check = check_cancelable, .refused = refused};
     struct customer customer;
     struct capture capture;
-    struct uuid first;
 
     TRY(customer_load(call, payment->customer, &customer));
     TRY(void_prepare(call, payment, customer.now_us, &capture));
-    TRY(capture_record(call, &capture, &recorded, &first));
-    switch (recorded) {
-    case CAPTURE_RECORDED:
-        return let_go(call, &capture, reply);
-    case CAPTURE_RUNNING:
-        return capture_as_it_stands(call, payment->customer, first, reply);
-    case CAPTURE_EXCEEDS: {
-        struct payment present;
-        TRY(payment_load(call, payment->customer, payment->id, &present));
-        TRY(check_cancelable(call, &present));
-        return capture_in_progress(call); /* it has changed twice */
-    }
-    case CAPTURE_REPLAYED:
-        break;
-    }
-    return NULL;
+    return capture_run(call, &capture, &rules, reply);
 }
 
 const struct error *cancel_payment(struct call *call, const void *request, void *reply)
@@ -84,6 +62,6 @@ const struct error *cancel_payment(struct call *call, const void *request, void 
     if (!uuid_is_nil(first))
         return capture_as_it_stands(call, ids[0], first, reply);
     TRY(payment_load(call, ids[0], ids[1], &payment));
-    TRY(check_cancelable(call, &payment));
+    TRY(check_cancelable(call, &payment, NULL));
     return cancel_now(call, &payment, reply);
 }

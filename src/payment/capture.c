@@ -65,3 +65,43 @@ const struct error *capture_as_it_stands(struct call *call, struct uuid customer
     payment_to_proto(call->arena, &payment, reply);
     return NULL;
 }
+
+static const struct error *ask_and_settle(struct call *call, const struct capture *capture,
+                                          const struct capture_rules *rules,
+                                          Dues__Payment__V1__Payment *reply)
+{
+    struct gateway_answer answer;
+    struct payment payment;
+    bool is_refused;
+
+    capture_send(call, capture, &answer);
+    TRY(capture_settle(call, capture, &answer, &payment, &is_refused));
+    if (is_refused)
+        return rules->refused(call, &answer);
+    payment_to_proto(call->arena, &payment, reply);
+    return NULL;
+}
+
+const struct error *capture_run(struct call *call, const struct capture *capture,
+                                const struct capture_rules *rules,
+                                Dues__Payment__V1__Payment *reply)
+{
+    enum capture_recorded recorded;
+    struct payment present;
+    struct uuid first;
+
+    TRY(capture_record(call, capture, &recorded, &first));
+    switch (recorded) {
+    case CAPTURE_RECORDED:
+        return ask_and_settle(call, capture, rules, reply);
+    case CAPTURE_RUNNING:
+        return capture_as_it_stands(call, capture->customer, first, reply);
+    case CAPTURE_EXCEEDS:
+        TRY(payment_load(call, capture->customer, capture->payment, &present));
+        TRY(rules->check(call, &present, rules->intent));
+        return capture_in_progress(call); /* it has changed twice */
+    case CAPTURE_REPLAYED:
+        break;
+    }
+    return NULL;
+}

@@ -48,8 +48,10 @@ static const struct error *exceeds(struct call *call, const struct payment *paym
 }
 
 static const struct error *check_capturable(struct call *call, const struct payment *payment,
-                                            const struct intent *intent)
+                                            const void *wish)
 {
+    const struct intent *intent = wish;
+
     if (payment->state != PAYMENT_REQUIRES_CAPTURE)
         return refuse(call, STATUS_FAILED_PRECONDITION, "PAYMENT_NOT_CAPTURABLE", "payment is %s",
                       payment_state_name(payment->state));
@@ -73,26 +75,15 @@ static const struct error *refused(struct call *call, const struct gateway_answe
                       "decline_code", "%s", code);
 }
 
-static const struct error *take(struct call *call, const struct capture *capture, Reply *reply)
-{
-    struct gateway_answer answer;
-    struct payment payment;
-    bool is_refused;
-
-    capture_send(call, capture, &answer);
-    TRY(capture_settle(call, capture, &answer, &payment, &is_refused));
-    if (is_refused)
-        return refused(call, &answer);
-    payment_to_proto(call->arena, &payment, reply);
-    return NULL;
-}
-
 static const struct error *capture_now(struct call *call, const struct intent *intent,
                                        const struct payment *payment, Reply *reply)
 {
+    const struct capture_rules rules = {
+        .check = check_capturable,
+        .intent = intent,
+        .refused = refused,
+    };
     struct customer customer;
-    enum capture_recorded recorded;
-    struct uuid first;
 
     TRY(customer_load(call, payment->customer, &customer));
     struct capture capture = {
@@ -107,22 +98,7 @@ static const struct error *capture_now(struct call *call, const struct intent *i
         intent->is_final || (capture.amount.minor_units == payment->capturable_minor &&
                              payment->capture_pending_minor == 0);
     TRY(capture_prepare(call, payment, &capture));
-    TRY(capture_record(call, &capture, &recorded, &first));
-    switch (recorded) {
-    case CAPTURE_RECORDED:
-        return take(call, &capture, reply);
-    case CAPTURE_RUNNING:
-        return capture_as_it_stands(call, payment->customer, first, reply);
-    case CAPTURE_EXCEEDS: {
-        struct payment present;
-        TRY(payment_load(call, payment->customer, payment->id, &present));
-        TRY(check_capturable(call, &present, intent));
-        return capture_in_progress(call); /* it has changed twice */
-    }
-    case CAPTURE_REPLAYED:
-        break;
-    }
-    return NULL;
+    return capture_run(call, &capture, &rules, reply);
 }
 
 const struct error *capture_payment(struct call *call, const void *request, void *reply)

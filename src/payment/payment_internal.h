@@ -125,6 +125,20 @@ const struct error *capture_as_it_stands(struct call *call, struct uuid customer
                                          struct uuid attempt_id, Dues__Payment__V1__Payment *reply)
     MUST_CHECK;
 
+/* What tells a capture that a caller asks for from a void. */
+struct capture_rules {
+    /* NULL: the payment, as it has become meanwhile, still allows it. */
+    const struct error *(*check)(struct call *call, const struct payment *payment,
+                                 const void *intent);
+    const void *intent;
+    const struct error *(*refused)(struct call *call, const struct gateway_answer *answer);
+};
+
+/* All that follows once it is prepared: records it, asks the gateway, settles, answers. */
+const struct error *capture_run(struct call *call, const struct capture *capture,
+                                const struct capture_rules *rules,
+                                Dues__Payment__V1__Payment *reply) MUST_CHECK;
+
 /* payment_method_store.c */
 
 /*
