@@ -42,7 +42,11 @@
 #define LIST(elements) "{\"object\":\"list\",\"has_more\":false,\"data\":[" elements "]}"
 #define PI_PATH        "/v1/payment_intents/pi_1"
 #define PI_GET         PI_PATH "?expand%5B0%5D=latest_charge"
-#define STEPS_MAX      6
+#define LIST_GET       "/v1/payment_intents?customer=cus_1&limit=30"
+#define SEARCH_GET                                                                                 \
+    "/v1/payment_intents/search"                                                                   \
+    "?query=metadata%5B%27attempt_id%27%5D%3A%27" REFERENCE "%27&limit=1"
+#define STEPS_MAX 6
 
 struct step {
     const char *method;
@@ -216,6 +220,25 @@ static inline void run_describe(void *argument)
     struct fixture *f = argument;
 
     f->error = f->gateway->describe(f->gateway, &f->call, f->token, &f->card);
+}
+
+static inline struct step get(const char *target, int status, const char *answer)
+{
+    return (struct step){"GET", target, NULL, status, NULL, answer, false};
+}
+
+static inline struct step post(const char *target, const char *body, int status, const char *answer)
+{
+    return (struct step){"POST", target, body, status, NULL, answer, false};
+}
+
+/* What was answered before to the same key. */
+static inline struct step replayed(int status, const char *answer)
+{
+    struct step step = post("/v1/payment_intents", NULL, status, answer);
+
+    step.headers = "Idempotent-Replayed: true\r\n";
+    return step;
 }
 
 static inline void given(struct fixture *f, int index, struct step step)

@@ -9,12 +9,12 @@ static void a_charge_is_one_confirmed_intent(void **state)
 {
     struct fixture *f = *state;
     given(f, 0,
-          (struct step){"POST", "/v1/payment_intents",
-                        "amount=1999&currency=usd&customer=cus_1&payment_method=pm_1"
-                        "&payment_method_types%5B0%5D=card&confirm=true&capture_method=automatic"
-                        "&metadata%5Battempt_id%5D=" REFERENCE "&metadata%5Bpayment_id%5D=" PAYMENT
-                        "&expand%5B0%5D=latest_charge",
-                        200, NULL, PAID, false});
+          post("/v1/payment_intents",
+               "amount=1999&currency=usd&customer=cus_1&payment_method=pm_1"
+               "&payment_method_types%5B0%5D=card&confirm=true&capture_method=automatic"
+               "&metadata%5Battempt_id%5D=" REFERENCE "&metadata%5Bpayment_id%5D=" PAYMENT
+               "&expand%5B0%5D=latest_charge",
+               200, PAID));
 
     fiber_run(f->fibers, run_send, f);
 
@@ -28,10 +28,9 @@ static void a_renewal_says_that_nobody_is_there(void **state)
     struct fixture *f = *state;
     f->request.off_session = true;
     given(f, 0,
-          (struct step){"POST", "/v1/payment_intents", "&off_session=true&", 402, NULL,
-                        "{\"error\":{\"type\":\"card_error\",\"code\":\"authentication_required\","
-                        "\"decline_code\":\"authentication_required\"}}",
-                        false});
+          post("/v1/payment_intents", "&off_session=true&", 402,
+               "{\"error\":{\"type\":\"card_error\",\"code\":\"authentication_required\","
+               "\"decline_code\":\"authentication_required\"}}"));
 
     fiber_run(f->fibers, run_send, f);
 
@@ -44,9 +43,7 @@ static void a_lost_answer_is_unknown_and_the_same_again_is_safe(void **state)
 {
     struct fixture *f = *state;
     given(f, 0, (struct step){"POST", "/v1/payment_intents", NULL, 200, NULL, PAID, true});
-    given(f, 1,
-          (struct step){"POST", "/v1/payment_intents", NULL, 200, "Idempotent-Replayed: true\r\n",
-                        PAID, false});
+    given(f, 1, replayed(200, PAID));
 
     fiber_run(f->fibers, run_send, f);
     then(f, GATEWAY_UNKNOWN, 1);
@@ -58,18 +55,9 @@ static void a_lost_answer_is_unknown_and_the_same_again_is_safe(void **state)
 static void a_stored_500_is_looked_up(void **state)
 {
     struct fixture *f = *state;
-    given(f, 0,
-          (struct step){"POST", "/v1/payment_intents", NULL, 500, "Idempotent-Replayed: true\r\n",
-                        "{\"error\":{\"type\":\"api_error\"}}", false});
-    given(f, 1,
-          (struct step){
-              "GET",
-              "/v1/payment_intents/search?query=metadata%5B%27attempt_id%27%5D%3A%27" REFERENCE
-              "%27&limit=1",
-              NULL, 200, NULL, LIST(""), false});
-    given(f, 2,
-          (struct step){"GET", "/v1/payment_intents?customer=cus_1&limit=30", NULL, 200, NULL,
-                        LIST("{\"id\":\"pi_9\",\"metadata\":{}}," PAID), false});
+    given(f, 0, replayed(500, "{\"error\":{\"type\":\"api_error\"}}"));
+    given(f, 1, get(SEARCH_GET, 200, LIST("")));
+    given(f, 2, get(LIST_GET, 200, LIST("{\"id\":\"pi_9\",\"metadata\":{}}," PAID)));
 
     fiber_run(f->fibers, run_send, f);
 
@@ -79,18 +67,9 @@ static void a_stored_500_is_looked_up(void **state)
 static void a_stored_500_that_left_nothing_stays_unknown(void **state)
 {
     struct fixture *f = *state;
-    given(f, 0,
-          (struct step){"POST", "/v1/payment_intents", NULL, 500, "Idempotent-Replayed: true\r\n",
-                        "{}", false});
-    given(f, 1,
-          (struct step){
-              "GET",
-              "/v1/payment_intents/search?query=metadata%5B%27attempt_id%27%5D%3A%27" REFERENCE
-              "%27&limit=1",
-              NULL, 200, NULL, LIST(""), false});
-    given(f, 2,
-          (struct step){"GET", "/v1/payment_intents?customer=cus_1&limit=30", NULL, 200, NULL,
-                        LIST(""), false});
+    given(f, 0, replayed(500, "{}"));
+    given(f, 1, get(SEARCH_GET, 200, LIST("")));
+    given(f, 2, get(LIST_GET, 200, LIST("")));
 
     fiber_run(f->fibers, run_send, f);
 
@@ -100,10 +79,8 @@ static void a_stored_500_that_left_nothing_stays_unknown(void **state)
 static void a_replayed_beginning_is_looked_at_as_it_stands_now(void **state)
 {
     struct fixture *f = *state;
-    given(f, 0,
-          (struct step){"POST", "/v1/payment_intents", NULL, 200, "Idempotent-Replayed: true\r\n",
-                        WORKING, false});
-    given(f, 1, (struct step){"GET", PI_GET, NULL, 200, NULL, PAID, false});
+    given(f, 0, replayed(200, WORKING));
+    given(f, 1, get(PI_GET, 200, PAID));
 
     fiber_run(f->fibers, run_send, f);
 
@@ -113,19 +90,11 @@ static void a_replayed_beginning_is_looked_at_as_it_stands_now(void **state)
 static void a_query_finds_nothing_in_all_pages(void **state)
 {
     struct fixture *f = *state;
-    given(f, 0,
-          (struct step){
-              "GET",
-              "/v1/payment_intents/search?query=metadata%5B%27attempt_id%27%5D%3A%27" REFERENCE
-              "%27&limit=1",
-              NULL, 200, NULL, LIST(""), false});
+    given(f, 0, get(SEARCH_GET, 200, LIST("")));
     given(f, 1,
-          (struct step){"GET", "/v1/payment_intents?customer=cus_1&limit=30", NULL, 200, NULL,
-                        "{\"has_more\":true,\"data\":[{\"id\":\"pi_7\"},{\"id\":\"pi_8\"}]}",
-                        false});
+          get(LIST_GET, 200, "{\"has_more\":true,\"data\":[{\"id\":\"pi_7\"},{\"id\":\"pi_8\"}]}"));
     given(f, 2,
-          (struct step){"GET", "/v1/payment_intents?customer=cus_1&limit=30&starting_after=pi_8",
-                        NULL, 200, NULL, LIST(""), false});
+          get("/v1/payment_intents?customer=cus_1&limit=30&starting_after=pi_8", 200, LIST("")));
 
     fiber_run(f->fibers, run_query, f);
 
@@ -135,15 +104,8 @@ static void a_query_finds_nothing_in_all_pages(void **state)
 static void a_query_that_is_not_answered_says_nothing(void **state)
 {
     struct fixture *f = *state;
-    given(f, 0,
-          (struct step){
-              "GET",
-              "/v1/payment_intents/search?query=metadata%5B%27attempt_id%27%5D%3A%27" REFERENCE
-              "%27&limit=1",
-              NULL, 500, NULL, "", false});
-    given(f, 1,
-          (struct step){"GET", "/v1/payment_intents?customer=cus_1&limit=30", NULL, 500, NULL, "",
-                        false});
+    given(f, 0, get(SEARCH_GET, 500, ""));
+    given(f, 1, get(LIST_GET, 500, ""));
 
     fiber_run(f->fibers, run_query, f);
 
@@ -154,7 +116,7 @@ static void a_query_by_id_is_one_look(void **state)
 {
     struct fixture *f = *state;
     f->request.transaction = "pi_1";
-    given(f, 0, (struct step){"GET", PI_GET, NULL, 200, NULL, PAID, false});
+    given(f, 0, get(PI_GET, 200, PAID));
 
     fiber_run(f->fibers, run_query, f);
 
@@ -165,19 +127,15 @@ static void a_capture_notes_what_was_taken_before(void **state)
 {
     struct fixture *f = *state;
     given_operation(f, GATEWAY_CAPTURE);
-    given(f, 0,
-          (struct step){"GET", PI_GET, NULL, 200, NULL,
-                        HELD("1000", "},\"status\":\"requires_capture\""), false});
-    given(f, 1,
-          (struct step){"POST", PI_PATH "/capture",
-                        "amount_to_capture=1999&final_capture=false"
-                        "&metadata%5Bcapture_attempt_id%5D=" REFERENCE
-                        "&metadata%5Bcaptured_before%5D=1000",
-                        200, NULL,
-                        HELD("2999", ",\"capture_attempt_id\":\"" REFERENCE
-                                     "\",\"captured_before\":\"1000\"},"
-                                     "\"status\":\"requires_capture\""),
-                        false});
+    given(f, 0, get(PI_GET, 200, HELD("1000", "},\"status\":\"requires_capture\"")));
+    given(
+        f, 1,
+        post(PI_PATH "/capture",
+             "amount_to_capture=1999&final_capture=false"
+             "&metadata%5Bcapture_attempt_id%5D=" REFERENCE "&metadata%5Bcaptured_before%5D=1000",
+             200,
+             HELD("2999", ",\"capture_attempt_id\":\"" REFERENCE "\",\"captured_before\":\"1000\"},"
+                          "\"status\":\"requires_capture\"")));
 
     fiber_run(f->fibers, run_send, f);
 
@@ -191,10 +149,9 @@ static void a_capture_that_was_done_is_not_sent_again(void **state)
     given_operation(f, GATEWAY_CAPTURE);
     f->request.final = true;
     given(f, 0,
-          (struct step){"GET", PI_GET, NULL, 200, NULL,
-                        HELD("1999", ",\"capture_attempt_id\":\"" REFERENCE
-                                     "\",\"captured_before\":\"0\"},\"status\":\"succeeded\""),
-                        false});
+          get(PI_GET, 200,
+              HELD("1999", ",\"capture_attempt_id\":\"" REFERENCE
+                           "\",\"captured_before\":\"0\"},\"status\":\"succeeded\"")));
 
     fiber_run(f->fibers, run_send, f);
 
@@ -205,9 +162,7 @@ static void a_capture_of_what_has_ended_fails(void **state)
 {
     struct fixture *f = *state;
     given_operation(f, GATEWAY_CAPTURE);
-    given(f, 0,
-          (struct step){"GET", PI_GET, NULL, 200, NULL, HELD("0", "},\"status\":\"canceled\""),
-                        false});
+    given(f, 0, get(PI_GET, 200, HELD("0", "},\"status\":\"canceled\"")));
 
     fiber_run(f->fibers, run_send, f);
 
@@ -219,13 +174,10 @@ static void a_void_of_what_is_canceled_is_a_success(void **state)
     struct fixture *f = *state;
     given_operation(f, GATEWAY_VOID);
     given(f, 0,
-          (struct step){"POST", PI_PATH "/cancel", NULL, 400, NULL,
-                        "{\"error\":{\"type\":\"invalid_request_error\",\"code\":"
-                        "\"payment_intent_unexpected_state\"}}",
-                        false});
-    given(f, 1,
-          (struct step){"GET", PI_GET, NULL, 200, NULL, HELD("0", "},\"status\":\"canceled\""),
-                        false});
+          post(PI_PATH "/cancel", NULL, 400,
+               "{\"error\":{\"type\":\"invalid_request_error\",\"code\":"
+               "\"payment_intent_unexpected_state\"}}"));
+    given(f, 1, get(PI_GET, 200, HELD("0", "},\"status\":\"canceled\"")));
 
     fiber_run(f->fibers, run_send, f);
 
@@ -237,12 +189,9 @@ static void a_refund_is_of_the_intent(void **state)
     struct fixture *f = *state;
     given_operation(f, GATEWAY_REFUND);
     given(f, 0,
-          (struct step){"POST", "/v1/refunds",
-                        "payment_intent=pi_1&amount=1999&metadata%5Battempt_id%5D=" REFERENCE, 200,
-                        NULL, REFUNDED, false});
-    given(f, 1,
-          (struct step){"GET", "/v1/refunds?payment_intent=pi_1&limit=30", NULL, 200, NULL,
-                        LIST(REFUNDED), false});
+          post("/v1/refunds", "payment_intent=pi_1&amount=1999&metadata%5Battempt_id%5D=" REFERENCE,
+               200, REFUNDED));
+    given(f, 1, get("/v1/refunds?payment_intent=pi_1&limit=30", 200, LIST(REFUNDED)));
 
     fiber_run(f->fibers, run_send, f);
     then(f, GATEWAY_SUCCEEDED, 1);
