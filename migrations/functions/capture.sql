@@ -33,9 +33,7 @@ BEGIN
        AND (p_capture.operation = 'CAPTURE' OR p.amount_capturable = p_capture.amount)
     RETURNING p.* INTO v_payment;
     IF NOT FOUND THEN
-        DELETE FROM recorded_request r
-         WHERE r.customer_id = p_customer AND r.caller = p_key.caller AND r.method = p_key.method
-           AND r.request_id = p_key.request_id AND r.object_id = p_capture.attempt_id;
+        PERFORM request_forget(p_customer, p_key);
         outcome := 'exceeds';
         RETURN;
     END IF;

@@ -107,8 +107,7 @@ BEGIN
         outcome := 'new';
         RETURN;
     END IF;
-    IF EXISTS (SELECT 1 FROM recorded_request r WHERE r.customer_id = p_customer AND r.caller = p_key.caller
-                  AND r.method = p_key.method AND r.request_id = p_key.request_id) THEN
+    IF request_is_known(p_customer, p_key) THEN
         outcome := 'new';   -- request_record tells what it is
         RETURN;
     END IF;
@@ -141,8 +140,7 @@ CREATE OR REPLACE FUNCTION membership_open(p_customer uuid, p_key request_key, p
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = dues, pg_temp AS $$
 BEGIN
     PERFORM 1 FROM customer c WHERE c.customer_id = p_customer FOR NO KEY UPDATE;
-    IF NOT EXISTS (SELECT 1 FROM recorded_request r WHERE r.customer_id = p_customer AND r.caller = p_key.caller
-                      AND r.method = p_key.method AND r.request_id = p_key.request_id)
+    IF NOT request_is_known(p_customer, p_key)
        AND payment_method_refuses(p_customer, p_charge.payment_method_id, p_charge.off_session, p_now) IS NOT NULL THEN
         outcome := 'refused';
         RETURN;
@@ -179,8 +177,7 @@ DECLARE
 BEGIN
     SELECT c.trial_used INTO v_trial_used FROM customer c WHERE c.customer_id = p_customer FOR NO KEY UPDATE;
     IF p_intent.trial_end_time IS NOT NULL AND v_trial_used
-       AND NOT EXISTS (SELECT 1 FROM recorded_request r WHERE r.customer_id = p_customer AND r.caller = p_key.caller
-                          AND r.method = p_key.method AND r.request_id = p_key.request_id) THEN
+       AND NOT request_is_known(p_customer, p_key) THEN
         outcome := 'trial_used';
         RETURN;
     END IF;
@@ -314,8 +311,7 @@ BEGIN
     END IF;
     IF (v_old.version IS DISTINCT FROM p_change.version
         OR v_old.pending_payment_id IS DISTINCT FROM p_change.pending_payment_id)
-       AND NOT EXISTS (SELECT 1 FROM recorded_request r WHERE r.customer_id = p_customer AND r.caller = p_key.caller
-                          AND r.method = p_key.method AND r.request_id = p_key.request_id) THEN
+       AND NOT request_is_known(p_customer, p_key) THEN
         outcome := 'stale';
         RETURN;
     END IF;

@@ -44,3 +44,21 @@ BEGIN
     UPDATE recorded_request r SET answer = p_answer
      WHERE r.customer_id = p_customer AND r.object_id = p_object AND r.method = p_method AND r.answer IS NULL;
 END $$;
+
+-- Was there such a request before?  For rules that a repeat need not pass again: request_record then tells what it is.
+CREATE OR REPLACE FUNCTION request_is_known(p_customer uuid, p_key request_key) RETURNS boolean
+LANGUAGE plpgsql AS $$
+BEGIN
+    RETURN EXISTS (SELECT FROM recorded_request r
+                    WHERE r.customer_id = p_customer AND r.caller = p_key.caller AND r.method = p_key.method
+                      AND r.request_id = p_key.request_id);
+END $$;
+
+-- The record of a request that was recorded by this very step and then refused.
+CREATE OR REPLACE FUNCTION request_forget(p_customer uuid, p_key request_key) RETURNS void
+LANGUAGE plpgsql AS $$
+BEGIN
+    DELETE FROM recorded_request r
+     WHERE r.customer_id = p_customer AND r.caller = p_key.caller AND r.method = p_key.method
+       AND r.request_id = p_key.request_id;
+END $$;

@@ -30,15 +30,6 @@ BEGIN
 END $$;
 GRANT EXECUTE ON FUNCTION session_open(uuid, request_key, uuid, text, bytea, timestamptz, text, text, bytea, timestamptz) TO dues_service;
 
--- The record of a request that was recorded by this very step and then refused.
-CREATE OR REPLACE FUNCTION request_forget(p_customer uuid, p_key request_key) RETURNS void
-LANGUAGE plpgsql SET search_path = dues, pg_temp AS $$
-BEGIN
-    DELETE FROM recorded_request r
-     WHERE r.customer_id = p_customer AND r.caller = p_key.caller AND r.method = p_key.method
-       AND r.request_id = p_key.request_id;
-END $$;
-
 -- What a refresh finds when it was not the first with its token.  The successor is a function of the session and its
 -- generation, so a repeat brings the same p_token_hash.
 CREATE OR REPLACE FUNCTION session_repeat(p_customer uuid, p_session uuid, p_generation integer, p_sender text,

@@ -118,8 +118,7 @@ BEGIN
         RETURN;
     END IF;
     IF v_row.delete_time <> p_now
-       AND NOT EXISTS (SELECT 1 FROM recorded_request r WHERE r.customer_id = p_clock AND r.caller = p_key.caller
-                          AND r.method = p_key.method AND r.request_id = p_key.request_id) THEN
+       AND NOT request_is_known(p_clock, p_key) THEN
         outcome := 'absent';
         RETURN;
     END IF;

@@ -47,6 +47,16 @@ BEGIN
     RETURN true;
 END $$;
 
+-- The customer's row, then the queue's obligation.  False: the lease was lost.
+CREATE OR REPLACE FUNCTION webhook_hold(p_customer uuid, p_endpoint uuid, p_epoch bigint) RETURNS boolean
+LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM FROM customer WHERE customer_id = p_customer FOR NO KEY UPDATE;
+    PERFORM FROM obligation WHERE customer_id = p_customer AND kind = 'webhook.deliver' AND business_key = p_endpoint::text
+        AND epoch = p_epoch FOR NO KEY UPDATE;
+    RETURN FOUND;
+END $$;
+
 -- Records an attempt.  `retry_time` NULL: after a failure there is no other attempt, the next event's turn comes.
 -- Outcomes:
 --   'next'      something is pending: go on
@@ -62,10 +72,7 @@ DECLARE
     v_waits boolean := p_result.problem <> '' AND p_result.retry_time IS NOT NULL;
     v_disabled boolean := false;
 BEGIN
-    PERFORM FROM customer WHERE customer_id = p_customer FOR NO KEY UPDATE;
-    PERFORM FROM obligation WHERE customer_id = p_customer AND kind = 'webhook.deliver' AND business_key = p_endpoint::text
-        AND epoch = p_epoch FOR NO KEY UPDATE;
-    IF NOT FOUND THEN
+    IF NOT webhook_hold(p_customer, p_endpoint, p_epoch) THEN
         outcome := 'stale';
         RETURN;
     END IF;
@@ -148,10 +155,7 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path = dues, pg_temp AS $$
 DECLARE
     v_state text;
 BEGIN
-    PERFORM FROM customer WHERE customer_id = p_customer FOR NO KEY UPDATE;
-    PERFORM FROM obligation WHERE customer_id = p_customer AND kind = 'webhook.deliver' AND business_key = p_endpoint::text
-        AND epoch = p_epoch FOR NO KEY UPDATE;
-    IF NOT FOUND THEN
+    IF NOT webhook_hold(p_customer, p_endpoint, p_epoch) THEN
         outcome := 'stale';
         RETURN;
     END IF;
@@ -205,9 +209,7 @@ BEGIN
      WHERE customer_id = p_customer AND webhook_endpoint_id = p_endpoint AND sequence = p_sequence;
     IF NOT FOUND THEN
         outcome := 'absent';
-        DELETE FROM recorded_request r
-         WHERE r.customer_id = p_customer AND r.caller = p_key.caller AND r.method = p_key.method
-           AND r.request_id = p_key.request_id;
+        PERFORM request_forget(p_customer, p_key);
         RETURN;
     END IF;
     v_added := obligation_add(p_customer, 'webhook.deliver', p_endpoint::text, p_endpoint, p_now, false, p_now);

@@ -30,9 +30,7 @@ BEGIN
         END IF;
     END IF;
     IF outcome <> 'new' THEN
-        DELETE FROM recorded_request r
-         WHERE r.customer_id = p_endpoint AND r.caller = p_key.caller AND r.method = p_key.method
-           AND r.request_id = p_key.request_id;
+        PERFORM request_forget(p_endpoint, p_key);
     END IF;
 END $$;
 GRANT EXECUTE ON FUNCTION webhook_endpoint_create(uuid, request_key, bytea, text, text, text, text, text, uuid, bytea, bytea,
@@ -69,9 +67,7 @@ LANGUAGE plpgsql AS $$
 DECLARE
     v_time timestamptz;
 BEGIN
-    DELETE FROM recorded_request r
-     WHERE r.customer_id = p_endpoint AND r.caller = p_key.caller AND r.method = p_key.method
-       AND r.request_id = p_key.request_id;
+    PERFORM request_forget(p_endpoint, p_key);
     SELECT e.update_time INTO v_time FROM webhook_endpoint e WHERE e.webhook_endpoint_id = p_endpoint;
     RETURN CASE WHEN v_time IS NULL THEN 'absent' WHEN v_time = p_now THEN 'new' ELSE 'changed' END;
 END $$;
