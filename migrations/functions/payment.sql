@@ -53,7 +53,7 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
         WHEN 'REQUIRES_CAPTURE' THEN ARRAY['PROCESSING', 'REQUIRES_ACTION']
         WHEN 'SUCCEEDED' THEN ARRAY['PROCESSING', 'REQUIRES_ACTION', 'REQUIRES_CAPTURE']
         WHEN 'FAILED' THEN ARRAY['PROCESSING', 'REQUIRES_ACTION']
-        WHEN 'CANCELED' THEN ARRAY['REQUIRES_CAPTURE']
+        WHEN 'CANCELED' THEN ARRAY['REQUIRES_ACTION', 'REQUIRES_CAPTURE']
         ELSE ARRAY[]::text[]
     END
 $$;
@@ -80,6 +80,7 @@ BEGIN
         RETURN payment_as_result(v_step.outcome, v_payment);
     END IF;
     v_state := CASE WHEN v_attempt.state = 'REQUIRES_ACTION' THEN 'REQUIRES_ACTION'
+                    WHEN v_attempt.state = 'DECLINED' AND v_attempt.decline_code = 'canceled' THEN 'CANCELED'
                     WHEN v_attempt.state <> 'SUCCEEDED' THEN 'FAILED'
                     WHEN v_attempt.operation = 'CHARGE' THEN 'SUCCEEDED' ELSE 'REQUIRES_CAPTURE' END;
     UPDATE payment p
@@ -87,7 +88,7 @@ BEGIN
            amount_captured = CASE v_state WHEN 'SUCCEEDED' THEN p.amount ELSE 0 END,
            amount_capturable = CASE v_state WHEN 'REQUIRES_CAPTURE' THEN p.amount ELSE 0 END,
            authorization_expire_time = p_settlement.authorization_expire_time,
-           decline_code = CASE WHEN v_attempt.state = 'SUCCEEDED' THEN ''
+           decline_code = CASE WHEN v_attempt.state = 'SUCCEEDED' OR v_state = 'CANCELED' THEN ''
                                WHEN p_settlement.decline_code = '' THEN 'generic_decline'
                                ELSE p_settlement.decline_code END
      WHERE p.customer_id = p_customer AND p.payment_id = p_settlement.payment_id
@@ -114,7 +115,7 @@ BEGIN
         PERFORM payment_wait(p_customer, v_attempt, v_payment, p_settlement, p_now);
     END IF;
     -- Who did not authenticate was not refused by the bank.
-    IF v_attempt.state = 'DECLINED' AND v_payment.decline_code <> 'authentication_not_handled' THEN
+    IF v_attempt.state = 'DECLINED' AND v_attempt.decline_code NOT IN ('authentication_not_handled', 'canceled') THEN
         PERFORM payment_method_declined(p_customer, v_payment.payment_method_id, v_payment.decline_code,
                                         p_settlement.network_decline_code, p_settlement.advice, p_now);
     END IF;
@@ -189,6 +190,9 @@ BEGIN
     v_result := payment_settle(p_customer, p_settlement, p_now);
     IF v_result.outcome = 'settled' AND p_answer IS NOT NULL THEN
         PERFORM request_answer(p_customer, p_settlement.payment_id, p_method, p_answer);
+    END IF;
+    IF v_result.outcome = 'settled' AND p_settlement.epoch > 1 THEN
+        PERFORM payment_action_answer(p_customer, p_settlement.attempt_id, v_result.state, p_answer);
     END IF;
     RETURN v_result;
 END $$;

@@ -6,6 +6,7 @@
 
 #include "payment/payment_internal.h"
 
+#include "base/text.h"
 #include "base/time.h"
 #include "jobs/jobs.h"
 
@@ -40,32 +41,46 @@ static void let_go(struct call *call, const struct charge *charge, struct gatewa
     attempt_ask(call, &ask, answer);
 }
 
+/* What was let go of on request was canceled, also when the answer to letting go was lost. */
+static void name_end(const struct charge *charge, struct gateway_answer *answer)
+{
+    if (!charge->is_canceled || answer->outcome != GATEWAY_DECLINED ||
+        !text_equal(answer->decline_code, "authentication_not_handled"))
+        return;
+    answer->decline_code = DECLINE_CANCELED;
+    answer->evidence = "canceled before the customer had authenticated";
+}
+
 void action_ask(struct call *call, const struct charge *charge, bool gives_up,
                 struct gateway_answer *answer)
 {
     struct gateway_answer released;
 
     ask_what_became(call, charge, answer);
-    if (answer->outcome != GATEWAY_REQUIRES_ACTION || !gives_up)
-        return;
-    let_go(call, charge, &released);
-    ask_what_became(call, charge, answer);
-    if (answer->outcome != GATEWAY_REQUIRES_ACTION)
-        return;
-    /* Only what the gateway has let go of is over; else the resolver asks again. */
-    answer->outcome = released.outcome == GATEWAY_SUCCEEDED ? GATEWAY_DECLINED : GATEWAY_UNKNOWN;
-    answer->decline_code = "authentication_not_handled";
-    answer->evidence = "the customer did not authenticate";
-    if (answer->outcome == GATEWAY_UNKNOWN)
-        answer->transaction = "";
+    if (answer->outcome == GATEWAY_REQUIRES_ACTION && gives_up) {
+        let_go(call, charge, &released);
+        ask_what_became(call, charge, answer);
+        if (answer->outcome == GATEWAY_REQUIRES_ACTION) {
+            /* Only what the gateway has let go of is over; else the resolver asks again. */
+            answer->outcome =
+                released.outcome == GATEWAY_SUCCEEDED ? GATEWAY_DECLINED : GATEWAY_UNKNOWN;
+            answer->decline_code = "authentication_not_handled";
+            answer->evidence = "the customer did not authenticate";
+            if (answer->outcome == GATEWAY_UNKNOWN)
+                answer->transaction = "";
+        }
+    }
+    name_end(charge, answer);
 }
 
-const struct error *action_is_over(struct call *call, const struct charge *charge, bool *over)
+const struct error *action_is_over(struct call *call, struct charge *charge, bool *over)
 {
     struct action_terms terms;
 
     TRY(action_terms_load(call, charge->customer, charge->payment, &terms));
-    *over = terms.found && (!terms.is_wanted || charge->now_us >= terms.expire_us);
+    charge->is_canceled = terms.found && terms.is_canceled;
+    *over =
+        terms.found && (!terms.is_wanted || terms.is_canceled || charge->now_us >= terms.expire_us);
     return NULL;
 }
 
@@ -74,7 +89,7 @@ static int64_t next_look_us(const struct action_terms *terms, int64_t now_us)
 {
     int64_t wait_us = now_us - terms->create_us;
 
-    if (wait_us < LOOK_FIRST_US)
+    if (wait_us < LOOK_FIRST_US || terms->is_canceled)
         wait_us = LOOK_FIRST_US;
     if (wait_us > LOOK_LONGEST_US)
         wait_us = LOOK_LONGEST_US;

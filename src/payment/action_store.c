@@ -5,7 +5,9 @@
 
 #include "payment/payment_internal.h"
 
+#include "base/text.h"
 #include "base/time.h"
+#include "pg/replay.h"
 #include "vault/vault.h"
 
 /* When the gateway does not say. */
@@ -115,6 +117,7 @@ const struct error *payment_action_load(struct call *call, struct payment *payme
 const struct pg_statement action_terms_statement = {
     .name = "action_terms",
     .sql = "SELECT a.expire_time, a.create_time,"
+           "       a.cancel_time IS NOT NULL AS is_canceled,"
            "       p.invoice_id IS NULL OR EXISTS (SELECT FROM invoice i"
            "           WHERE i.customer_id = $1 AND i.invoice_id = p.invoice_id"
            "             AND i.state = 'OPEN' AND i.payment_id = p.payment_id) AS is_wanted"
@@ -136,5 +139,34 @@ const struct error *action_terms_load(struct call *call, struct uuid customer, s
     terms->expire_us = pg_get_time(&rows, 0, "expire_time");
     terms->create_us = pg_get_time(&rows, 0, "create_time");
     terms->is_wanted = pg_get_bool(&rows, 0, "is_wanted");
+    terms->is_canceled = pg_get_bool(&rows, 0, "is_canceled");
+    return NULL;
+}
+
+const struct pg_statement action_cancel_statement = {
+    .name = "payment_action_cancel",
+    .sql = "SELECT outcome, answer, object_id"
+           "  FROM payment_action_cancel($1, ROW($2, $3, $4, $5)::request_key, $6, $7, $8)",
+};
+
+const struct error *action_cancel_record(struct call *call, const struct payment *payment,
+                                         struct uuid attempt, int64_t now_us,
+                                         enum capture_recorded *recorded, struct uuid *object)
+{
+    struct pg_rows rows;
+    bool found;
+
+    TRY(pg_write(call, payment->customer, &action_cancel_statement,
+                 PG_PARAMS(pg_uuid(payment->customer), REPLAY_PARAMS(call), pg_uuid(payment->id),
+                           pg_uuid(attempt), pg_time(now_us)),
+                 &rows));
+    const char *outcome = pg_get_text(&rows, 0, "outcome");
+    *object = pg_get_uuid(&rows, 0, "object_id");
+    if (text_equal(outcome, "running") || text_equal(outcome, "over")) {
+        *recorded = text_equal(outcome, "running") ? CAPTURE_RUNNING : CAPTURE_EXCEEDS;
+        return NULL;
+    }
+    TRY(replay_outcome(call, &rows, &found));
+    *recorded = found ? CAPTURE_REPLAYED : CAPTURE_RECORDED;
     return NULL;
 }

@@ -36,6 +36,7 @@ struct charge {
     bool begins_renewals;    /* charges without the customer will follow: asks for the mandate */
     bool is_manual;          /* authorized only; captured by a later call */
     bool is_with_customer;   /* restored: the payment waits for its customer, so nothing is sent */
+    bool is_canceled;        /* and is not to wait any more: CancelPayment; by action_is_over */
     const char *transaction; /* restored: the gateway's id as far as it is known; else "" */
     int64_t lease_ms;        /* longer than the gateway timeout */
     int64_t epoch;           /* 1 after payment_open */

@@ -139,6 +139,12 @@ static bool payment_foresee(const struct call *call, const struct charge *charge
         payment->decline_code = "";
         return true;
     case GATEWAY_DECLINED:
+        payment->state = PAYMENT_FAILED;
+        if (text_equal(answer->decline_code, DECLINE_CANCELED)) {
+            payment->state = PAYMENT_CANCELED;
+            payment->decline_code = "";
+        }
+        return true;
     case GATEWAY_FAILED:
         payment->state = PAYMENT_FAILED;
         return true;
@@ -186,7 +192,8 @@ static const struct error *settle_direct(struct call *call, const struct charge 
     payment_from_row(call, charge->customer, &rows, 0, payment);
     if (payment->state == PAYMENT_REQUIRES_ACTION)
         TRY(payment_action_load(call, payment));
-    if (text_equal(pg_get_text(&rows, 0, "outcome"), "settled"))
+    if (text_equal(pg_get_text(&rows, 0, "outcome"), "settled") &&
+        payment->state != PAYMENT_CANCELED)
         payment_count_settled(call, answer);
     return NULL;
 }

@@ -5,7 +5,8 @@
  * it │         ├──► REQUIRES_CAPTURE ──┬──────► SUCCEEDED   all was captured, or the rest let go of
  *      │         │        (manual)       └──────► CANCELED    nothing was captured
  *      │         └──────────────────────────────► FAILED      nothing was taken; decline_code
- *      └──► REQUIRES_ACTION   the customer must authenticate; goes on as PROCESSING does
+ *      └──► REQUIRES_ACTION   the customer must authenticate; goes on as PROCESSING does, or is
+ *                             CANCELED before
  *
  * Attempts (what was asked of the gateway) are below; both tables of moves are in payment_rules.c.
  */

@@ -184,9 +184,11 @@ void action_ask(struct call *call, const struct charge *charge, bool gives_up,
 /* Asks about the action of a payment in state REQUIRES_ACTION; `*payment` is then as it stands. */
 const struct error *action_confirm(struct call *call, struct payment *payment) MUST_CHECK;
 
-/* Is it time to wait no longer for the customer? */
-const struct error *action_is_over(struct call *call, const struct charge *charge, bool *over)
-    MUST_CHECK;
+/* Is it time to wait no longer for the customer?  Also tells the charge whether it was canceled. */
+const struct error *action_is_over(struct call *call, struct charge *charge, bool *over) MUST_CHECK;
+
+/* The decline of an attempt that CancelPayment ended; never a payment's. */
+#define DECLINE_CANCELED "canceled"
 
 /* action_store.c */
 
@@ -195,9 +197,19 @@ struct action_terms {
     int64_t expire_us; /* customer's time */
     int64_t create_us;
     bool is_wanted; /* false: the invoice that it pays is not open any more */
+    bool is_canceled;
 };
 const struct error *action_terms_load(struct call *call, struct uuid customer, struct uuid payment,
                                       struct action_terms *terms) MUST_CHECK;
+
+/*
+ * Records that nobody waits for the customer any more.  CAPTURE_EXCEEDS: nobody did;
+ * CAPTURE_RUNNING: `*object` is the attempt of the first request.
+ */
+const struct error *action_cancel_record(struct call *call, const struct payment *payment,
+                                         struct uuid attempt, int64_t now_us,
+                                         enum capture_recorded *recorded, struct uuid *object)
+    MUST_CHECK;
 
 /* Builds the charge again from what is recorded, for the resolver. */
 const struct error *charge_restore(struct call *call, const struct customer *customer,
@@ -217,7 +229,7 @@ extern const struct pg_statement refund_load_statement, refund_list_statement;
 extern const struct pg_statement refund_prepare_statement, refund_record_statement,
     refund_settle_statement;
 extern const struct pg_statement attempt_of_payment_statement, action_load_statement,
-    action_terms_statement;
+    action_terms_statement, action_cancel_statement;
 extern const struct pg_statement capture_prepare_statement, capture_record_statement,
     capture_settle_statement, release_refused_statement;
 extern const struct pg_statement refund_reverse_statement;

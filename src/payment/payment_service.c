@@ -147,6 +147,7 @@ pg_statement_list payment_statements = {
     &attempt_of_payment_statement,
     &action_load_statement,
     &action_terms_statement,
+    &action_cancel_statement,
     &capture_prepare_statement,
     &capture_record_statement,
     &capture_settle_statement,

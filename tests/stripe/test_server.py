@@ -6,8 +6,10 @@ import os
 import ssl
 import subprocess
 import sys
+import threading
 import time
 import unittest
+import urllib.error
 import urllib.request
 import uuid
 
@@ -193,6 +195,82 @@ class Payments(unittest.TestCase):
 
         self.assertEqual(payment["state"], "STATE_CANCELED", payment)
         self.assertEqual([each["status"] for each in self.intents(payment)], ["canceled"])
+
+    def given_waiting(self, **more):
+        payment = self.pay(self.add_card("pm_card_authenticationRequired"), **more)
+        self.assertEqual(payment["state"], "STATE_REQUIRES_ACTION", payment)
+        return payment
+
+    def authenticate(self, payment):
+        secret = payment["action"]["clientSecret"]
+        return self.simulator("POST", f"/_simulator/stripe/challenge/{secret.split('_secret_')[0]}?client_secret={secret}",
+                              "result=succeeded", form=True)
+
+    def try_cancel(self, payment, request_id=None):
+        return self.try_call("PaymentService/CancelPayment",
+                             {"name": payment["name"], "requestId": request_id or uuid.uuid4().hex})
+
+    def test_who_waits_for_the_customer_can_stop(self):
+        for mode in ("CAPTURE_MODE_AUTOMATIC", "CAPTURE_MODE_MANUAL"):
+            payment = self.given_waiting(captureMode=mode)
+            request_id = uuid.uuid4().hex
+
+            canceled = self.try_cancel(payment, request_id)
+            again = self.try_cancel(payment, request_id)
+
+            self.assertEqual(canceled.returncode, 0, canceled.stderr)
+            self.assertEqual(json.loads(canceled.stdout)["state"], "STATE_CANCELED")
+            self.assertEqual(again.stdout, canceled.stdout)
+            self.assertEqual([each["status"] for each in self.intents(payment)], ["canceled"])
+
+    def test_who_stops_waiting_hears_of_a_customer_who_was_faster(self):
+        paid, held = self.given_waiting(), self.given_waiting(captureMode="CAPTURE_MODE_MANUAL")
+        self.authenticate(paid)
+        self.authenticate(held)
+
+        refused, canceled = self.try_cancel(paid), self.try_cancel(held)
+
+        self.assertEqual(refused.returncode, 64 + 9)
+        self.assertIn("PAYMENT_NOT_CANCELABLE: payment is SUCCEEDED", refused.stderr)
+        self.assertEqual([each["status"] for each in self.intents(paid)], ["succeeded"])
+        self.assertEqual(canceled.returncode, 0, canceled.stderr)
+        self.assertEqual(json.loads(canceled.stdout)["state"], "STATE_CANCELED")
+        self.assertEqual([each["status"] for each in self.intents(held)], ["canceled"])
+
+    def test_a_customer_and_a_cancellation_at_the_same_moment_end_as_one_of_them(self):
+        for number in range(6):
+            payment = self.given_waiting()
+            customer = threading.Thread(target=self.authenticate_if_still_asked, args=(payment,))
+            customer.start()
+            time.sleep(number * 0.004)
+            canceled = self.try_cancel(payment)
+            customer.join()
+
+            payment = self.call("PaymentService/GetPayment", {"name": payment["name"]})
+            status = self.intents(payment)[0]["status"]
+            self.assertEqual((payment["state"], canceled.returncode, status),
+                             ("STATE_CANCELED", 0, "canceled") if canceled.returncode == 0
+                             else ("STATE_SUCCEEDED", 64 + 9, "succeeded"))
+
+    def authenticate_if_still_asked(self, payment):
+        try:
+            self.authenticate(payment)
+        except urllib.error.HTTPError:
+            pass  # it was canceled before
+
+    def test_a_lost_answer_to_a_cancellation_is_found_out(self):
+        for fault in ("reset_after", "error_500_after", "error_503"):
+            payment = self.given_waiting()
+            request_id = uuid.uuid4().hex
+            self.simulator("POST", "/_simulator/faults", {"fault": fault, "method": "POST",
+                                                          "path": "/cancel", "count": 1})
+            self.try_cancel(payment, request_id)
+            payment = self.settled(payment["name"], waiting=("STATE_REQUIRES_ACTION",))
+            again = self.try_cancel(payment, request_id)
+
+            self.assertEqual(payment["state"], "STATE_CANCELED", fault)
+            self.assertEqual(json.loads(again.stdout)["state"], "STATE_CANCELED")
+            self.assertEqual([each["status"] for each in self.intents(payment)], ["canceled"], fault)
 
     def test_no_lie_charges_twice(self):
         card = self.add_card("pm_card_visa")

@@ -30,6 +30,7 @@ static void moves_payments_as_drawn(void **state)
                                         "REQUIRES_ACTION>REQUIRES_CAPTURE",
                                         "REQUIRES_ACTION>SUCCEEDED",
                                         "REQUIRES_ACTION>FAILED",
+                                        "REQUIRES_ACTION>CANCELED",
                                         "REQUIRES_CAPTURE>SUCCEEDED",
                                         "REQUIRES_CAPTURE>CANCELED",
                                         NULL};
