@@ -6,6 +6,7 @@
 #include "house_open.h"
 
 #include "auth/auth.h"
+#include "auth/guess_guard.h"
 #include "auth/keys.h"
 #include "auth/session_cache.h"
 #include "auth/token.h"
@@ -132,6 +133,7 @@ static bool open_rooms(struct opened_house *opened, char problem[HOUSE_PROBLEM_S
     house->events = event_feed_open(house);
     house->offload = offload_open(settings->hash_threads, settings->hash_queue_max);
     house->sessions = session_cache_open(house->clock);
+    house->guesses = guess_guard_open(house->clock, house->random);
     house->keys = auth_keys_open(house, problem);
     if (house->keys == NULL)
         return false;
@@ -357,6 +359,7 @@ bool house_close(struct opened_house *opened)
     house_gateways_close(&opened->gateways);
     if (house->keys != NULL)
         auth_keys_close(house->keys);
+    guess_guard_close(house->guesses);
     if (house->sessions != NULL)
         session_cache_close(house->sessions);
     if (house->offload != NULL)

@@ -2,11 +2,12 @@
  * LogIn opens a session for who knows the password.
  *
  * An unknown address, a wrong password and another user's device take the same steps to the same
- * answer.  The replay is looked for after the password was checked: a request_id alone opens
- * nothing.
+ * answer, and count alike as guesses.  The replay is looked for after the password was checked: a
+ * request_id alone opens nothing.
  */
 
 #include "auth/auth_internal.h"
+#include "auth/guess_guard.h"
 #include "crypto/password.h"
 
 static const struct error *validate(struct call *call, const LogInRequest *req)
@@ -20,22 +21,38 @@ static const struct error *validate(struct call *call, const LogInRequest *req)
     return field_errors_result(&errors);
 }
 
+static const struct error *delayed(struct call *call, int64_t wait_us)
+{
+    return error_retry(refuse(call, STATUS_RESOURCE_EXHAUSTED, "LOG_IN_DELAYED",
+                              "too many wrong passwords were tried for this e-mail address"),
+                       wait_us / US_PER_MS + 1);
+}
+
 static const struct error *check_credentials(struct call *call, const LogInRequest *req,
                                              struct user *user)
 {
+    const char *email_key = email_to_key(call->arena, req->email);
+    const char *device = call->caller.kind == CALLER_DEVICE ? call->caller.spiffe_id : "";
+    struct guess_guard *guesses = call->house->guesses;
     struct uuid id;
     bool confirmed;
     bool matches;
     bool own_device = true;
 
-    TRY(email_find(call, email_to_key(call->arena, req->email), &id, &confirmed));
+    int64_t wait_us = guess_guard_wait_us(guesses, email_key, device);
+    if (wait_us > 0)
+        return delayed(call, wait_us);
+    TRY(email_find(call, email_key, &id, &confirmed));
     TRY(user_find(call, id, user));
     if (call->caller.kind == CALLER_DEVICE)
         TRY(device_is_of(call, id, &own_device));
     TRY(password_verify(call, user->password_hash, req->password, &matches));
-    if (!matches || !own_device)
+    if (!matches || !own_device) {
+        guess_guard_wrong(guesses, email_key, device);
         return refuse(call, STATUS_UNAUTHENTICATED, "CREDENTIALS_INVALID",
                       "e-mail address and password do not match a user");
+    }
+    guess_guard_right(guesses, email_key, device);
     return NULL;
 }
 

@@ -11,6 +11,7 @@ struct entitlement_cache;
 struct event_feed;
 struct fiber_pool;
 struct gateways;
+struct guess_guard;
 struct jobs;
 struct log;
 struct offload;
@@ -35,6 +36,7 @@ struct house {
     struct offload *offload;                /* crypto/offload.h: password hashing */
     struct auth_keys *keys;                 /* auth/keys.h: token signing and device CA */
     struct session_cache *sessions;         /* auth/session_cache.h */
+    struct guess_guard *guesses;            /* auth/guess_guard.h */
     struct entitlement_cache *entitlements; /* membership/entitlement_cache.h; NULL: none */
     struct event_feed *events;              /* customer/event_feed.h */
     const struct gateways *gateways;        /* gateway/gateway.h */

@@ -31,6 +31,7 @@ enum outcome {
     CAUGHT,
     UNREACHABLE,
     REFUSED,
+    SHED,
     CONNECTIONS_UNGUARDED,
     FRAMES_UNGUARDED,
     ANSWERS_UNWATCHED,
@@ -227,7 +228,9 @@ static enum outcome attempt_until_let_in(const char *address, int port, SSL_CTX 
         bool crowded = read_shed() != shed;
         if (outcome != UNREACHABLE && outcome != REFUSED)
             return outcome;
-        if (crowded ? clock_monotonic_us(clock_system()) >= until_us : tries >= ATTEMPTS)
+        if (crowded && clock_monotonic_us(clock_system()) >= until_us)
+            return SHED;
+        if (!crowded && tries >= ATTEMPTS)
             return outcome;
         if (crowded)
             nanosleep(&pause, NULL);
@@ -240,6 +243,7 @@ bool edge_self_test(const char *address, int port, struct edge_identity identity
     static const char *const problems[] = {
         [UNREACHABLE] = "nothing answers at the server's own port",
         [REFUSED] = "the server does not take a client certificate of its own device authority",
+        [SHED] = "others have taken all the connections that may be open or new",
         [CONNECTIONS_UNGUARDED] = "connections are not guarded: libgrpc does not call our accept4",
         [FRAMES_UNGUARDED] = "frames are not guarded: libgrpc does not call our SSL_read",
         [ANSWERS_UNWATCHED] = "answers are not watched: libgrpc does not call our SSL_write",

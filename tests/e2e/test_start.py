@@ -137,7 +137,7 @@ class Start(unittest.TestCase):
         status, said = next(outcome for outcome in outcomes if outcome is not None)
 
         self.assertIn('"event":"stopped.unfinished"', said)
-        self.assertRegex(said, r"\nduesd: self-test of the edge: [^\n]+\n$")
+        self.assertRegex(said, r"\nduesd: self-test of the edge: others have taken all the connections[^\n]+\n$")
         self.assertEqual(status, EXIT_UNAVAILABLE)
 
     def test_says_why_when_the_port_is_taken(self):

@@ -96,6 +96,25 @@ static void refuses_the_device_of_somebody_else(void **state)
     dues_client_close(device.client);
 }
 
+static void strangers_who_guess_do_not_lock_a_persons_device_out(void **state)
+{
+    struct rpc_fixture *f = *state;
+    struct rpc_user user = rpc_given_user(f);
+    struct enrolled_device device = given_device(f, &user);
+    for (int i = 0; i < 6; i++)
+        ask_log_in(f, AS(APP_OTHER), user.email, "a long and loud afternoon", NULL);
+
+    const struct dues_answer *stranger =
+        ask_log_in(f, AS(APP_DEMO), user.email, user.password, NULL);
+    const struct dues_answer *owner =
+        ask_log_in(f, (struct rpc_as){.client = device.client}, user.email, user.password, NULL);
+
+    assert_refusal(stranger, DUES_RESOURCE_EXHAUSTED, "LOG_IN_DELAYED");
+    assert_true(stranger->retry_after_ms > 0);
+    session_of(owner);
+    dues_client_close(device.client);
+}
+
 static void answers_a_repeat_byte_for_byte(void **state)
 {
     struct rpc_fixture *f = *state;
@@ -157,6 +176,7 @@ int main(void)
         cmocka_unit_test(answers_unknown_address_and_wrong_password_alike),
         cmocka_unit_test(binds_the_token_to_the_certificate_of_the_call),
         cmocka_unit_test(refuses_the_device_of_somebody_else),
+        cmocka_unit_test(strangers_who_guess_do_not_lock_a_persons_device_out),
         cmocka_unit_test(answers_a_repeat_byte_for_byte),
         cmocka_unit_test(refuses_another_user_under_the_same_id),
         cmocka_unit_test(gives_racing_repeats_one_session),

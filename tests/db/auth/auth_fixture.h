@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include "auth/auth_internal.h"
+#include "auth/guess_guard.h"
 #include "auth/keys.h"
 #include "auth/session_cache.h"
 #include "auth/token.h"
@@ -53,6 +54,7 @@ static inline void close_secrets_and_pool(struct db_fixture *f)
     offload_close(f->house.offload);
     auth_keys_close(f->house.keys);
     session_cache_close(f->house.sessions);
+    guess_guard_close(f->house.guesses);
 }
 
 static inline void given_master_key(char path[64], int first_byte)
@@ -103,6 +105,7 @@ static inline int auth_setup(void **state)
     f->house.secrets = secrets_of(0);
     f->house.offload = offload_open(2, 64);
     f->house.sessions = session_cache_open(f->house.clock);
+    f->house.guesses = guess_guard_open(f->house.clock, f->house.random);
     f->house.vault = vault_of(f, 0, problem);
     f->house.keys = f->house.vault == NULL ? NULL : auth_keys_open(&f->house, problem);
     if (f->house.keys == NULL)

@@ -67,6 +67,36 @@ static void answers_unknown_address_and_wrong_password_alike(void **state)
     assert_int_equal(db_count(f, "stranger_request WHERE request_id IN ('id-1', 'id-2')"), 0);
 }
 
+static void keeps_who_guesses_waiting_with_the_right_password_too(void **state)
+{
+    struct db_fixture *f = *state;
+    struct signed_up user = given_user(f);
+    struct step guess = log_in_step(f, user.email, "not the password", NULL);
+    struct step right = log_in_step(f, user.email, GOOD_PASSWORD, NULL);
+    struct step unknown = log_in_step(f, "nobody-at-all@example.com", GOOD_PASSWORD, NULL);
+    for (int i = 0; i < GUESSES_FREE; i++) {
+        struct step one = guess;
+        run(f, &one);
+        assert_refused(&one, STATUS_UNAUTHENTICATED, "CREDENTIALS_INVALID");
+        one = unknown;
+        run(f, &one);
+    }
+    int64_t sessions = db_count(f, "session");
+    struct step early = right;
+
+    run(f, &early);
+    run(f, &unknown);
+    assert_refused(&early, STATUS_RESOURCE_EXHAUSTED, "LOG_IN_DELAYED");
+    assert_in_range(early.error->retry_after_ms, 1, 1001); /* the first wait: a second */
+    assert_refused(&unknown, STATUS_RESOURCE_EXHAUSTED, "LOG_IN_DELAYED");
+    assert_int_equal(db_count(f, "session"), sessions);
+
+    usleep((useconds_t)(early.error->retry_after_ms * US_PER_MS));
+    run(f, &right);
+    assert_answered(&right);
+    end_step(&right);
+}
+
 static void answers_a_repeat_with_the_first_session(void **state)
 {
     struct db_fixture *f = *state;
@@ -207,6 +237,7 @@ int main(void)
         cmocka_unit_test(does_not_care_about_the_case_of_the_address),
         cmocka_unit_test(refuses_bad_fields),
         cmocka_unit_test(answers_unknown_address_and_wrong_password_alike),
+        cmocka_unit_test(keeps_who_guesses_waiting_with_the_right_password_too),
         cmocka_unit_test(answers_a_repeat_with_the_first_session),
         cmocka_unit_test(refuses_a_repeat_without_the_password),
         cmocka_unit_test(refuses_another_user_under_the_same_id),
