@@ -59,7 +59,7 @@ static const struct error *check_credentials(struct call *call, const LogInReque
 const struct error *log_in(struct call *call, const void *request, void *reply)
 {
     const LogInRequest *req = request;
-    struct user user;
+    struct user user = {.id = UUID_NIL};
 
     TRY(validate(call, req));
     TRY(password_check_room(call));
