@@ -21,7 +21,8 @@ BEGIN
            cancel_at_period_end = p_change.cancel_at_period_end, cancel_time = p_change.cancel_time,
            end_time = p_change.end_time, retry_number = p_change.retry_number,
            pending_payment_id = p_change.pending_payment_id, latest_invoice_id = p_change.latest_invoice_id,
-           decline_code = p_change.decline_code, decline_time = p_change.decline_time, update_time = p_now
+           decline_code = p_change.decline_code, network_decline_code = '', advice = '',
+           decline_time = p_change.decline_time, update_time = p_now
      WHERE m.customer_id = p_customer AND m.membership_id = p_change.membership_id;
     PERFORM membership_owe(p_customer, p_change.membership_id, p_owed, p_now);
     IF p_old.state <> p_change.state OR p_old.payment_method_id IS DISTINCT FROM p_change.payment_method_id THEN
@@ -281,6 +282,11 @@ BEGIN
     END IF;
     IF v_row.state NOT IN ('CANCELED', 'EXPIRED') THEN
         PERFORM membership_apply(p_customer, v_row, p_change, p_owed, p_now);
+        IF p_change.decline_code IS NOT NULL THEN
+            UPDATE membership m
+               SET network_decline_code = coalesce(p_settlement.network_decline_code, ''), advice = coalesce(p_settlement.advice, '')
+             WHERE m.customer_id = p_customer AND m.membership_id = p_change.membership_id;
+        END IF;
     END IF;
     outcome := 'settled';
 END $$;

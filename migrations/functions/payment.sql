@@ -12,7 +12,7 @@ BEGIN
                p_payment.decline_code, p_payment.amount_captured, p_payment.amount_refunded,
                p_payment.amount_refund_pending, p_payment.create_time, p_payment.update_time, p_payment.is_manual,
                p_payment.amount_capturable, p_payment.amount_capture_pending,
-               p_payment.authorization_expire_time)::payment_result;
+               p_payment.authorization_expire_time, p_payment.network_decline_code, p_payment.advice)::payment_result;
 END $$;
 
 -- Steps T1 and T2 in one: the intent, and "a request may have left".  The payment is PROCESSING, its attempt SENDING
@@ -90,7 +90,9 @@ BEGIN
            authorization_expire_time = p_settlement.authorization_expire_time,
            decline_code = CASE WHEN v_attempt.state = 'SUCCEEDED' OR v_state = 'CANCELED' THEN ''
                                WHEN p_settlement.decline_code = '' THEN 'generic_decline'
-                               ELSE p_settlement.decline_code END
+                               ELSE p_settlement.decline_code END,
+           network_decline_code = CASE WHEN v_state IN ('FAILED', 'REQUIRES_ACTION') THEN v_attempt.network_decline_code ELSE '' END,
+           advice = CASE WHEN v_state IN ('FAILED', 'REQUIRES_ACTION') THEN v_attempt.advice ELSE '' END
      WHERE p.customer_id = p_customer AND p.payment_id = p_settlement.payment_id
        AND p.state = ANY (payment_sources(v_state))
     RETURNING p.* INTO v_payment;
@@ -107,9 +109,16 @@ BEGIN
                   ROW(CASE WHEN v_payment.invoice_id IS NULL THEN 'revenue' ELSE 'customer_receivable' END,
                       v_attempt.currency, -v_attempt.amount)::ledger_line])::ledger_group;
     END IF;
-    v_sequence := event_append(p_customer, 'payment.' || lower(v_state), v_payment.payment_id,
-        jsonb_build_object('amount', v_payment.amount, 'currency', v_payment.currency, 'decline_code', v_payment.decline_code),
-        p_now, v_post);
+    IF v_payment.decline_code = '' THEN
+        v_sequence := event_append(p_customer, 'payment.' || lower(v_state), v_payment.payment_id,
+            jsonb_build_object('amount', v_payment.amount, 'currency', v_payment.currency, 'decline_code', ''), p_now, v_post);
+    ELSE
+        v_sequence := event_append(p_customer, 'payment.' || lower(v_state), v_payment.payment_id,
+            jsonb_build_object('amount', v_payment.amount, 'currency', v_payment.currency,
+                               'decline_code', v_payment.decline_code,
+                               'network_decline_code', v_payment.network_decline_code, 'advice', v_payment.advice),
+            p_now, v_post);
+    END IF;
     -- What comes now locks after the customer's row, which the event locks: memberships lock in this order too.
     IF v_state IN ('REQUIRES_ACTION', 'REQUIRES_CAPTURE') OR v_attempt.epoch > 1 THEN
         PERFORM payment_wait(p_customer, v_attempt, v_payment, p_settlement, p_now);

@@ -190,6 +190,8 @@ const struct error *create_membership(struct call *call, const void *request, vo
         .period_months = plan_period_months(&plan),
         .payment_method = wish.payment_method,
         .decline_code = "",
+        .network_decline_code = "",
+        .advice = "",
     };
     struct decision decision =
         membership_begin(&membership, takes_trial ? plan.trial_days : 0, customer.now_us);

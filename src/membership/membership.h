@@ -53,7 +53,9 @@ struct membership {
     int32_t retry_number;        /* the retry that comes next; 0: none */
     struct uuid pending_payment; /* UUID_NIL: no money in flight */
     struct uuid latest_invoice;
-    const char *decline_code; /* of the latest charge; "" unless it was refused */
+    const char *decline_code;         /* of the latest charge; "" unless it was refused */
+    const char *network_decline_code; /* of the same, as struct payment has them */
+    const char *advice;
     int64_t decline_us;
     int64_t create_us;
     int64_t update_us;

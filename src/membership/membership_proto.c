@@ -61,7 +61,8 @@ void membership_to_proto(struct arena *arena, const struct membership *membershi
     proto->trial_end_time = time_to_proto(arena, membership->trial_end_us);
     proto->latest_invoice =
         child_name(arena, membership->customer, "invoices", membership->latest_invoice);
-    proto->last_decline = decline_to_proto(arena, membership->decline_code);
+    proto->last_decline = decline_to_proto(arena, membership->decline_code,
+                                           membership->network_decline_code, membership->advice);
     proto->create_time = time_to_proto(arena, membership->create_us);
     proto->update_time = time_to_proto(arena, membership->update_us);
 }

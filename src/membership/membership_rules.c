@@ -232,6 +232,8 @@ struct decision membership_declined(const struct membership *membership, const c
 
     after->pending_payment = UUID_NIL;
     after->decline_code = code[0] != '\0' ? code : "generic_decline";
+    after->network_decline_code = "";
+    after->advice = "";
     after->decline_us = now_us;
     if (membership_has_ended(membership->state))
         return decision;

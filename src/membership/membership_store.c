@@ -10,7 +10,7 @@
     " period_months, payment_method_id, anchor_time, period_index, period_start, period_end,"      \
     " trial_end_time, access_end_time, next_charge_time, cancel_at_period_end, cancel_time,"       \
     " end_time, retry_number, pending_payment_id, latest_invoice_id, decline_code, decline_time,"  \
-    " create_time, update_time"
+    " network_decline_code, advice, create_time, update_time"
 
 static void membership_from_row(const struct pg_rows *rows, size_t row, struct membership *m)
 {
@@ -39,6 +39,8 @@ static void membership_from_row(const struct pg_rows *rows, size_t row, struct m
         .pending_payment = pg_get_uuid(rows, row, "pending_payment_id"),
         .latest_invoice = pg_get_uuid(rows, row, "latest_invoice_id"),
         .decline_code = pg_get_text(rows, row, "decline_code"),
+        .network_decline_code = pg_get_text(rows, row, "network_decline_code"),
+        .advice = pg_get_text(rows, row, "advice"),
         .decline_us = pg_get_time(rows, row, "decline_time"),
         .create_us = pg_get_time(rows, row, "create_time"),
         .update_us = pg_get_time(rows, row, "update_time"),

@@ -38,6 +38,8 @@ static struct decision decide(struct call *call, const struct membership *member
         return membership_paid(membership, invoice, settings, now_us);
     struct decision decision =
         membership_declined(membership, answer->decline_code, settings, now_us);
+    decision.after.network_decline_code = answer->network_decline_code;
+    decision.after.advice = answer->advice;
     decision.period = (struct period){invoice->period_start_us, invoice->period_end_us};
     return decision;
 }

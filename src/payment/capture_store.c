@@ -95,7 +95,8 @@ const struct pg_statement capture_settle_statement = {
     .sql = "SELECT outcome, payment_id, payment_method_id, invoice_id, currency, amount,"
            "       description, state, decline_code, amount_captured, amount_refunded,"
            "       amount_refund_pending, create_time, update_time, is_manual, amount_capturable,"
-           "       amount_capture_pending, authorization_expire_time"
+           "       amount_capture_pending, authorization_expire_time,"
+           "       network_decline_code, advice"
            "  FROM capture_settle($1, $2, ROW($3, $4, $5, $6, $7, $8, $9, $10, $11, $12, NULL,"
            "       NULL, NULL)::settlement, ROW($13, $14, $15, $16, $17)::payment_known, $18, $19,"
            "       $20)",

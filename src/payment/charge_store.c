@@ -126,6 +126,8 @@ static bool payment_foresee(const struct call *call, const struct charge *charge
         .amount = charge->amount,
         .description = charge->description,
         .decline_code = answer->decline_code[0] == '\0' ? "generic_decline" : answer->decline_code,
+        .network_decline_code = "",
+        .advice = "",
         .is_manual = charge->is_manual,
         .create_time_us = charge->create_time_us,
         .update_time_us = charge->now_us,
@@ -143,10 +145,15 @@ static bool payment_foresee(const struct call *call, const struct charge *charge
         if (text_equal(answer->decline_code, DECLINE_CANCELED)) {
             payment->state = PAYMENT_CANCELED;
             payment->decline_code = "";
+        } else {
+            payment->network_decline_code = answer->network_decline_code;
+            payment->advice = answer->advice;
         }
         return true;
     case GATEWAY_FAILED:
         payment->state = PAYMENT_FAILED;
+        payment->network_decline_code = answer->network_decline_code;
+        payment->advice = answer->advice;
         return true;
     case GATEWAY_REQUIRES_ACTION:
     case GATEWAY_NOT_SENT:
@@ -162,7 +169,8 @@ const struct pg_statement charge_settle_statement = {
     .sql = "SELECT outcome, payment_id, payment_method_id, invoice_id, currency, amount,"
            "       description, state, decline_code, amount_captured, amount_refunded,"
            "       amount_refund_pending, create_time, update_time, is_manual, amount_capturable,"
-           "       amount_capture_pending, authorization_expire_time"
+           "       amount_capture_pending, authorization_expire_time,"
+           "       network_decline_code, advice"
            "  FROM payment_finish($1, ROW($2, $3, $4, $5, $6, $7, $8, $9, $13, $14, $15, $16,"
            "       $17)::settlement, $10, $11, $12)",
 };

@@ -74,13 +74,13 @@ static Dues__Payment__V1__Decline__CustomerTexts *texts_to_proto(struct arena *a
     return texts;
 }
 
-Dues__Payment__V1__Decline *decline_seen_to_proto(struct arena *arena, const char *code,
-                                                  const char *network_code, const char *advice)
+Dues__Payment__V1__Decline *decline_to_proto(struct arena *arena, const char *code,
+                                             const char *network_code, const char *advice)
 {
     if (code[0] == '\0')
         return NULL;
     const struct decline *decline = decline_find(code);
-    enum decline_advice advised = decline_advice_of(advice);
+    enum decline_advice advised = decline_advice_of(advice == NULL ? "" : advice);
     enum decline_class class = decline_class_of(code, advised);
     Dues__Payment__V1__Decline *proto = arena_alloc(arena, sizeof *proto);
 
@@ -91,12 +91,7 @@ Dues__Payment__V1__Decline *decline_seen_to_proto(struct arena *arena, const cha
     proto->customer_texts = texts_to_proto(arena, decline);
     proto->customer_message = proto->customer_texts->en;
     proto->may_retry = decline_may_retry(class);
-    proto->network_decline_code = arena_strdup(arena, network_code);
+    proto->network_decline_code = arena_strdup(arena, network_code == NULL ? "" : network_code);
     proto->advice = advice_to_proto(advised);
     return proto;
-}
-
-Dues__Payment__V1__Decline *decline_to_proto(struct arena *arena, const char *code)
-{
-    return decline_seen_to_proto(arena, code, "", "");
 }

@@ -138,7 +138,9 @@ bool payment_change_to_proto(struct arena *arena, struct uuid customer, const st
         return false;
     proto->payment = subject_name(arena, customer, event);
     proto->amount = amount_of(arena, event);
-    proto->decline = decline_to_proto(arena, event_datum(event, "decline_code"));
+    proto->decline =
+        decline_to_proto(arena, event_datum(event, "decline_code"),
+                         event_datum(event, "network_decline_code"), event_datum(event, "advice"));
     proto->change_time = time_to_proto(arena, event->create_time_us);
     proto->cursor = cursor_of(arena, customer, event);
     return true;

@@ -48,8 +48,10 @@ struct payment {
     struct money amount;
     const char *description;
     enum payment_state state;
-    const char *decline_code; /* "" unless FAILED or REQUIRES_ACTION */
-    bool is_manual;           /* authorized first, captured by a later call */
+    const char *decline_code;         /* "" unless FAILED or REQUIRES_ACTION; so are the next two */
+    const char *network_decline_code; /* the card network's two characters, or "" */
+    const char *advice;               /* the card network's, as in struct gateway_answer */
+    bool is_manual;                   /* authorized first, captured by a later call */
     int64_t captured_minor;
     int64_t capturable_minor;      /* held and free to be captured */
     int64_t capture_pending_minor; /* reserved by captures or a void on their way */

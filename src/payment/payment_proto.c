@@ -77,7 +77,8 @@ void payment_to_proto(struct arena *arena, const struct payment *payment,
     proto->capture_mode = payment->is_manual
                               ? DUES__PAYMENT__V1__PAYMENT__CAPTURE_MODE__CAPTURE_MODE_MANUAL
                               : DUES__PAYMENT__V1__PAYMENT__CAPTURE_MODE__CAPTURE_MODE_AUTOMATIC;
-    proto->decline = decline_to_proto(arena, payment->decline_code);
+    proto->decline = decline_to_proto(arena, payment->decline_code, payment->network_decline_code,
+                                      payment->advice);
     proto->amount_captured = minor_to_proto(arena, payment, payment->captured_minor);
     proto->amount_refunded = minor_to_proto(arena, payment, payment->refunded_minor);
     proto->description = arena_strdup(arena, payment->description);

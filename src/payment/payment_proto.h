@@ -18,11 +18,9 @@ void payment_to_proto(struct arena *arena, const struct payment *payment,
 void action_to_proto(struct arena *arena, const struct gateway_action *action,
                      Dues__Payment__V1__PaymentAction *proto);
 
-/* NULL when the code is "".  `advice` as gateways tell it. */
-Dues__Payment__V1__Decline *decline_seen_to_proto(struct arena *arena, const char *code,
-                                                  const char *network_code, const char *advice);
-/* The same without what the card network said. */
-Dues__Payment__V1__Decline *decline_to_proto(struct arena *arena, const char *code);
+/* NULL when the code is "".  `advice` as gateways tell it; NULL is "". */
+Dues__Payment__V1__Decline *decline_to_proto(struct arena *arena, const char *code,
+                                             const char *network_code, const char *advice);
 
 void refund_to_proto(struct arena *arena, const struct refund *refund,
                      Dues__Payment__V1__Refund *proto);

@@ -10,7 +10,7 @@
     "payment_id, payment_method_id, invoice_id, currency::text AS currency, amount, description,"  \
     " state, decline_code, amount_captured, amount_refunded, amount_refund_pending, create_time,"  \
     " update_time, is_manual, amount_capturable, amount_capture_pending,"                          \
-    " authorization_expire_time"
+    " authorization_expire_time, network_decline_code, advice"
 
 void payment_from_row(struct call *call, struct uuid customer, const struct pg_rows *rows,
                       size_t row, struct payment *payment)
@@ -25,6 +25,9 @@ void payment_from_row(struct call *call, struct uuid customer, const struct pg_r
         .amount = money_make(pg_get_text(rows, row, "currency"), pg_get_int64(rows, row, "amount")),
         .description = arena_strdup(call->arena, pg_get_text(rows, row, "description")),
         .decline_code = arena_strdup(call->arena, pg_get_text(rows, row, "decline_code")),
+        .network_decline_code =
+            arena_strdup(call->arena, pg_get_text(rows, row, "network_decline_code")),
+        .advice = arena_strdup(call->arena, pg_get_text(rows, row, "advice")),
         .captured_minor = pg_get_int64(rows, row, "amount_captured"),
         .refunded_minor = pg_get_int64(rows, row, "amount_refunded"),
         .refund_pending_minor = pg_get_int64(rows, row, "amount_refund_pending"),

@@ -115,6 +115,8 @@ class Payments(unittest.TestCase):
         page = self.payments("get", payment).stdout
         self.assertRegex(page, r"(?m)^  decline        insufficient_funds \(RETRY_LATER\)$")
         self.assertRegex(page, r"(?m)^  who must act   CUSTOMER$")
+        self.assertRegex(page, r"(?m)^  network code   51$")
+        self.assertRegex(page, r"(?m)^  advice         TRY_AGAIN_LATER$")
         self.assertRegex(page, r"(?m)^  to customers   \S.*$")
 
     def test_a_refund_sent_again_with_its_request_id_refunds_nothing_twice(self):

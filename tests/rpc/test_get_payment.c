@@ -82,12 +82,70 @@ static void finds_nothing_that_does_not_exist_or_is_not_ours(void **state)
     world_free(world);
 }
 
+static void assert_network_says(const Dues__Payment__V1__Decline *decline, const char *code,
+                                int advice, int class)
+{
+    assert_string_equal(decline->network_decline_code, code);
+    assert_int_equal(decline->advice, advice);
+    assert_int_equal(decline->decline_class, class);
+}
+
+#define ADVICE(name) DUES__PAYMENT__V1__DECLINE__ADVICE__ADVICE_##name
+#define CLASS(name)  DUES__PAYMENT__V1__DECLINE__DECLINE_CLASS__DECLINE_CLASS_##name
+
+static void every_answer_shows_what_the_card_network_said(void **state)
+{
+    static const struct {
+        const char *token;
+        const char *code;
+        int advice;
+        int class;
+    } cases[] = {
+        {"tok_chargeDeclinedInsufficientFunds", "51", ADVICE(TRY_AGAIN_LATER), CLASS(RETRY_LATER)},
+        {"tok_chargeDeclinedFraudulentCard", "59", ADVICE(DO_NOT_TRY_AGAIN), CLASS(STOP)},
+        {"tok_chargeDeclinedExpiredCard", "54", ADVICE(CONFIRM_CARD_DATA), CLASS(FIX_DATA)},
+    };
+    struct rpc_fixture *f = *state;
+
+    for (size_t i = 0; i < ARRAY_LENGTH(cases); i++) {
+        struct payer payer = given_payer(f, cases[i].token);
+        const struct dues_answer *first = ask_payment(f, payer, "declined");
+        const Payment *created = must_reply(first);
+        const struct dues_answer *again = ask_payment(f, payer, "declined");
+        const Payment *read = payment_now(f, created->name);
+        const Dues__Payment__V1__ListPaymentsResponse *page = must_reply(ask_payment_list(
+            f, AS(SERVICE_BILLING), "ListPayments", payer.customer, 10, "", "state = FAILED"));
+
+        assert_network_says(created->decline, cases[i].code, cases[i].advice, cases[i].class);
+        assert_int_equal(again->reply_size, first->reply_size);
+        assert_memory_equal(again->reply_bytes, first->reply_bytes, first->reply_size);
+        assert_network_says(read->decline, cases[i].code, cases[i].advice, cases[i].class);
+        assert_network_says(page->payments[0]->decline, cases[i].code, cases[i].advice,
+                            cases[i].class);
+    }
+}
+
+static void a_membership_shows_what_the_card_network_said(void **state)
+{
+    struct rpc_fixture *f = *state;
+    struct payer payer = given_payer(f, "tok_chargeDeclinedInsufficientFunds");
+
+    const Membership *created = must_reply(
+        ask_membership(f, payer.customer, "plans/premium-monthly", payer.card, "declined"));
+    const Membership *read = membership_now(f, created->name);
+
+    assert_network_says(created->last_decline, "51", ADVICE(TRY_AGAIN_LATER), CLASS(RETRY_LATER));
+    assert_network_says(read->last_decline, "51", ADVICE(TRY_AGAIN_LATER), CLASS(RETRY_LATER));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(shows_the_payment_as_it_stands),
         cmocka_unit_test(a_user_sees_its_own_as_me),
         cmocka_unit_test(refuses_what_is_no_name),
+        cmocka_unit_test(every_answer_shows_what_the_card_network_said),
+        cmocka_unit_test(a_membership_shows_what_the_card_network_said),
         cmocka_unit_test(finds_nothing_that_does_not_exist_or_is_not_ours),
     };
     return cmocka_run_group_tests_name("GetPayment", tests, members_setup, rpc_teardown);

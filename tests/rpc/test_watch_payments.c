@@ -32,7 +32,7 @@ static struct dues_stream *watch_payments_of(struct rpc_fixture *f, struct rpc_a
 struct changes {
     const char *payments[CHANGES_MAX];
     int states[CHANGES_MAX];
-    const char *codes[CHANGES_MAX];
+    const char *codes[CHANGES_MAX]; /* ours and the network's */
     int64_t amounts[CHANGES_MAX];
     const char *cursors[CHANGES_MAX];
     size_t count;
@@ -50,8 +50,10 @@ static bool read_changes(struct rpc_fixture *f, struct dues_stream *stream, size
             size_t n = changes->count++;
             changes->payments[n] = rpc_printf(f, "%s", change->payment);
             changes->states[n] = (int)change->state;
-            changes->codes[n] =
-                change->decline == NULL ? "" : rpc_printf(f, "%s", change->decline->code);
+            changes->codes[n] = change->decline == NULL
+                                    ? ""
+                                    : rpc_printf(f, "%s %s", change->decline->code,
+                                                 change->decline->network_decline_code);
             changes->amounts[n] = change->amount->minor_units;
             changes->cursors[n] = rpc_printf(f, "%s", change->cursor);
         }
@@ -84,7 +86,7 @@ static void tells_each_change_once_in_order(void **state)
     assert_int_equal(changes.amounts[0], 999);
     assert_string_equal(changes.payments[1], second->name);
     assert_int_equal(changes.states[1], PAYMENT_STATE(FAILED));
-    assert_string_not_equal(changes.codes[1], "");
+    assert_string_equal(changes.codes[1], "generic_decline 05");
     assert_string_equal(changes.payments[2], third);
 }
 
