@@ -47,9 +47,10 @@ static const struct rpc_service *const services[] = {
 };
 
 static const struct job_kind *const job_kinds[] = {
-    &payment_resolve_job,   &refund_resolve_job,   &payment_action_job,        &payment_expire_job,
-    &refund_watch_job,      &membership_renew_job, &membership_retry_job,      &membership_end_job,
-    &membership_expire_job, &webhook_deliver_job,  &payment_method_expiry_job,
+    &payment_resolve_job,  &refund_resolve_job,        &payment_action_job,
+    &payment_expire_job,   &refund_watch_job,          &membership_renew_job,
+    &membership_retry_job, &membership_end_job,        &membership_expire_job,
+    &webhook_deliver_job,  &payment_method_expiry_job, &incident_resolve_job,
 };
 
 static const struct payment_purpose *const purposes[] = {

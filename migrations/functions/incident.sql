@@ -67,3 +67,178 @@ BEGIN
 END $$;
 GRANT EXECUTE ON FUNCTION incident_open(uuid, uuid, text, text, text, timestamptz, uuid, uuid, text, text, text, bigint)
     TO dues_service;
+
+-- What stands in suspense because of an incident: of the incident itself and of its attempt, which other incidents may be
+-- about as well.  A credit, so money that came is negative.
+CREATE OR REPLACE FUNCTION incident_suspense(p_customer uuid, p_incident uuid, p_attempt uuid) RETURNS bigint
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = dues, pg_temp AS $$
+    SELECT coalesce(sum(e.amount), 0)::bigint FROM ledger_entry e
+     WHERE e.customer_id = p_customer AND e.account = 'suspense'
+       AND (e.group_id IN (p_attempt, p_incident)
+            OR e.group_id IN (SELECT i.incident_id FROM incident i
+                               WHERE i.customer_id = p_customer AND i.attempt_id = p_attempt))
+$$;
+GRANT EXECUTE ON FUNCTION incident_suspense(uuid, uuid, uuid) TO dues_service;
+
+-- Does what was asked of the gateway still wait for its result, as far as payment, refund and ledger tell?
+CREATE OR REPLACE FUNCTION attempt_is_waited_for(p_customer uuid, p_attempt uuid) RETURNS boolean
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = dues, pg_temp AS $$
+    SELECT CASE WHEN EXISTS (SELECT FROM incident i WHERE i.customer_id = p_customer AND i.attempt_id = p_attempt
+                                AND i.kind IN ('LATE_OPPOSITE_EVIDENCE', 'STATUS_DIFFERS')) THEN false
+                WHEN a.operation = 'REFUND' THEN r.state = 'PENDING'
+                WHEN a.operation IN ('CHARGE', 'AUTHORIZE') THEN p.state IN ('PROCESSING', 'REQUIRES_ACTION')
+                ELSE p.state = 'REQUIRES_CAPTURE' AND p.amount_capture_pending > 0
+                     AND NOT EXISTS (SELECT FROM ledger_entry e WHERE e.customer_id = p_customer
+                                        AND e.group_id = p_attempt AND e.kind = 'capture') END
+      FROM attempt a
+      JOIN payment p ON p.customer_id = p_customer AND p.payment_id = a.payment_id
+      LEFT JOIN refund r ON r.customer_id = p_customer AND r.payment_id = a.payment_id AND r.refund_id = a.refund_id
+     WHERE a.customer_id = p_customer AND a.attempt_id = p_attempt
+$$;
+GRANT EXECUTE ON FUNCTION attempt_is_waited_for(uuid, uuid) TO dues_service;
+
+-- One operator asks.  Outcomes of request_record, and 'changed': the incident, or who has asked, is not as the caller has
+-- seen it (`p_version`; `p_is_second`: somebody else had asked for the same); nothing was written.
+CREATE OR REPLACE FUNCTION incident_approve(p_customer uuid, p_key request_key, p_incident uuid, p_version bigint,
+                                            p_approver text, p_resolution text, p_account text, p_reason text,
+                                            p_is_second boolean, p_answer bytea, p_now timestamptz,
+                                            OUT outcome text, OUT answer bytea, OUT object_id uuid)
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = dues, pg_temp AS $$
+DECLARE
+    v_incident incident%ROWTYPE;
+BEGIN
+    SELECT * INTO STRICT v_incident FROM incident i
+     WHERE i.customer_id = p_customer AND i.incident_id = p_incident FOR NO KEY UPDATE;
+    SELECT r.outcome, r.answer, r.object_id INTO outcome, answer, object_id
+      FROM request_record(p_customer, p_key, p_incident, p_answer, p_now) r;
+    IF outcome <> 'new' THEN
+        RETURN;
+    END IF;
+    IF v_incident.state <> 'OPEN' OR v_incident.version <> p_version
+       OR EXISTS (SELECT FROM incident_approval a
+                   WHERE a.customer_id = p_customer AND a.incident_id = p_incident AND a.version = p_version
+                     AND a.approver = p_approver AND a.resolution = p_resolution AND a.account = p_account)
+       OR p_is_second <> EXISTS (SELECT FROM incident_approval a
+                   WHERE a.customer_id = p_customer AND a.incident_id = p_incident AND a.version = p_version
+                     AND a.approver <> p_approver AND a.resolution = p_resolution AND a.account = p_account) THEN
+        PERFORM request_forget(p_customer, p_key);
+        outcome := 'changed';
+        RETURN;
+    END IF;
+    INSERT INTO incident_approval (customer_id, incident_id, version, approver, resolution, account, reason, create_time)
+    VALUES (p_customer, p_incident, p_version, p_approver, p_resolution, p_account, p_reason, p_now);
+    IF p_is_second THEN
+        UPDATE incident i
+           SET state = 'APPROVED', version = i.version + 1, resolution = p_resolution, account = p_account, update_time = p_now
+         WHERE i.customer_id = p_customer AND i.incident_id = p_incident;
+        PERFORM obligation_add(p_customer, 'incident.resolve', p_incident::text, p_incident, p_now, false, p_now);
+    END IF;
+    PERFORM event_append(p_customer, 'incident.approved', p_incident,
+                         jsonb_build_object('kind', v_incident.kind, 'about', v_incident.subject,
+                                            'resolution', p_resolution, 'approver', p_approver), p_now);
+END $$;
+GRANT EXECUTE ON FUNCTION incident_approve(uuid, request_key, uuid, bigint, text, text, text, text, boolean, bytea,
+                                           timestamptz) TO dues_service;
+
+-- The approved incident takes its attempt out of people's hands for as long as the lease: MANUAL to RESOLVING, which only
+-- this does.  The resolver owes its answer again.  NULL: it is not MANUAL.
+CREATE OR REPLACE FUNCTION incident_take_attempt(p_customer uuid, p_incident uuid, p_epoch bigint, p_lease_ms bigint,
+                                                 p_claim uuid) RETURNS bigint
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = dues, pg_temp AS $$
+DECLARE
+    v_now timestamptz := clock_timestamp();
+    v_lease timestamptz := v_now + p_lease_ms * interval '1 millisecond';
+    v_attempt attempt%ROWTYPE;
+BEGIN
+    UPDATE attempt a
+       SET state = 'RESOLVING', epoch = p_epoch + 1, claim_id = p_claim, lease_until = v_lease
+      FROM incident i
+     WHERE i.customer_id = p_customer AND i.incident_id = p_incident AND i.state = 'APPROVED'
+       AND a.customer_id = p_customer AND a.attempt_id = i.attempt_id
+       AND (a.state = 'MANUAL' AND a.epoch = p_epoch
+            OR a.state = 'RESOLVING' AND a.epoch = p_epoch + 1 AND a.claim_id = p_claim)
+    RETURNING a.* INTO v_attempt;
+    IF FOUND THEN
+        PERFORM obligation_add(p_customer, attempt_obligation(v_attempt.operation), v_attempt.attempt_id::text,
+                               coalesce(v_attempt.refund_id, v_attempt.payment_id), v_lease, false, v_now);
+    END IF;
+    RETURN v_attempt.epoch;
+END $$;
+GRANT EXECUTE ON FUNCTION incident_take_attempt(uuid, uuid, bigint, bigint, uuid) TO dues_service;
+
+-- An attempt that nobody waits for any more leaves people's hands as what payment and ledger say it was.
+CREATE OR REPLACE FUNCTION incident_rest_attempt(p_customer uuid, p_attempt uuid) RETURNS void
+LANGUAGE plpgsql AS $$
+BEGIN
+    UPDATE attempt a
+       SET state = CASE WHEN EXISTS (SELECT FROM ledger_entry e WHERE e.customer_id = p_customer AND e.group_id = p_attempt
+                                        AND e.kind IN ('charge', 'capture', 'refund'))
+                          OR a.operation IN ('AUTHORIZE', 'VOID')
+                             AND EXISTS (SELECT FROM payment p WHERE p.customer_id = p_customer
+                                            AND p.payment_id = a.payment_id AND p.state <> 'FAILED')
+                        THEN 'SUCCEEDED' ELSE 'FAILED' END
+     WHERE a.customer_id = p_customer AND a.attempt_id = p_attempt AND a.state = 'MANUAL';
+END $$;
+
+-- Money in suspense goes where it belongs: one more group, of the incident.  One that was opened again has posted before,
+-- so its kind has the number.
+CREATE OR REPLACE FUNCTION incident_release(p_customer uuid, p_incident incident, p_now timestamptz) RETURNS void
+LANGUAGE plpgsql AS $$
+DECLARE
+    v_amount bigint := incident_suspense(p_customer, p_incident.incident_id, p_incident.attempt_id);
+    v_kind text := 'suspense_release';
+BEGIN
+    IF v_amount = 0 THEN
+        RETURN;
+    END IF;
+    IF EXISTS (SELECT FROM ledger_entry e WHERE e.customer_id = p_customer AND e.group_id = p_incident.incident_id
+                  AND e.kind = v_kind) THEN
+        v_kind := v_kind || '_' || p_incident.version;
+    END IF;
+    PERFORM ledger_post(p_customer, p_incident.incident_id, v_kind,
+        ARRAY[ROW('suspense', p_incident.currency, -v_amount)::ledger_line,
+              ROW(CASE p_incident.account WHEN 'gateway_clearing' THEN 'gateway_clearing:' || p_incident.gateway
+                                          ELSE p_incident.account END, p_incident.currency, v_amount)::ledger_line], p_now);
+END $$;
+
+-- The end of it: what was approved is done.  Not `p_is_done`: it could not be, people have it again.  False: it was not
+-- approved, or the obligation is somebody else's.
+CREATE OR REPLACE FUNCTION incident_finish(p_customer uuid, p_incident uuid, p_epoch bigint, p_is_done boolean, p_outcome text,
+                                           p_now timestamptz) RETURNS boolean
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = dues, pg_temp AS $$
+DECLARE
+    v_incident incident%ROWTYPE;
+BEGIN
+    DELETE FROM obligation o WHERE o.customer_id = p_customer AND o.kind = 'incident.resolve'
+       AND o.business_key = p_incident::text AND o.epoch = p_epoch;
+    IF NOT FOUND THEN
+        RETURN false;
+    END IF;
+    SELECT * INTO v_incident FROM incident i
+     WHERE i.customer_id = p_customer AND i.incident_id = p_incident AND i.state = 'APPROVED' FOR NO KEY UPDATE;
+    IF NOT FOUND THEN
+        RETURN false;
+    END IF;
+    UPDATE incident i
+       SET state = CASE WHEN p_is_done THEN 'RESOLVED' ELSE 'OPEN' END, version = i.version + 1, outcome = p_outcome,
+           resolution = CASE WHEN p_is_done THEN i.resolution ELSE '' END,
+           account = CASE WHEN p_is_done THEN i.account ELSE '' END, update_time = p_now
+     WHERE i.customer_id = p_customer AND i.incident_id = p_incident;
+    IF p_is_done AND v_incident.resolution = 'POST_FROM_SUSPENSE' THEN
+        PERFORM incident_release(p_customer, v_incident, p_now);
+    END IF;
+    IF p_is_done AND v_incident.attempt_id IS NOT NULL THEN
+        PERFORM incident_rest_attempt(p_customer, v_incident.attempt_id);
+    END IF;
+    IF p_is_done THEN
+        PERFORM event_append(p_customer, 'incident.resolved', p_incident,
+                             jsonb_build_object('kind', v_incident.kind, 'about', v_incident.subject,
+                                                'resolution', v_incident.resolution, 'outcome', p_outcome), p_now);
+    ELSE
+        PERFORM event_append(p_customer, 'incident.returned', p_incident,
+                             jsonb_build_object('kind', v_incident.kind, 'about', v_incident.subject,
+                                                'resolution', v_incident.resolution, 'outcome', p_outcome), p_now);
+    END IF;
+    RETURN true;
+END $$;
+GRANT EXECUTE ON FUNCTION incident_finish(uuid, uuid, bigint, boolean, text, timestamptz) TO dues_service;

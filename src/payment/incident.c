@@ -5,6 +5,7 @@
 
 #include "payment/incident.h"
 
+#include "base/text.h"
 #include "payment/payment_internal.h"
 
 static const char *const kind_names[INCIDENT_KIND_COUNT] = {
@@ -28,6 +29,17 @@ static const char *const kind_names[INCIDENT_KIND_COUNT] = {
 const char *incident_kind_name(enum incident_kind kind)
 {
     return kind_names[kind];
+}
+
+bool incident_kind_parse(const char *name, enum incident_kind *kind)
+{
+    for (size_t i = 0; i < INCIDENT_KIND_COUNT; i++) {
+        if (text_equal(kind_names[i], name)) {
+            *kind = (enum incident_kind)i;
+            return true;
+        }
+    }
+    return false;
 }
 
 const struct pg_statement incident_open_statement = {

@@ -7,6 +7,8 @@
 #include "base/call.h"
 #include "base/money.h"
 
+struct bytes;
+
 enum incident_kind {
     INCIDENT_AMOUNT_MISMATCH,        /* the gateway's amount or currency is not what was asked */
     INCIDENT_DUPLICATE_REFERENCE,    /* one reference of ours, two transactions */
@@ -41,7 +43,88 @@ struct incident_new {
 
 /* As a row has it: "GATEWAY_ONLY". */
 const char *incident_kind_name(enum incident_kind kind);
+bool incident_kind_parse(const char *name, enum incident_kind *kind);
 
 /* Opens it, unless it was opened before.  A step of its own; inside a step: SQL incident_add. */
 const struct error *incident_open(struct call *call, const struct incident_new *incident)
     MUST_CHECK;
+
+/*
+ *   OPEN ──two operators──► APPROVED ──"incident.resolve"──┬──► RESOLVED
+ *     ▲                                                     └ it could not be done
+ *     └──────────────────────────────────────────────────────┘
+ */
+enum incident_state { INCIDENT_OPEN, INCIDENT_APPROVED, INCIDENT_RESOLVED, INCIDENT_STATE_COUNT };
+
+enum incident_resolution {
+    RESOLUTION_NONE,
+    RESOLUTION_MARK_SUCCEEDED,
+    RESOLUTION_MARK_FAILED,
+    RESOLUTION_POST_FROM_SUSPENSE,
+    RESOLUTION_IGNORE,
+    RESOLUTION_COUNT
+};
+
+struct incident_approval {
+    int64_t version;
+    const char *approver;
+    enum incident_resolution resolution;
+    const char *account;
+    const char *reason;
+    int64_t create_time_us;
+};
+
+struct incident {
+    struct uuid customer;
+    struct uuid id;
+    enum incident_kind kind;
+    enum incident_state state;
+    const char *subject;
+    const char *detail;
+    struct uuid attempt; /* UUID_NIL: none */
+    struct uuid payment; /* UUID_NIL: none */
+    const char *gateway;
+    const char *transaction;
+    struct money amount;    /* without currency: none */
+    int64_t suspense_minor; /* what stands in suspense; money that came is positive */
+    bool is_waited_for;     /* its attempt still waits for a result */
+    int64_t version;
+    enum incident_resolution resolution;
+    const char *account;
+    const char *outcome;
+    int64_t create_time_us;
+    int64_t update_time_us;
+    const struct incident_approval *approvals; /* incident_load, and where there are some */
+    size_t approval_count;
+};
+
+const char *incident_resolution_name(enum incident_resolution resolution);
+
+/* Fails with NOT_FOUND / INCIDENT_NOT_FOUND. */
+const struct error *incident_load(struct call *call, struct uuid customer, struct uuid id,
+                                  struct incident *incident) MUST_CHECK;
+
+struct incident_filter {
+    bool is_of_all;       /* customers */
+    struct uuid customer; /* unless is_of_all */
+    const char *state;    /* NULL: any */
+    const char *kind;     /* NULL: any */
+};
+
+struct incident_position {
+    int64_t create_time_us; /* 0: from the newest */
+    struct uuid id;
+};
+
+/* Newest first. */
+const struct error *incident_list(struct call *call, const struct incident_filter *filter,
+                                  const struct incident_position *behind, int64_t limit,
+                                  struct incident **incidents, size_t *count) MUST_CHECK;
+
+/*
+ * One operator's wish, the last of `incident->approvals`, as the answer tells it.  `*changed`: the
+ * incident is not as it was read; nothing was written.
+ */
+const struct error *incident_approve(struct call *call, const struct incident *incident,
+                                     int64_t version_seen, bool is_second, struct bytes answer,
+                                     bool *changed) MUST_CHECK;

@@ -102,3 +102,5 @@ extern const struct job_kind payment_expire_job;
 extern const struct job_kind refund_watch_job;
 /* "payment_method.expiry": the card that a membership renews with is about to expire. */
 extern const struct job_kind payment_method_expiry_job;
+/* "incident.resolve": what two operators asked for is done. */
+extern const struct job_kind incident_resolve_job;

@@ -34,6 +34,7 @@ rpc_handler get_balance, list_ledger_entries;
 rpc_handler create_webhook_endpoint, get_webhook_endpoint, list_webhook_endpoints;
 rpc_handler update_webhook_endpoint, delete_webhook_endpoint, rotate_webhook_secret;
 rpc_handler list_webhook_deliveries, redeliver_webhook;
+rpc_handler list_incidents, resolve_incident;
 
 /* payment_store.c */
 
@@ -233,7 +234,9 @@ extern const struct pg_statement attempt_of_payment_statement, action_load_state
 extern const struct pg_statement capture_prepare_statement, capture_record_statement,
     capture_settle_statement, release_refused_statement;
 extern const struct pg_statement refund_reverse_statement;
-extern const struct pg_statement incident_open_statement;
+extern const struct pg_statement incident_open_statement, incident_load_statement,
+    incident_list_statement, incident_approvals_statement, incident_approve_statement,
+    incident_take_statement, incident_finish_statement;
 extern const struct pg_statement payment_method_load_statement, payment_method_list_statement,
     payment_method_record_statement, payment_method_update_statement,
     payment_method_refresh_statement, payment_method_delete_statement,

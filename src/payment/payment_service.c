@@ -130,6 +130,15 @@ static const struct rpc_method methods[] = {
      .scope = "webhooks.write",
      .callers = CALLER_SERVICE | CALLER_OPERATOR,
      .request_id = REQUEST_ID_OPTIONAL},
+    {.name = "ListIncidents",
+     .handler = list_incidents,
+     .scope = "incidents.read",
+     .callers = CALLER_OPERATOR},
+    {.name = "ResolveIncident",
+     .handler = resolve_incident,
+     .scope = "incidents.write",
+     .callers = CALLER_OPERATOR,
+     .request_id = REQUEST_ID_REQUIRED},
 };
 
 const struct rpc_service payment_service = {
@@ -154,6 +163,12 @@ pg_statement_list payment_statements = {
     &release_refused_statement,
     &refund_reverse_statement,
     &incident_open_statement,
+    &incident_load_statement,
+    &incident_list_statement,
+    &incident_approvals_statement,
+    &incident_approve_statement,
+    &incident_take_statement,
+    &incident_finish_statement,
     &attempt_give_up_statement,
     &payment_ground_statement,
     &charge_record_statement,

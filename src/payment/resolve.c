@@ -4,11 +4,10 @@
  * hands over to people.
  */
 
-#include "payment/payment_internal.h"
-
 #include "base/settings.h"
 #include "base/time.h"
 #include "jobs/jobs.h"
+#include "payment/attempt_errand.h"
 
 /* After the lease's end by the database's clock, so that a claim a moment early does not fail. */
 #define LEASE_SLACK_US (100 * US_PER_MS)
@@ -35,14 +34,14 @@ static const struct error *look_later(struct call *call, const struct obligation
 }
 
 /* Within the gateway's window the same request is sent again; after it only a question is safe. */
-static void ask_again(struct call *call, const struct attempt *attempt,
-                      struct gateway_request request, int64_t armed_us,
+static void ask_again(struct call *call, const struct attempt_errand *errand, int64_t armed_us,
                       struct gateway_answer *answer)
 {
+    const struct attempt *attempt = errand->attempt;
     const struct gateway *gateway = gateway_find(call->house->gateways, attempt->gateway);
     struct attempt_ask ask = {
         .gateway = attempt->gateway,
-        .request = request,
+        .request = attempt_errand_request(call, errand),
         .armed_us = armed_us,
         .query_only = gateway != NULL && attempt->age_us > gateway->resend_window_us,
     };
@@ -50,66 +49,9 @@ static void ask_again(struct call *call, const struct attempt *attempt,
     attempt_ask(call, &ask, answer);
 }
 
-static const struct error *resolve_charge(struct call *call, const struct customer *customer,
-                                          const struct attempt *attempt, int64_t armed_us)
+static bool pays(const struct attempt *attempt)
 {
-    struct gateway_answer answer;
-    struct payment payment;
-    struct charge charge;
-
-    TRY(charge_restore(call, customer, attempt, &charge));
-    charge.armed_us = armed_us;
-    if (charge.is_with_customer) {
-        bool over;
-        TRY(action_is_over(call, &charge, &over));
-        action_ask(call, &charge, over, &answer);
-    } else {
-        ask_again(call, attempt, charge_request(call, &charge), armed_us, &answer);
-    }
-    return charge_settle(call, &charge, &answer, &payment);
-}
-
-static const struct error *resolve_capture(struct call *call, const struct customer *customer,
-                                           const struct attempt *attempt, int64_t armed_us)
-{
-    struct gateway_answer answer;
-    struct payment payment;
-    const struct capture capture = {
-        .customer = customer->id,
-        .payment = attempt->payment,
-        .id = attempt->id,
-        .operation = attempt->operation,
-        .amount = attempt->amount,
-        .is_final = attempt->is_final,
-        .gateway = attempt->gateway,
-        .gateway_key = attempt->gateway_key,
-        .transaction = attempt->acted_on,
-        .epoch = attempt->epoch,
-        .now_us = customer->now_us,
-    };
-
-    ask_again(call, attempt, capture_request(call, &capture), armed_us, &answer);
-    return capture_settle(call, &capture, &answer, &payment, NULL);
-}
-
-static const struct error *resolve_refund(struct call *call, const struct customer *customer,
-                                          const struct attempt *attempt, int64_t armed_us)
-{
-    struct gateway_answer answer;
-    struct refund refund;
-    const struct refund_attempt refund_attempt = {
-        .id = attempt->id,
-        .gateway = attempt->gateway,
-        .gateway_key = attempt->gateway_key,
-        .acted_on = attempt->acted_on,
-        .epoch = attempt->epoch,
-        .now_us = customer->now_us,
-        .armed_us = armed_us,
-    };
-
-    TRY(refund_load(call, customer->id, attempt->payment, attempt->refund, &refund));
-    ask_again(call, attempt, refund_request(call, &refund, &refund_attempt), armed_us, &answer);
-    return refund_settle(call, &refund_attempt, &answer, &refund);
+    return attempt->operation == GATEWAY_CHARGE || attempt->operation == GATEWAY_AUTHORIZE;
 }
 
 static const struct error *drive(struct call *call, const struct obligation *obligation,
@@ -117,6 +59,8 @@ static const struct error *drive(struct call *call, const struct obligation *obl
 {
     int64_t armed_us = clock_monotonic_us(call->house->clock);
     int64_t lease_ms = attempt_lease_ms(call);
+    struct attempt_errand errand;
+    struct gateway_answer answer;
     struct customer customer;
     bool claimed;
 
@@ -124,19 +68,15 @@ static const struct error *drive(struct call *call, const struct obligation *obl
     TRY(attempt_claim(call, customer.id, attempt, lease_ms, &claimed));
     if (!claimed)
         return look_later(call, obligation, lease_ms * US_PER_MS);
-    switch (attempt->operation) {
-    case GATEWAY_CHARGE:
-    case GATEWAY_AUTHORIZE:
-        return resolve_charge(call, &customer, attempt, armed_us);
-    case GATEWAY_CAPTURE:
-    case GATEWAY_VOID:
-        return resolve_capture(call, &customer, attempt, armed_us);
-    case GATEWAY_REFUND:
-        return resolve_refund(call, &customer, attempt, armed_us);
-    case GATEWAY_OPERATION_COUNT:
-        break;
+    TRY(attempt_errand_restore(call, &customer, attempt, armed_us, &errand));
+    if (pays(attempt) && errand.as.charge.is_with_customer) {
+        bool over;
+        TRY(action_is_over(call, &errand.as.charge, &over));
+        action_ask(call, &errand.as.charge, over, &answer);
+    } else {
+        ask_again(call, &errand, armed_us, &answer);
     }
-    return NULL;
+    return attempt_errand_settle(call, &errand, &answer);
 }
 
 static const struct error *resolve(struct call *call, const struct obligation *obligation)

@@ -126,6 +126,14 @@ static const struct sample samples[] = {
      "ListWebhookDeliveries",
      {{"parent", "{webhook_endpoint}", 0}, {"customer", "{customer}", 0}}},
     {PAYMENT, "RedeliverWebhook", {{"name", "{webhook_delivery}", 0}, {"request_id", "{new}", 0}}},
+    {PAYMENT, "ListIncidents", {{"parent", "{customer}", 0}}},
+    {PAYMENT,
+     "ResolveIncident",
+     {{"name", "{incident}", 0},
+      {"etag", "1", 0},
+      {"resolution", NULL, 4},
+      {"reason", "looked at it", 0},
+      {"request_id", "{new}", 0}}},
 
     {MEMBERSHIP,
      "CreateCustomer",
@@ -190,6 +198,7 @@ static const char *world_value(struct sample_world *world, const char *name, siz
         {"webhook_endpoint", world->webhook_endpoint},
         {"doomed_endpoint", world->doomed_endpoint},
         {"webhook_delivery", world->webhook_delivery},
+        {"incident", world->incident},
         {"csr", world->csr},
     };
     if (length == 3 && memcmp(name, "new", 3) == 0) {

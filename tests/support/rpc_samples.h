@@ -28,6 +28,7 @@ struct sample_world {
     const char *webhook_endpoint; /* wants no event that there is */
     const char *doomed_endpoint;  /* another, to be deleted */
     const char *webhook_delivery; /* to `webhook_endpoint`, of `customer` */
+    const char *incident;         /* of `customer` */
     const char *csr;
     uint64_t counter; /* makes every {new} another */
 };

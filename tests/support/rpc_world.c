@@ -200,6 +200,22 @@ static void make_webhooks(struct rpc_fixture *f, struct rpc_world *world)
                                 customer, strchr(names->webhook_endpoint, '/') + 1));
 }
 
+void world_incident(struct rpc_fixture *f, struct rpc_world *world, const char *subject)
+{
+    const char *customer = strchr(world->names.customer, '/') + 1;
+
+    db_execute(f->db, db_printf(f->db,
+                                "SELECT dues.incident_open('%s', NULL, 'GATEWAY_ONLY', '%s',"
+                                " 'a test', '2026-01-01Z')",
+                                customer, subject));
+    world->names.incident =
+        rpc_printf(f, "%s/incidents/%s", world->names.customer,
+                   db_text(f->db, db_printf(f->db,
+                                            "SELECT incident_id FROM dues.incident"
+                                            " WHERE customer_id = '%s' AND subject = '%s'",
+                                            customer, subject)));
+}
+
 /* What it reports is of no interest here. */
 static void put_catalogue(struct rpc_fixture *f)
 {
@@ -228,6 +244,7 @@ struct rpc_world *world_new(struct rpc_fixture *f)
     make_money(f, world);
     make_membership(f, world);
     make_webhooks(f, world);
+    world_incident(f, world, "ch_first");
     world_free_customer(f, world);
     world->names.test_clock = make_sample(f, world, &sandbox_service, "CreateTestClock");
     world->names.doomed_clock = make_sample(f, world, &sandbox_service, "CreateTestClock");

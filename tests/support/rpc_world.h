@@ -28,6 +28,9 @@ void world_free(struct rpc_world *world);
 /* Another customer without membership, when the last one may have got one. */
 void world_free_customer(struct rpc_fixture *f, struct rpc_world *world);
 
+/* Another incident, opened as the server does it; one may be asked about once by each operator. */
+void world_incident(struct rpc_fixture *f, struct rpc_world *world, const char *subject);
+
 /* "/dues.payment.v1.PaymentService/GetPayment" */
 const char *world_path(struct rpc_fixture *f, const struct rpc_service *service,
                        const struct rpc_method *method);

@@ -1,0 +1,145 @@
+/*
+ * The obligation "incident.resolve": what two operators asked for is done.
+ *
+ * A request that still waits for its result gets it through the very steps that any result goes
+ * through; money in suspense gets one more ledger group.  Each step is guarded, so the run may be
+ * cut anywhere and begun again.
+ */
+
+#include "base/text.h"
+#include "base/time.h"
+#include "jobs/jobs.h"
+#include "payment/attempt_errand.h"
+#include "payment/incident.h"
+
+#define LOOK_AGAIN_US (5 * US_PER_SECOND)
+
+const struct pg_statement incident_take_statement = {
+    .name = "incident_take_attempt",
+    .sql = "SELECT incident_take_attempt($1, $2, $3, $4, $5) AS epoch",
+};
+
+/* `*taken` false: somebody else holds the attempt. */
+static const struct error *take(struct call *call, const struct incident *incident,
+                                struct attempt *attempt, bool *taken)
+{
+    const struct uuid claim = uuid_make(call->house->random, call->now_us);
+    int64_t lease_ms = attempt_lease_ms(call);
+    struct pg_rows rows;
+
+    if (attempt->state != ATTEMPT_MANUAL)
+        return attempt_claim(call, incident->customer, attempt, lease_ms, taken);
+    TRY(pg_write(call, incident->customer, &incident_take_statement,
+                 PG_PARAMS(pg_uuid(incident->customer), pg_uuid(incident->id),
+                           pg_int64(attempt->epoch), pg_int64(lease_ms), pg_uuid(claim)),
+                 &rows));
+    *taken = !pg_is_null(&rows, 0, "epoch");
+    if (*taken)
+        attempt->epoch = pg_get_int64(&rows, 0, "epoch");
+    return NULL;
+}
+
+static struct gateway_answer failed_by_people(void)
+{
+    return (struct gateway_answer){
+        .outcome = GATEWAY_FAILED,
+        .transaction = "",
+        .decline_code = "generic_decline",
+        .network_decline_code = "",
+        .advice = "",
+        .evidence = "two operators decided that it was not executed",
+        .action = {.redirect_url = "", .client_secret = ""},
+    };
+}
+
+/* Gives the attempt its result; `*state` is how it then stands. */
+static const struct error *settle(struct call *call, const struct incident *incident,
+                                  struct attempt *attempt, enum attempt_state *state)
+{
+    int64_t armed_us = clock_monotonic_us(call->house->clock);
+    struct gateway_answer answer = failed_by_people();
+    struct attempt_errand errand;
+    struct customer customer;
+    bool found;
+    bool taken;
+
+    *state = attempt->state;
+    TRY(customer_load(call, incident->customer, &customer));
+    TRY(take(call, incident, attempt, &taken));
+    if (!taken)
+        return NULL;
+    TRY(attempt_errand_restore(call, &customer, attempt, armed_us, &errand));
+    if (incident->resolution == RESOLUTION_MARK_SUCCEEDED)
+        attempt_errand_query(call, &errand, &answer);
+    TRY(attempt_errand_settle(call, &errand, &answer));
+    TRY(attempt_find(call, incident->customer, attempt->id, attempt, &found));
+    *state = attempt->state;
+    return NULL;
+}
+
+const struct pg_statement incident_finish_statement = {
+    .name = "incident_finish",
+    .sql = "SELECT incident_finish($1, $2, $3, $4, $5, $6) AS done",
+};
+
+static const struct error *finish(struct call *call, const struct obligation *obligation,
+                                  bool is_done, const char *outcome)
+{
+    struct pg_rows rows;
+
+    return pg_write(call, obligation->customer, &incident_finish_statement,
+                    PG_PARAMS(pg_uuid(obligation->customer), pg_uuid(obligation->subject),
+                              pg_int64(obligation->epoch), pg_bool(is_done), pg_text(outcome),
+                              pg_time(obligation->now_us)),
+                    &rows);
+}
+
+static const char *outcome_of(struct call *call, const struct incident *incident)
+{
+    char amount[MONEY_TEXT_SIZE];
+
+    if (incident->resolution != RESOLUTION_POST_FROM_SUSPENSE)
+        return "nothing had to be done";
+    money_format(money_make(incident->amount.currency, incident->suspense_minor), amount);
+    return arena_printf(call->arena, "posted %s to %s", amount, incident->account);
+}
+
+static const struct error *carry_out(struct call *call, const struct obligation *obligation,
+                                     const struct incident *incident)
+{
+    enum attempt_state state;
+    struct attempt attempt;
+    bool found = false;
+
+    if (!uuid_is_nil(incident->attempt))
+        TRY(attempt_find(call, incident->customer, incident->attempt, &attempt, &found));
+    bool waits = found && incident->is_waited_for && incident->resolution != RESOLUTION_IGNORE;
+    if (!waits || (attempt_is_over(attempt.state) && attempt.state != ATTEMPT_MANUAL))
+        return finish(call, obligation, true,
+                      incident->resolution == RESOLUTION_MARK_SUCCEEDED ||
+                              incident->resolution == RESOLUTION_MARK_FAILED
+                          ? arena_printf(call->arena, "recorded as %s",
+                                         found ? attempt_state_name(attempt.state) : "gone")
+                          : outcome_of(call, incident));
+    TRY(settle(call, incident, &attempt, &state));
+    if (state == ATTEMPT_MANUAL)
+        return finish(call, obligation, false, "the gateway's answer brought it back to people");
+    if (!attempt_is_over(state))
+        return jobs_move(call, obligation, obligation->now_us + LOOK_AGAIN_US);
+    return finish(call, obligation, true,
+                  incident->resolution == RESOLUTION_POST_FROM_SUSPENSE
+                      ? outcome_of(call, incident)
+                      : arena_printf(call->arena, "recorded as %s", attempt_state_name(state)));
+}
+
+static const struct error *resolve(struct call *call, const struct obligation *obligation)
+{
+    struct incident incident;
+
+    TRY(incident_load(call, obligation->customer, obligation->subject, &incident));
+    if (incident.state != INCIDENT_APPROVED)
+        return jobs_finish(call, obligation);
+    return carry_out(call, obligation, &incident);
+}
+
+const struct job_kind incident_resolve_job = {.name = "incident.resolve", .run = resolve};

@@ -1,0 +1,197 @@
+/*
+ * Reading incidents, and recording who asks for what.
+ */
+
+#include "base/bug.h"
+#include "base/text.h"
+#include "crypto/secrets.h"
+#include "payment/incident.h"
+#include "payment/payment_internal.h"
+#include "pg/replay.h"
+
+#define APPROVALS_MAX 100
+
+#define INCIDENT_COLUMNS                                                                           \
+    "i.customer_id, i.incident_id, i.kind, i.state, i.subject, i.detail, i.attempt_id,"            \
+    " i.payment_id, i.gateway, i.gateway_transaction, i.currency::text AS currency, i.amount,"     \
+    " -incident_suspense(i.customer_id, i.incident_id, i.attempt_id) AS suspense,"                 \
+    " coalesce(attempt_is_waited_for(i.customer_id, i.attempt_id), false) AS is_waited_for,"       \
+    " i.version, i.resolution, i.account, i.outcome, i.create_time, i.update_time,"                \
+    " (SELECT count(*) FROM incident_approval a"                                                   \
+    "   WHERE a.customer_id = i.customer_id AND a.incident_id = i.incident_id) AS approval_count"
+
+static const char *const state_names[INCIDENT_STATE_COUNT] = {
+    [INCIDENT_OPEN] = "OPEN",
+    [INCIDENT_APPROVED] = "APPROVED",
+    [INCIDENT_RESOLVED] = "RESOLVED",
+};
+
+static const char *const resolution_names[RESOLUTION_COUNT] = {
+    [RESOLUTION_NONE] = "",
+    [RESOLUTION_MARK_SUCCEEDED] = "MARK_SUCCEEDED",
+    [RESOLUTION_MARK_FAILED] = "MARK_FAILED",
+    [RESOLUTION_POST_FROM_SUSPENSE] = "POST_FROM_SUSPENSE",
+    [RESOLUTION_IGNORE] = "IGNORE",
+};
+
+const char *incident_resolution_name(enum incident_resolution resolution)
+{
+    return resolution_names[resolution];
+}
+
+static enum incident_resolution resolution_from(const char *name)
+{
+    for (size_t i = 0; i < RESOLUTION_COUNT; i++) {
+        if (text_equal(resolution_names[i], name))
+            return (enum incident_resolution)i;
+    }
+    bug("unknown resolution \"%s\"", name);
+}
+
+static enum incident_state state_from(const char *name)
+{
+    for (size_t i = 0; i < INCIDENT_STATE_COUNT; i++) {
+        if (text_equal(state_names[i], name))
+            return (enum incident_state)i;
+    }
+    bug("incident in unknown state \"%s\"", name);
+}
+
+static void incident_from_row(const struct pg_rows *rows, size_t row, struct incident *incident)
+{
+    *incident = (struct incident){
+        .customer = pg_get_uuid(rows, row, "customer_id"),
+        .id = pg_get_uuid(rows, row, "incident_id"),
+        .state = state_from(pg_get_text(rows, row, "state")),
+        .subject = pg_get_text(rows, row, "subject"),
+        .detail = pg_get_text(rows, row, "detail"),
+        .attempt = pg_get_uuid(rows, row, "attempt_id"),
+        .payment = pg_get_uuid(rows, row, "payment_id"),
+        .gateway = pg_get_text(rows, row, "gateway"),
+        .transaction = pg_get_text(rows, row, "gateway_transaction"),
+        .suspense_minor = pg_get_int64(rows, row, "suspense"),
+        .is_waited_for = pg_get_bool(rows, row, "is_waited_for"),
+        .version = pg_get_int64(rows, row, "version"),
+        .resolution = resolution_from(pg_get_text(rows, row, "resolution")),
+        .account = pg_get_text(rows, row, "account"),
+        .outcome = pg_get_text(rows, row, "outcome"),
+        .create_time_us = pg_get_time(rows, row, "create_time"),
+        .update_time_us = pg_get_time(rows, row, "update_time"),
+        .approval_count = (size_t)pg_get_int64(rows, row, "approval_count"),
+    };
+    if (!pg_is_null(rows, row, "currency"))
+        incident->amount =
+            money_make(pg_get_text(rows, row, "currency"), pg_get_int64(rows, row, "amount"));
+    if (!incident_kind_parse(pg_get_text(rows, row, "kind"), &incident->kind))
+        bug("incident of unknown kind \"%s\"", pg_get_text(rows, row, "kind"));
+}
+
+const struct pg_statement incident_approvals_statement = {
+    .name = "incident_approvals",
+    .sql = "SELECT version, approver, resolution, account, reason, create_time"
+           "  FROM (SELECT * FROM incident_approval WHERE customer_id = $1 AND incident_id = $2"
+           "         ORDER BY create_time DESC, approver DESC LIMIT $3) a"
+           " ORDER BY create_time, approver",
+};
+
+static const struct error *load_approvals(struct call *call, struct incident *incident)
+{
+    struct incident_approval *approvals;
+    struct pg_rows rows;
+
+    if (incident->approval_count == 0)
+        return NULL;
+    TRY(pg_read(
+        call, incident->customer, &incident_approvals_statement,
+        PG_PARAMS(pg_uuid(incident->customer), pg_uuid(incident->id), pg_int64(APPROVALS_MAX)),
+        &rows));
+    approvals = arena_array(call->arena, rows.count + 1, sizeof *approvals);
+    for (size_t i = 0; i < rows.count; i++)
+        approvals[i] = (struct incident_approval){
+            .version = pg_get_int64(&rows, i, "version"),
+            .approver = pg_get_text(&rows, i, "approver"),
+            .resolution = resolution_from(pg_get_text(&rows, i, "resolution")),
+            .account = pg_get_text(&rows, i, "account"),
+            .reason = pg_get_text(&rows, i, "reason"),
+            .create_time_us = pg_get_time(&rows, i, "create_time"),
+        };
+    incident->approvals = approvals;
+    incident->approval_count = rows.count;
+    return NULL;
+}
+
+const struct pg_statement incident_load_statement = {
+    .name = "incident_load",
+    .sql = "SELECT " INCIDENT_COLUMNS
+           "  FROM incident i WHERE i.customer_id = $1 AND i.incident_id = $2",
+};
+
+const struct error *incident_load(struct call *call, struct uuid customer, struct uuid id,
+                                  struct incident *incident)
+{
+    struct pg_rows rows;
+
+    TRY(pg_read(call, customer, &incident_load_statement, PG_PARAMS(pg_uuid(customer), pg_uuid(id)),
+                &rows));
+    if (rows.count == 0)
+        return not_found(call, "INCIDENT_NOT_FOUND",
+                         name_make(call->arena, INCIDENT_PATTERN, (struct uuid[]){customer, id}));
+    incident_from_row(&rows, 0, incident);
+    return load_approvals(call, incident);
+}
+
+const struct pg_statement incident_list_statement = {
+    .name = "incident_list",
+    .sql = "SELECT " INCIDENT_COLUMNS "  FROM incident i"
+           " WHERE ($1::uuid IS NULL OR i.customer_id = $1)"
+           "   AND ($2::text IS NULL OR i.state = $2) AND ($3::text IS NULL OR i.kind = $3)"
+           "   AND (i.create_time, i.incident_id) < (coalesce($4, 'infinity'::timestamptz), $5)"
+           " ORDER BY i.create_time DESC, i.incident_id DESC LIMIT $6",
+};
+
+const struct error *incident_list(struct call *call, const struct incident_filter *filter,
+                                  const struct incident_position *behind, int64_t limit,
+                                  struct incident **incidents, size_t *count)
+{
+    struct pg_rows rows;
+
+    TRY(pg_read(call, filter->customer, &incident_list_statement,
+                PG_PARAMS(filter->is_of_all ? pg_null(PG_UUID) : pg_uuid(filter->customer),
+                          pg_text(filter->state), pg_text(filter->kind),
+                          pg_time_or_null(behind->create_time_us), pg_uuid(behind->id),
+                          pg_int64(limit)),
+                &rows));
+    *count = rows.count;
+    *incidents = arena_array(call->arena, rows.count + 1, sizeof **incidents);
+    for (size_t i = 0; i < rows.count; i++) {
+        incident_from_row(&rows, i, &(*incidents)[i]);
+        TRY(load_approvals(call, &(*incidents)[i]));
+    }
+    return NULL;
+}
+
+const struct pg_statement incident_approve_statement = {
+    .name = "incident_approve",
+    .sql = "SELECT outcome, answer, object_id"
+           "  FROM incident_approve($1, ROW($2, $3, $4, $5)::request_key, $6, $7, $8, $9, $10,"
+           "       $11, $12, $13, $14)",
+};
+
+const struct error *incident_approve(struct call *call, const struct incident *incident,
+                                     int64_t version_seen, bool is_second, struct bytes answer,
+                                     bool *changed)
+{
+    const struct incident_approval *wish = &incident->approvals[incident->approval_count - 1];
+    struct pg_rows rows;
+    bool found;
+
+    TRY(pg_write(call, incident->customer, &incident_approve_statement,
+                 PG_PARAMS(pg_uuid(incident->customer), REPLAY_PARAMS(call), pg_uuid(incident->id),
+                           pg_int64(version_seen), pg_text(wish->approver),
+                           pg_text(incident_resolution_name(wish->resolution)),
+                           pg_text(wish->account), pg_text(wish->reason), pg_bool(is_second),
+                           pg_bytes(answer.data, answer.size), pg_time(wish->create_time_us)),
+                 &rows));
+    *changed = text_equal(pg_get_text(&rows, 0, "outcome"), "changed");
+    return *changed ? NULL : replay_outcome(call, &rows, &found);
+}
