@@ -1,5 +1,6 @@
 /*
- * Incidents in tests.
+ * Incidents in tests: planted through the step that servers open them with, and brought to their
+ * end by two operators through the API.
  */
 #include <setjmp.h>
 #include <stdarg.h>
