@@ -143,6 +143,35 @@ static void no_lie_makes_a_second_capture_void_or_refund(void **state)
     }
 }
 
+/* The answer is lost, the rest is captured meanwhile, and then somebody asks what became of it. */
+static void a_capture_is_found_although_another_came_after_it(void **state)
+{
+    struct fixture *f = *state;
+    given_authorization(f);
+    const char *held = f->answer.transaction;
+    given_next(f, GATEWAY_CAPTURE, 1000);
+    struct gateway_request first = f->request;
+    given_lie(f, "timeout_after=3000", "/capture");
+    when_asked(f, false);
+    then(f, GATEWAY_UNKNOWN);
+    given_next(f, GATEWAY_CAPTURE, 700);
+    f->request.transaction = held;
+    when_asked(f, false);
+    then(f, GATEWAY_SUCCEEDED);
+    assert_int_equal(f->answer.amount.minor_units, 700);
+
+    f->request = first;
+    when_asked(f, false);
+    then(f, GATEWAY_SUCCEEDED);
+    assert_int_equal(f->answer.amount.minor_units, 1000);
+    when_asked(f, true);
+    then(f, GATEWAY_SUCCEEDED);
+    assert_int_equal(f->answer.amount.minor_units, 1000);
+    assert_int_equal(count_of(f, arena_printf(f->call.arena, "/v1/payment_intents/%s", held),
+                              "\"amount_received\": 1700"),
+                     1);
+}
+
 static void an_amount_that_is_not_true_is_not_passed_off_as_ours(void **state)
 {
     struct fixture *f = *state;
@@ -161,6 +190,7 @@ int main(void)
         TEST(no_lie_makes_a_second_charge),
         TEST(a_stored_error_is_resolved_by_looking),
         TEST(no_lie_makes_a_second_capture_void_or_refund),
+        TEST(a_capture_is_found_although_another_came_after_it),
         TEST(an_amount_that_is_not_true_is_not_passed_off_as_ours),
     };
 

@@ -14,6 +14,8 @@
 #include "gateway/stripe/error_reply.h"
 
 #define CAPTURE_BEFORE_MAX_S (4102444800LL) /* 2100 */
+#define CAPTURE_NOTE         "capture_"
+#define UNITS_DIGITS_MAX     15
 
 static void conclude(struct stripe_reading *reading, enum gateway_outcome outcome,
                      const char *evidence)
@@ -45,6 +47,17 @@ static void begin(struct stripe_reading *reading)
 static const char *metadata(const json_t *object, const char *name)
 {
     return stripe_text(stripe_object(object, "metadata"), name);
+}
+
+/* Digits, nothing else. */
+static bool read_units(const char *text, int64_t *units)
+{
+    size_t length = text == NULL ? 0 : strlen(text);
+
+    if (length == 0 || length > UNITS_DIGITS_MAX || strspn(text, "0123456789") != length)
+        return false;
+    *units = strtoll(text, NULL, 10);
+    return true;
 }
 
 static bool acts_on_another(const struct gateway_request *request)
@@ -180,32 +193,59 @@ static void read_charge(const struct stripe_question *question, const json_t *in
     conclude(reading, GATEWAY_UNKNOWN, "the intent has a status that is not known");
 }
 
-/* What this capture took is the difference to what was taken before it. */
+const char *stripe_capture_note(struct arena *arena, const char *reference)
+{
+    char *note = arena_printf(arena, CAPTURE_NOTE "%s", reference);
+    char *end = note + strlen(CAPTURE_NOTE);
+
+    for (const char *from = end; *from != '\0'; from++) {
+        if (*from != '-')
+            *end++ = *from;
+    }
+    *end = '\0';
+    return note;
+}
+
+/* False: a note holds something else than units. */
+static bool sum_notes(const json_t *intent, int64_t *sum)
+{
+    json_t *metadata = json_object_get(intent, "metadata");
+    const char *name;
+    json_t *value;
+
+    *sum = 0;
+    json_object_foreach(metadata, name, value)
+    {
+        int64_t units;
+        if (!text_starts_with(name, CAPTURE_NOTE))
+            continue;
+        if (!read_units(json_string_value(value), &units) ||
+            __builtin_add_overflow(*sum, units, sum))
+            return false;
+    }
+    return true;
+}
+
+/* A note stands there if and only if its capture was done. */
 static void read_capture(const struct stripe_question *question, const json_t *intent,
                          struct stripe_reading *reading)
 {
-    bool is_ours = text_equal(metadata(intent, STRIPE_CAPTURE), question->request->reference);
+    const char *note =
+        metadata(intent, stripe_capture_note(question->arena, question->request->reference));
     const char *status = stripe_text(intent, "status");
+    bool is_over = text_equal(status, "succeeded") || text_equal(status, "canceled");
     int64_t received;
-    const char *before_text = metadata(intent, STRIPE_CAPTURED_FROM);
-    char before_expected[24] = "";
-    int64_t before = question->captured_before;
+    int64_t noted;
+    int64_t units;
 
-    if (!stripe_number(intent, "amount_received", &received))
-        return conclude(reading, GATEWAY_UNKNOWN, "the answer has no amount");
-    if (!is_ours && question->is_query) {
-        if (text_equal(status, "succeeded"))
-            return conclude(reading, GATEWAY_UNKNOWN, "somebody else captured it");
-        return conclude(reading, GATEWAY_FAILED, "not captured");
-    }
-    if (!is_ours || !(text_equal(status, "succeeded") || text_equal(status, "requires_capture")))
-        return conclude(reading, GATEWAY_UNKNOWN, "the answer shows no capture");
-    if (before < 0)
-        before = strtoll(before_text, NULL, 10);
-    snprintf(before_expected, sizeof before_expected, "%" PRId64, before);
-    if (!text_equal(before_expected, before_text) || before < 0 || received < before ||
-        !stripe_money(stripe_text(intent, "currency"), received - before, &reading->answer.amount))
+    if (!stripe_number(intent, "amount_received", &received) || !sum_notes(intent, &noted) ||
+        received != noted)
         return conclude(reading, GATEWAY_UNKNOWN, "the answer has other amounts");
+    if (note[0] == '\0' && question->is_query)
+        return conclude(reading, GATEWAY_FAILED, "not captured");
+    if (!read_units(note, &units) || !(is_over || text_equal(status, "requires_capture")) ||
+        !stripe_money(stripe_text(intent, "currency"), units, &reading->answer.amount))
+        return conclude(reading, GATEWAY_UNKNOWN, "the answer shows no capture");
     conclude(reading, GATEWAY_SUCCEEDED, "captured");
 }
 
@@ -270,7 +310,7 @@ void stripe_read_object(const struct stripe_question *question, const json_t *ob
     }
 }
 
-static bool was_replayed(const struct http_exchange_reply *reply)
+bool stripe_was_replayed(const struct http_exchange_reply *reply)
 {
     const char *replayed = http_reply_header(reply, "Idempotent-Replayed");
 
@@ -287,7 +327,7 @@ static void read_success(const struct stripe_question *question,
     stripe_read_object(question, object, reading);
     bool may_be_old = reading->answer.outcome == GATEWAY_IN_FLIGHT ||
                       reading->answer.outcome == GATEWAY_REQUIRES_ACTION;
-    if (!question->is_query && may_be_old && was_replayed(reply))
+    if (!question->is_query && may_be_old && stripe_was_replayed(reply))
         fetch(reading, reading->answer.transaction);
 }
 
@@ -324,7 +364,7 @@ static void read_error(const struct stripe_question *question,
     case STRIPE_ERROR_SERVER:
         answer->outcome = GATEWAY_UNKNOWN;
         /* A stored answer comes again for ever. */
-        if (!question->is_query && was_replayed(reply))
+        if (!question->is_query && stripe_was_replayed(reply))
             reading->next = STRIPE_SEARCH;
         return;
     case STRIPE_ERROR_DECLINED:
@@ -367,22 +407,4 @@ void stripe_read(const struct stripe_question *question, const struct http_excha
     if (reply->status == 200)
         return read_success(question, reply, reading);
     read_error(question, reply, reading);
-}
-
-bool stripe_read_held(const struct stripe_question *question,
-                      const struct http_exchange_reply *reply, struct stripe_held *held,
-                      struct stripe_reading *reading)
-{
-    AUTO(stripe_json_release) json_t *intent = NULL;
-
-    stripe_read(question, reply, reading);
-    if (reply->result != HTTP_ANSWERED || reply->status != 200)
-        return false;
-    intent = stripe_json(reply->body, reply->body_size);
-    if (intent == NULL || misfit(question, intent, "payment_intent", "pi_") != NULL ||
-        !stripe_number(intent, "amount_received", &held->captured) || held->captured < 0)
-        return false;
-    held->is_waiting = text_equal(stripe_text(intent, "status"), "requires_capture");
-    held->is_captured = text_equal(metadata(intent, STRIPE_CAPTURE), question->request->reference);
-    return true;
 }

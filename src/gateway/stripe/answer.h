@@ -12,9 +12,8 @@
 struct stripe_question {
     const struct gateway_request *request;
     struct arena *arena;
-    bool is_live;            /* the key is of the mode where money moves */
-    bool is_query;           /* the reply shows the object as it stands now */
-    int64_t captured_before; /* capture: units taken before this one; -1: not known */
+    bool is_live;  /* the key is of the mode where money moves */
+    bool is_query; /* the reply shows the object as it stands now */
 };
 
 /* What is to be asked before the answer is one. */
@@ -37,20 +36,16 @@ void stripe_read(const struct stripe_question *question, const struct http_excha
 void stripe_read_object(const struct stripe_question *question, const json_t *object,
                         struct stripe_reading *reading);
 
-/* An authorization before a capture. */
-struct stripe_held {
-    int64_t captured; /* units */
-    bool is_waiting;  /* something can be captured */
-    bool is_captured; /* by this very request, earlier */
-};
-
-/* False: the reply is not that; `reading` then says what it is. */
-bool stripe_read_held(const struct stripe_question *question,
-                      const struct http_exchange_reply *reply, struct stripe_held *held,
-                      struct stripe_reading *reading);
+/* The reply is the stored one of an earlier request with the same key. */
+bool stripe_was_replayed(const struct http_exchange_reply *reply);
 
 /* Metadata that we write and look for. */
-#define STRIPE_REFERENCE     "attempt_id"
-#define STRIPE_PAYMENT       "payment_id"
-#define STRIPE_CAPTURE       "capture_attempt_id"
-#define STRIPE_CAPTURED_FROM "captured_before"
+#define STRIPE_REFERENCE "attempt_id"
+#define STRIPE_PAYMENT   "payment_id"
+
+/*
+ * Of an intent: "capture_" and the capture's reference without its dashes, 40 characters, which is
+ * all that a name may have; its value is the units taken.  Each capture has its own, so that those
+ * that race, or whose answers come late, are told apart; all together are what was received.
+ */
+const char *stripe_capture_note(struct arena *arena, const char *reference);

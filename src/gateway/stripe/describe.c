@@ -11,6 +11,7 @@
 
 #include "base/check.h"
 #include "base/text.h"
+#include "gateway/stripe/answer.h"
 #include "gateway/stripe/error_reply.h"
 #include "gateway/stripe/json.h"
 
@@ -18,6 +19,7 @@
 #define CUSTOMER        "customer_id" /* of the metadata of a Stripe customer */
 #define RETRY_MS        5000
 #define KEY_BYTES       16
+#define TURNS_MAX       8
 #define EXPIRY_YEAR_MIN 2000
 #define EXPIRY_YEAR_MAX 2199
 
@@ -74,13 +76,24 @@ static const struct error *refuse_answer(struct call *call, const struct http_ex
     return unavailable(call, stripe_error_evidence(call->arena, reply, error));
 }
 
-/* A repeated call makes the same things again, that is, none. */
-static const char *key_for(struct call *call, const char *what)
+/*
+ * A repeated call makes the same things again, that is, none.  A stored 500 would come again for a
+ * day: then it is the next key's turn, since what is made twice here costs nobody anything.
+ */
+static void post(struct description *description, const char *path, const struct stripe_form *form,
+                 const char *what, struct http_exchange_reply *reply)
 {
+    struct arena *arena = description->call->arena;
     char hex[2 * KEY_BYTES + 1];
 
-    hex_encode(call->request_hash, KEY_BYTES, hex);
-    return arena_printf(call->arena, "%s-%s", hex, what);
+    hex_encode(description->call->request_hash, KEY_BYTES, hex);
+    for (int turn = 1; turn <= TURNS_MAX; turn++) {
+        const char *key = turn == 1 ? arena_printf(arena, "%s-%s", hex, what)
+                                    : arena_printf(arena, "%s-%s-%d", hex, what, turn);
+        errand_post(&description->errand, path, form, key, reply);
+        if (reply->result != HTTP_ANSWERED || reply->status < 500 || !stripe_was_replayed(reply))
+            return;
+    }
 }
 
 /* NULL and an error, or one JSON object of this kind. */
@@ -160,7 +173,7 @@ static const struct error *make_customer(struct description *description)
     struct http_exchange_reply reply;
 
     form_add(&form, "metadata[" CUSTOMER "]", description->customer);
-    errand_post(&description->errand, "/v1/customers", &form, key_for(call, "customer"), &reply);
+    post(description, "/v1/customers", &form, "customer", &reply);
     TRY(expect(call, &reply, "customer", "cus_", &customer));
     description->stripe_customer = arena_strdup(call->arena, stripe_text(customer, "id"));
     return NULL;
@@ -174,9 +187,9 @@ static const struct error *attach(struct description *description)
     struct http_exchange_reply reply;
 
     form_add(&form, "customer", description->stripe_customer);
-    errand_post(&description->errand,
-                arena_printf(call->arena, "/v1/payment_methods/%s/attach", description->method),
-                &form, key_for(call, "attach"), &reply);
+    post(description,
+         arena_printf(call->arena, "/v1/payment_methods/%s/attach", description->method), &form,
+         "attach", &reply);
     TRY(expect(call, &reply, "payment_method", "pm_", &method));
     if (!text_equal(stripe_reference(method, "customer"), description->stripe_customer))
         return unavailable(call, "attached to another customer");
@@ -196,7 +209,7 @@ static const struct error *set_up(struct description *description)
     form_add(&form, "payment_method_types[0]", "card");
     form_add(&form, "usage", "off_session");
     form_add(&form, "confirm", "true");
-    errand_post(&description->errand, "/v1/setup_intents", &form, key_for(call, "setup"), &reply);
+    post(description, "/v1/setup_intents", &form, "setup", &reply);
     TRY(expect(call, &reply, "setup_intent", "seti_", &intent));
     const char *status = stripe_text(intent, "status");
     const char *method = stripe_reference(intent, "payment_method");

@@ -2,8 +2,8 @@
  * Asking Stripe to do something, once, and asking what it did.
  *
  *   charge, authorize   POST a confirmed PaymentIntent with metadata[attempt_id]
- *   capture             GET how much was taken so far, POST …/capture, which notes that and who
- *                       captured: several captures of one intent are told apart by it
+ *   capture             POST …/capture, which notes who captured how much: several captures of
+ *                       one intent are told apart by it
  *   void                POST …/cancel; a state that forbids it is looked at
  *   refund              POST /v1/refunds with metadata[attempt_id]
  *
@@ -264,33 +264,17 @@ static void post_cancel(const struct errand *errand, const struct gateway_reques
 }
 
 static void post_capture(const struct errand *errand, const struct gateway_request *request,
-                         int64_t units, int64_t before, struct http_exchange_reply *reply)
+                         int64_t units, struct http_exchange_reply *reply)
 {
     struct stripe_form form = {.arena = errand->arena};
+    const char *note = stripe_capture_note(errand->arena, request->reference);
 
     add_amount(&form, "amount_to_capture", units, NULL);
     if (!request->final)
         form_add(&form, "final_capture", "false");
-    form_add(&form, "metadata[" STRIPE_CAPTURE "]", request->reference);
-    form_add_number(&form, "metadata[" STRIPE_CAPTURED_FROM "]", before);
+    form_add_number(&form, arena_printf(errand->arena, "metadata[%s]", note), units);
     errand_post(errand, intent_path(errand->arena, request->transaction, "/capture"), &form,
                 request->idempotency_key, reply);
-}
-
-/* False: `reading` has the answer already. */
-static bool capture(const struct errand *errand, struct stripe_question *question, int64_t units,
-                    struct http_exchange_reply *reply, struct stripe_reading *reading)
-{
-    struct stripe_held held;
-
-    question->is_query = true;
-    fetch(errand, question, question->request->transaction, reply);
-    if (!stripe_read_held(question, reply, &held, reading) || held.is_captured || !held.is_waiting)
-        return false;
-    question->is_query = false;
-    question->captured_before = held.captured;
-    post_capture(errand, question->request, units, held.captured, reply);
-    return true;
 }
 
 static void send(const struct errand *errand, struct stripe_question *question, int64_t units,
@@ -305,8 +289,7 @@ static void send(const struct errand *errand, struct stripe_question *question, 
         post_intent(errand, request, units, &reply);
         break;
     case GATEWAY_CAPTURE:
-        if (!capture(errand, question, units, &reply, reading))
-            return;
+        post_capture(errand, request, units, &reply);
         break;
     case GATEWAY_VOID:
         post_cancel(errand, request, &reply);
@@ -370,7 +353,6 @@ static bool attempt_begin(struct attempt *attempt, const struct gateway *gateway
         .request = &attempt->request,
         .arena = call->arena,
         .is_live = stripe->is_live,
-        .captured_before = -1,
     };
     const char *wrong = misshapen(call->arena, &attempt->request, is_query, &attempt->units);
     if (wrong != NULL)

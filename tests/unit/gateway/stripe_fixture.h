@@ -20,6 +20,7 @@
 
 #define SECRET    "sk_test_51abcdefXYZ"
 #define REFERENCE "0197a1b2-0000-7000-8000-000000000001"
+#define NOTE      "capture_0197a1b2000070008000000000000001"
 #define PAYMENT   "0197a1b2-0000-7000-8000-000000000002"
 #define CUSTOMER  "0197a1b2-0000-7000-8000-000000000003"
 #define METADATA  "\"metadata\":{\"attempt_id\":\"" REFERENCE "\",\"payment_id\":\"" PAYMENT "\"}"

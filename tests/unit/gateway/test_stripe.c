@@ -123,50 +123,50 @@ static void a_query_by_id_is_one_look(void **state)
     then(f, GATEWAY_SUCCEEDED, 1);
 }
 
-static void a_capture_notes_what_was_taken_before(void **state)
+static void a_capture_notes_what_it_takes(void **state)
 {
     struct fixture *f = *state;
     given_operation(f, GATEWAY_CAPTURE);
-    given(f, 0, get(PI_GET, 200, HELD("1000", "},\"status\":\"requires_capture\"")));
-    given(
-        f, 1,
-        post(PI_PATH "/capture",
-             "amount_to_capture=1999&final_capture=false"
-             "&metadata%5Bcapture_attempt_id%5D=" REFERENCE "&metadata%5Bcaptured_before%5D=1000",
-             200,
-             HELD("2999", ",\"capture_attempt_id\":\"" REFERENCE "\",\"captured_before\":\"1000\"},"
-                          "\"status\":\"requires_capture\"")));
-
-    fiber_run(f->fibers, run_send, f);
-
-    then(f, GATEWAY_SUCCEEDED, 2);
-    assert_int_equal(f->answer.amount.minor_units, 1999);
-}
-
-static void a_capture_that_was_done_is_not_sent_again(void **state)
-{
-    struct fixture *f = *state;
-    given_operation(f, GATEWAY_CAPTURE);
-    f->request.final = true;
     given(f, 0,
-          get(PI_GET, 200,
-              HELD("1999", ",\"capture_attempt_id\":\"" REFERENCE
-                           "\",\"captured_before\":\"0\"},\"status\":\"succeeded\"")));
+          post(PI_PATH "/capture",
+               "amount_to_capture=1999&final_capture=false&metadata%5B" NOTE "%5D=1999", 200,
+               HELD("2999", ",\"" NOTE "\":\"1999\",\"capture_of_another\":\"1000\"},"
+                            "\"status\":\"requires_capture\"")));
 
     fiber_run(f->fibers, run_send, f);
 
     then(f, GATEWAY_SUCCEEDED, 1);
+    assert_int_equal(f->answer.amount.minor_units, 1999);
+}
+
+static void a_capture_is_found_by_its_note_whoever_captured_since(void **state)
+{
+    struct fixture *f = *state;
+    given_operation(f, GATEWAY_CAPTURE);
+    given(f, 0,
+          get(PI_GET, 200,
+              HELD("2999", ",\"" NOTE "\":\"1999\",\"capture_of_another\":\"1000\"},"
+                           "\"status\":\"succeeded\"")));
+
+    fiber_run(f->fibers, run_query, f);
+
+    then(f, GATEWAY_SUCCEEDED, 1);
+    assert_int_equal(f->answer.amount.minor_units, 1999);
 }
 
 static void a_capture_of_what_has_ended_fails(void **state)
 {
     struct fixture *f = *state;
     given_operation(f, GATEWAY_CAPTURE);
-    given(f, 0, get(PI_GET, 200, HELD("0", "},\"status\":\"canceled\"")));
+    given(f, 0,
+          post(PI_PATH "/capture", NULL, 400,
+               "{\"error\":{\"type\":\"invalid_request_error\",\"code\":"
+               "\"payment_intent_unexpected_state\"}}"));
+    given(f, 1, get(PI_GET, 200, HELD("0", "},\"status\":\"canceled\"")));
 
     fiber_run(f->fibers, run_send, f);
 
-    then(f, GATEWAY_FAILED, 1);
+    then(f, GATEWAY_FAILED, 2);
 }
 
 static void a_void_of_what_is_canceled_is_a_success(void **state)
@@ -232,8 +232,8 @@ int main(void)
         TEST(a_query_finds_nothing_in_all_pages),
         TEST(a_query_that_is_not_answered_says_nothing),
         TEST(a_query_by_id_is_one_look),
-        TEST(a_capture_notes_what_was_taken_before),
-        TEST(a_capture_that_was_done_is_not_sent_again),
+        TEST(a_capture_notes_what_it_takes),
+        TEST(a_capture_is_found_by_its_note_whoever_captured_since),
         TEST(a_capture_of_what_has_ended_fails),
         TEST(a_void_of_what_is_canceled_is_a_success),
         TEST(a_refund_is_of_the_intent),

@@ -13,6 +13,7 @@
 #include "base/text.h"
 
 #define REFERENCE "0197a1b2-0000-7000-8000-000000000001"
+#define NOTE      "capture_0197a1b2000070008000000000000001"
 #define PAYMENT   "0197a1b2-0000-7000-8000-000000000002"
 #define METADATA  "\"metadata\":{\"attempt_id\":\"" REFERENCE "\",\"payment_id\":\"" PAYMENT "\"}"
 #define INTENT(more)                                                                               \
@@ -24,12 +25,13 @@
 #define REFUND(more)                                                                               \
     "{\"id\":\"re_1\",\"object\":\"refund\",\"payment_intent\":\"pi_1\",\"amount\":1999,"          \
     "\"currency\":\"usd\"," METADATA "," more "}"
-#define CAPTURED(reference, before, received, status)                                              \
+#define CAPTURED(notes, received, status)                                                          \
     "{\"id\":\"pi_1\",\"object\":\"payment_intent\",\"livemode\":false,\"amount\":9999,"           \
     "\"currency\":\"usd\",\"capture_method\":\"manual\",\"status\":\"" status "\","                \
     "\"amount_received\":" received ",\"metadata\":{\"attempt_id\":\"other\","                     \
-    "\"payment_id\":\"" PAYMENT "\",\"capture_attempt_id\":\"" reference                           \
-    "\",\"captured_before\":\"" before "\"}}"
+    "\"payment_id\":\"" PAYMENT "\"" notes "}}"
+#define OURS(units)   ",\"" NOTE "\":\"" units "\""
+#define THEIRS(units) ",\"capture_of_another\":\"" units "\""
 
 struct fixture {
     struct arena *arena;
@@ -55,8 +57,7 @@ static int setup(void **state)
                     .transaction = ""},
         .reply = {.result = HTTP_ANSWERED, .status = 200, .problem = ""},
     };
-    f.question =
-        (struct stripe_question){.request = &f.request, .arena = f.arena, .captured_before = -1};
+    f.question = (struct stripe_question){.request = &f.request, .arena = f.arena};
     *state = &f;
     return 0;
 }
@@ -361,37 +362,44 @@ static void an_authorization_tells_when_it_ends(void **state)
     assert_int_equal(f->reading.answer.authorization_expires_us, 1800000000LL * 1000000);
 }
 
-static void a_capture_is_what_was_taken_since(void **state)
+static void a_capture_is_what_its_note_says_when_all_notes_add_up(void **state)
 {
     struct fixture *f = *state;
     given_operation(f, GATEWAY_CAPTURE);
-    f->question.captured_before = 1000;
 
-    when_read(f, 200, CAPTURED(REFERENCE, "1000", "2999", "succeeded"));
+    when_read(f, 200, CAPTURED(OURS("1999"), "1999", "succeeded"));
     then(f, GATEWAY_SUCCEEDED);
-    assert_int_equal(f->reading.answer.amount.minor_units, 1999);
-
-    when_read(f, 200, CAPTURED(REFERENCE, "1000", "3099", "requires_capture"));
+    when_read(f, 200, CAPTURED(OURS("2099") THEIRS("1000"), "3099", "requires_capture"));
     then(f, GATEWAY_SUCCEEDED);
     assert_int_equal(f->reading.answer.amount.minor_units, 2099);
-
-    when_read(f, 200, CAPTURED(REFERENCE, "900", "2999", "succeeded"));
-    then(f, GATEWAY_UNKNOWN);
-    when_read(f, 200, CAPTURED("another", "1000", "2999", "succeeded"));
-    then(f, GATEWAY_UNKNOWN);
-    when_read(f, 200, CAPTURED(REFERENCE, "1000", "900", "succeeded"));
-    then(f, GATEWAY_UNKNOWN);
-
-    f->question.is_query = true;
-    f->question.captured_before = -1;
-    when_read(f, 200, CAPTURED(REFERENCE, "1000", "2999", "succeeded"));
+    when_read(f, 200, CAPTURED(OURS("1999") THEIRS("1000"), "2999", "canceled"));
     then(f, GATEWAY_SUCCEEDED);
-    assert_int_equal(f->reading.answer.amount.minor_units, 1999);
-    when_read(f, 200, CAPTURED("another", "1000", "2999", "requires_capture"));
-    then(f, GATEWAY_FAILED);
-    when_read(f, 200, CAPTURED("another", "0", "2999", "succeeded"));
+
+    when_read(f, 200, CAPTURED(OURS("1999") THEIRS("1000"), "1999", "succeeded"));
     then(f, GATEWAY_UNKNOWN);
-    when_read(f, 200, CAPTURED(REFERENCE, "x", "2999", "succeeded"));
+    when_read(f, 200, CAPTURED(OURS("1999"), "2000", "succeeded"));
+    then(f, GATEWAY_UNKNOWN);
+    when_read(f, 200, CAPTURED(OURS("-1") THEIRS("2000"), "1999", "succeeded"));
+    then(f, GATEWAY_UNKNOWN);
+    when_read(f, 200, CAPTURED(OURS("99999999999999999999"), "1999", "succeeded"));
+    then(f, GATEWAY_UNKNOWN);
+    when_read(f, 200, CAPTURED(THEIRS("1999"), "1999", "requires_capture"));
+    then(f, GATEWAY_UNKNOWN);
+}
+
+static void a_capture_without_its_note_was_not_done(void **state)
+{
+    struct fixture *f = *state;
+    given_operation(f, GATEWAY_CAPTURE);
+    f->question.is_query = true;
+
+    when_read(f, 200, CAPTURED(THEIRS("1000"), "1000", "requires_capture"));
+    then(f, GATEWAY_FAILED);
+    when_read(f, 200, CAPTURED(THEIRS("1000"), "1000", "succeeded"));
+    then(f, GATEWAY_FAILED);
+
+    /* Somebody took money and left no note: for people. */
+    when_read(f, 200, CAPTURED(THEIRS("1000"), "2999", "succeeded"));
     then(f, GATEWAY_UNKNOWN);
 }
 
@@ -440,7 +448,8 @@ int main(void)
         TEST(a_replayed_error_is_looked_up),
         TEST(an_action_is_a_redirect_or_the_sdks),
         TEST(an_authorization_tells_when_it_ends),
-        TEST(a_capture_is_what_was_taken_since),
+        TEST(a_capture_is_what_its_note_says_when_all_notes_add_up),
+        TEST(a_capture_without_its_note_was_not_done),
         TEST(a_refund_of_another_payment_is_not_believed),
         TEST(what_the_client_could_not_do_is_told),
     };

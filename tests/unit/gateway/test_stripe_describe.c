@@ -86,6 +86,28 @@ static void a_card_whose_bank_asks_first_is_attached(void **state)
     assert_int_equal(f->asked, 5);
 }
 
+static void a_stored_error_is_stepped_over_with_another_key(void **state)
+{
+    struct fixture *f = *state;
+    f->token = "pm_card_visa";
+    given(f, 0,
+          (struct step){"POST", "/v1/customers", NULL, 500, "Idempotent-Replayed: true\r\n", "{}",
+                        false});
+    given(f, 1, (struct step){"POST", "/v1/customers", NULL, 200, NULL, STRANGER, false});
+    given(f, 2,
+          (struct step){"POST", "/v1/setup_intents", NULL, 200, NULL, SETUP("pm_9", "succeeded"),
+                        false});
+    given(f, 3,
+          (struct step){"GET", "/v1/payment_methods/pm_9", NULL, 200, NULL,
+                        METHOD("pm_9", "\"cus_7\""), false});
+
+    fiber_run(f->fibers, run_describe, f);
+
+    assert_null(f->error);
+    assert_string_equal(f->keys[0], "abcd0000000000000000000000000000-customer");
+    assert_string_equal(f->keys[1], "abcd0000000000000000000000000000-customer-2");
+}
+
 static void a_card_of_another_customer_is_not_taken(void **state)
 {
     struct fixture *f = *state;
@@ -190,6 +212,7 @@ int main(void)
         TEST(a_card_is_given_a_customer_and_set_up),
         TEST(a_test_name_becomes_the_method_that_it_made),
         TEST(a_card_whose_bank_asks_first_is_attached),
+        TEST(a_stored_error_is_stepped_over_with_another_key),
         TEST(a_card_of_another_customer_is_not_taken),
         TEST(a_token_that_is_none_is_refused_without_asking),
         TEST(what_stripe_says_of_a_token_is_passed_on),
