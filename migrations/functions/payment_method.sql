@@ -43,15 +43,16 @@ BEGIN
     ELSIF v_card.decline_times IS NOT NULL THEN
         v_room := v_room - (SELECT count(*) FROM unnest(v_card.decline_times) t WHERE t > p_now - card_tries_window());
     END IF;
-    -- Nearly always fewer are on their way, whatever they charge.
-    IF EXISTS (SELECT FROM obligation o WHERE o.customer_id = p_customer AND o.kind = 'payment.resolve' OFFSET v_room - 1)
-       AND v_room <= (SELECT count(*) FROM obligation o, payment p, payment_method m
+    -- Nearly always fewer are on their way, whatever they charge.  Two statements: the second is dear even where it is not run.
+    IF EXISTS (SELECT FROM obligation o WHERE o.customer_id = p_customer AND o.kind = 'payment.resolve' OFFSET v_room - 1) THEN
+        IF v_room <= (SELECT count(*) FROM obligation o, payment p, payment_method m
                        WHERE o.customer_id = p_customer AND o.kind = 'payment.resolve'
                          AND p.customer_id = p_customer AND p.payment_id = o.subject_id AND p.state = 'PROCESSING'
                          AND m.customer_id = p_customer AND m.payment_method_id = p.payment_method_id
                          AND (m.payment_method_id = p_method
                               OR m.fingerprint <> '' AND m.fingerprint = v_card.fingerprint AND m.gateway = v_card.gateway)) THEN
-        RETURN 'busy';
+            RETURN 'busy';
+        END IF;
     END IF;
     RETURN NULL;
 END $$;
