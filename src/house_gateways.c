@@ -44,6 +44,7 @@ struct stripe_options house_stripe_options(const struct settings *settings)
         .secret_key_file = settings->stripe_secret_key_file,
         .ca_file = settings->stripe_ca_file,
         .return_url = settings->stripe_return_url,
+        .news_secret_file = settings->stripe_webhook_secret_file,
         .timeout_ms = settings->gateway_timeout_ms,
         .active_max = settings->stripe_connections,
     };

@@ -19,14 +19,17 @@
 #include "crypto/x509.h"
 #include "customer/event_feed.h"
 #include "edge/edge.h"
+#include "gateway/stripe/stripe.h"
 #include "house_gateways.h"
 #include "house_telemetry.h"
+#include "inbox/inbox.h"
 #include "jobs/jobs.h"
 #include "ledger/seal.h"
 #include "membership/entitlement_cache.h"
 #include "membership/entitlement_feed.h"
 #include "membership/membership.h"
 #include "payment/charge.h"
+#include "payment/news.h"
 #include "payment/payment.h"
 #include "payment/payment_measure.h"
 #include "pg/lanes.h"
@@ -51,6 +54,7 @@ static const struct job_kind *const job_kinds[] = {
     &payment_expire_job,   &refund_watch_job,          &membership_renew_job,
     &membership_retry_job, &membership_end_job,        &membership_expire_job,
     &webhook_deliver_job,  &payment_method_expiry_job, &incident_resolve_job,
+    &gateway_news_job,
 };
 
 static const struct payment_purpose *const purposes[] = {
@@ -77,6 +81,8 @@ struct opened_house {
     struct house_gateways gateways;
     struct entitlement_feed *feed; /* NULL: nothing is remembered */
     struct ledger_sealer *sealer;
+    struct news_watch *news;
+    struct inbox *inbox; /* NULL: gateway_news_listen = off */
     struct rpc_server *server;
     struct house_view view;
     struct telemetry *telemetry; /* NULL: metrics_listen = off */
@@ -109,7 +115,8 @@ static bool open_ground(struct opened_house *opened, char problem[HOUSE_PROBLEM_
         return false;
     /* Every call, stream and obligation has a fiber; the engine and watches need a few more. */
     house->fibers = fiber_pool_open((size_t)settings->calls_max + (size_t)settings->streams_max +
-                                    (size_t)settings->jobs_max + 64);
+                                    (size_t)settings->jobs_max +
+                                    (size_t)settings->gateway_news_connections + 64);
     house->pg = pg_open(&options);
     return true;
 }
@@ -151,6 +158,7 @@ static bool open_rooms(struct opened_house *opened, char problem[HOUSE_PROBLEM_S
     if (house->courier == NULL)
         return false;
     house->jobs = jobs_open(house, job_kinds, ARRAY_LENGTH(job_kinds));
+    opened->news = news_watch_open(house);
     const struct token_key *key = auth_keys_signing(house->keys);
     opened->sealer = ledger_sealer_open(&(struct ledger_seal_options){
         .house = house,
@@ -224,6 +232,8 @@ static bool open_telemetry(struct opened_house *opened, char problem[HOUSE_PROBL
 static bool start_telemetry(struct opened_house *opened, char problem[HOUSE_PROBLEM_SIZE])
 {
     opened->view.server = opened->server;
+    opened->view.inbox = opened->inbox;
+    opened->view.news = opened->news;
     if (telemetry_start(opened->telemetry))
         return true;
     snprintf(problem, HOUSE_PROBLEM_SIZE, "no thread for metrics_listen");
@@ -246,7 +256,9 @@ struct opened_house *house_open(const struct settings *settings, const struct cl
     };
     if (open_ground(opened, problem) && open_vault(opened, problem) &&
         open_rooms(opened, problem) && open_telemetry(opened, problem) &&
-        open_server(opened, problem) && start_telemetry(opened, problem)) {
+        inbox_open(&opened->house, &opened->inbox, problem) && open_server(opened, problem) &&
+        start_telemetry(opened, problem) && inbox_start(opened->inbox, problem)) {
+        news_watch_start(opened->news);
         jobs_start(opened->house.jobs);
         ledger_sealer_start(opened->sealer);
         return opened;
@@ -265,6 +277,11 @@ const struct house *house_of(const struct opened_house *opened)
 int house_port(const struct opened_house *opened)
 {
     return rpc_server_port(opened->server);
+}
+
+int house_news_port(const struct opened_house *opened)
+{
+    return inbox_port(opened->inbox);
 }
 
 int house_metrics_port(const struct opened_house *opened)
@@ -289,11 +306,17 @@ void house_reload_keys(struct opened_house *opened)
 
 void house_reload_certificates(struct opened_house *opened)
 {
+    char news_problem[INBOX_PROBLEM_SIZE];
     char problem[RPC_PROBLEM_SIZE];
 
     if (!rpc_server_reload_certificates(opened->server, problem))
         log_write(opened->house.log, LOG_ERROR, "certificates.refused",
                   LOG_FIELDS(LOG_TEXT("problem", problem)));
+    if (!inbox_reload(opened->inbox, news_problem) ||
+        (opened->gateways.stripe != NULL &&
+         !stripe_reload_news_secrets(opened->gateways.stripe, news_problem)))
+        log_write(opened->house.log, LOG_ERROR, "news.refused_files",
+                  LOG_FIELDS(LOG_TEXT("problem", news_problem)));
 }
 
 /* What still runs. */
@@ -327,6 +350,7 @@ static bool stop(struct opened_house *opened)
 
     atomic_store(&opened->view.is_stopping, true);
     telemetry_rest(opened->telemetry);
+    news_watch_stop(opened->news);
     ledger_sealer_stop(opened->sealer);
     /* First: the advance of a test clock would hold its call for minutes. */
     if (jobs != NULL)
@@ -349,6 +373,8 @@ bool house_close(struct opened_house *opened)
     if (!stop(opened))
         return false;
     telemetry_close(opened->telemetry);
+    inbox_close(opened->inbox);
+    news_watch_close(opened->news);
     ledger_sealer_close(opened->sealer);
     rpc_server_close(opened->server);
     if (house->jobs != NULL)

@@ -35,6 +35,9 @@ const struct house *house_of(const struct opened_house *opened);
 /* The listener's port: settings.listen may say 0. */
 int house_port(const struct opened_house *opened);
 
+/* The port of settings.gateway_news_listen; 0: a unix socket, or off. */
+int house_news_port(const struct opened_house *opened);
+
 /* The port of settings.metrics_listen; 0: a unix socket, or off. */
 int house_metrics_port(const struct opened_house *opened);
 

@@ -11,8 +11,10 @@
 #include "base/text.h"
 #include "customer/event_feed.h"
 #include "edge/edge.h"
+#include "inbox/inbox.h"
 #include "ledger/seal.h"
 #include "membership/entitlement_cache.h"
+#include "payment/news.h"
 #include "payment/payment_measure.h"
 #include "pg/lanes.h"
 #include "rpc/server.h"
@@ -36,6 +38,8 @@ static void measure(void *owner, struct measures *out)
     pg_measure(view->house->pg, out);
     jobs_measure(view->house->jobs, out);
     payment_measure(view->house->payment_counts, out);
+    inbox_measure(view->inbox, out);
+    news_watch_measure(view->news, out);
     vault_measure(view->house->vault, out);
     courier_measure(view->house->courier, out);
     entitlement_cache_measure(view->house->entitlements, out);

@@ -20,6 +20,8 @@ struct house_view {
     const struct house *house;
     struct rpc_server *server; /* set before telemetry_start */
     struct ledger_sealer *sealer;
+    struct inbox *inbox;
+    struct news_watch *news;
     atomic_bool is_stopping;
     const char *obligation_kinds[HOUSE_JOB_KINDS_MAX];
 };

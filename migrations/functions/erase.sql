@@ -38,6 +38,7 @@ BEGIN
     DELETE FROM payment_action a WHERE a.customer_id = p_customer;
     UPDATE payment p SET description = '' WHERE p.customer_id = p_customer AND p.description <> '';
     UPDATE attempt a SET evidence = '' WHERE a.customer_id = p_customer AND a.evidence <> '';
+    UPDATE news n SET body_sealed = NULL WHERE n.customer_id = p_customer AND n.body_sealed IS NOT NULL;
     UPDATE incident i SET detail = '' WHERE i.customer_id = p_customer AND i.detail <> '';
     UPDATE recorded_request r SET answer = '\x00' WHERE r.customer_id = p_customer AND r.answer IS NOT NULL;
     UPDATE session s SET state = 'LOGGED_OUT', end_time = p_now WHERE s.customer_id = p_customer AND s.state = 'ACTIVE';

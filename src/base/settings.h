@@ -82,8 +82,14 @@ struct settings {
     const char *stripe_ca_file;         /* PEM; "": the system's authorities */
     const char *stripe_return_url;      /* after 3-D Secure; "": by the app's SDK */
     int32_t stripe_connections;         /* requests to Stripe at the same time */
+    const char *stripe_webhook_secret_file; /* one or two lines; "": Stripe tells nothing */
     int64_t gateway_timeout_ms;
-    int64_t unknown_budget_seconds; /* after that an attempt is MANUAL */
+    const char *gateway_news_listen;      /* "0.0.0.0:8444" or "off" */
+    const char *gateway_news_certificate; /* PEM: leaf and chain; "": tls_certificate */
+    const char *gateway_news_key;         /* PEM; "": tls_key */
+    int32_t gateway_news_connections;     /* at the same time */
+    int32_t gateway_news_rate;            /* letters, and new connections, a second */
+    int64_t unknown_budget_seconds;       /* after that an attempt is MANUAL */
 
     /* ledger */
     int64_t ledger_checkpoint_seconds; /* between two rounds of sealing */

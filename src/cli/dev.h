@@ -9,7 +9,7 @@
  * DIR/socket-directory DIR/certs/          ca, server, service-billing, app-demo, operator-demo:
  * .pem and .key DIR/master.key      seals what the server keeps secret DIR/duesd.conf      written
  * at every start DIR/gateway.journal what the sandbox gateway did; DIR/simulator.journal, .log,
- * stripe.key: the simulated Stripe's DIR/ready           the address, while the server answers
+ * stripe.key, stripe.webhook-secret: the simulated Stripe's DIR/ready           the address, while the server answers
  *
  * This process speaks neither gRPC nor SQL: it forks, and everything else is a child's work.
  */
@@ -43,6 +43,7 @@ struct dev {
     const char *gateway;        /* DEV_GATEWAY_… */
     const char *simulator_file; /* with the simulator: the program beside ours */
     int simulator_port;
+    int news_port; /* where the simulator tells the server its news */
     bool is_new;  /* the directory holds no database yet */
     bool is_ours; /* its lock is held: what is in it may be changed */
 

@@ -7,15 +7,19 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <libgen.h>
+#include <netinet/in.h>
 #include <signal.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/address.h"
 #include "base/random.h"
 #include "base/text.h"
 #include "base/time.h"
 #include "cli/connection.h"
 
 #define KEY_FILE    "stripe.key"
+#define SECRET_FILE "stripe.webhook-secret"
 #define LOG_FILE    "simulator.log"
 #define PATIENCE_MS 20000
 #define PUMP_MS     20
@@ -36,22 +40,22 @@ static const char *find_program(struct dev *dev)
     return NULL;
 }
 
-/* One key for the life of the directory: what the simulator did under it stays its own. */
-static const char *make_key(struct dev *dev)
+/* One for the life of the directory: what the simulator did under it stays its own. */
+static const char *make_key(struct dev *dev, const char *file, const char *prefix)
 {
     uint8_t bytes[KEY_BYTES];
     char hex[2 * KEY_BYTES + 1];
 
-    if (access(dev_path(dev, KEY_FILE), F_OK) == 0)
+    if (access(dev_path(dev, file), F_OK) == 0)
         return NULL;
     random_fill(random_system(), bytes, sizeof bytes);
     hex_encode(bytes, sizeof bytes, hex);
-    return dev_write(dev, KEY_FILE, arena_printf(dev->arena, "sk_test_%s\n", hex), 0600);
+    return dev_write(dev, file, arena_printf(dev->arena, "%s%s\n", prefix, hex), 0600);
 }
 
-static const char *key_of(struct dev *dev)
+static const char *key_of(struct dev *dev, const char *file)
 {
-    const char *text = dev_read(dev, KEY_FILE);
+    const char *text = dev_read(dev, file);
 
     return text == NULL ? "" : arena_strndup(dev->arena, text, strcspn(text, "\r\n"));
 }
@@ -96,11 +100,17 @@ static const char *spawn(struct dev *dev)
         "--journal",
         dev_path(dev, "simulator.journal"),
         "--secret-key",
-        key_of(dev),
+        key_of(dev, KEY_FILE),
         "--certificate",
         dev_path(dev, STATE_CERTIFICATES "/server.pem"),
         "--key",
         dev_path(dev, STATE_CERTIFICATES "/server.key"),
+        "--webhook-url",
+        arena_printf(dev->arena, "https://localhost:%d/v1/gateways/stripe/news", dev->news_port),
+        "--webhook-secret",
+        key_of(dev, SECRET_FILE),
+        "--webhook-ca",
+        dev_path(dev, STATE_CERTIFICATES "/ca.pem"),
         "--die-with-parent",
         NULL,
     };
@@ -113,6 +123,19 @@ static const char *spawn(struct dev *dev)
     return problem;
 }
 
+/* Free now: the server takes it when it starts. */
+static const char *find_news_port(struct dev *dev)
+{
+    const struct sockaddr_in any = {.sin_family = AF_INET,
+                                    .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    AUTO(address_socket_release) int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    if (listener < 0 || bind(listener, (const struct sockaddr *)&any, sizeof any) != 0)
+        return arena_printf(dev->arena, "there is no free port: %s", strerror(errno));
+    dev->news_port = address_bound_port(listener);
+    return NULL;
+}
+
 const char *dev_simulator_start(struct dev *dev)
 {
     const char *problem;
@@ -121,7 +144,11 @@ const char *dev_simulator_start(struct dev *dev)
         return NULL;
     problem = find_program(dev);
     if (problem == NULL)
-        problem = make_key(dev);
+        problem = make_key(dev, KEY_FILE, "sk_test_");
+    if (problem == NULL)
+        problem = make_key(dev, SECRET_FILE, "whsec_");
+    if (problem == NULL)
+        problem = find_news_port(dev);
     if (problem == NULL)
         problem = spawn(dev);
     return problem == NULL ? wait_until_listening(dev) : problem;
@@ -135,7 +162,10 @@ const char *dev_simulator_settings(struct dev *dev)
                         "gateway = stripe\n"
                         "stripe_url = https://localhost:%d\n"
                         "stripe_secret_key_file = %s\n"
-                        "stripe_ca_file = %s\n",
+                        "stripe_ca_file = %s\n"
+                        "stripe_webhook_secret_file = %s\n"
+                        "gateway_news_listen = 127.0.0.1:%d\n",
                         dev->simulator_port, dev_path(dev, KEY_FILE),
-                        dev_path(dev, STATE_CERTIFICATES "/ca.pem"));
+                        dev_path(dev, STATE_CERTIFICATES "/ca.pem"), dev_path(dev, SECRET_FILE),
+                        dev->news_port);
 }

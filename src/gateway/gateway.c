@@ -48,6 +48,17 @@ const char *gateway_outcome_name(enum gateway_outcome outcome)
     return "UNKNOWN";
 }
 
+const char *gateway_news_kind_name(enum gateway_news_kind kind)
+{
+    static const char *const names[GATEWAY_NEWS_KIND_COUNT] = {
+        [GATEWAY_NEWS_PAYMENT] = "PAYMENT", [GATEWAY_NEWS_REFUND] = "REFUND",
+        [GATEWAY_NEWS_DISPUTE] = "DISPUTE", [GATEWAY_NEWS_PAYMENT_METHOD] = "PAYMENT_METHOD",
+        [GATEWAY_NEWS_OTHER] = "OTHER",
+    };
+
+    return names[kind];
+}
+
 const struct gateway *gateway_find(const struct gateways *gateways, const char *name)
 {
     for (int32_t i = 0; i < gateways->count; i++) {

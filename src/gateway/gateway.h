@@ -17,6 +17,7 @@
 
 #include "base/call.h"
 #include "base/money.h"
+#include "gateway/news.h"
 
 enum gateway_operation {
     GATEWAY_CHARGE,    /* take money */
@@ -44,6 +45,7 @@ struct gateway_request {
     const char *idempotency_key; /* a pure function of the attempt */
     const char *reference;       /* the attempt's id, so that a query can find it */
     const char *payment;         /* our payment's id, for people who look at the gateway */
+    const char *customer;        /* our customer's id, so that news of it can be matched */
     struct money amount;         /* void: what is held and let go of */
     const char *token;           /* charge, authorize: the payment method's token at this gateway */
     /*
@@ -209,6 +211,20 @@ struct gateway {
     /* Disputes made at `since_us` (wall time) or later.  False: nothing is known now. */
     bool (*list_disputes)(const struct gateway *gateway, struct call *call, int64_t since_us,
                           const char *cursor, struct gateway_dispute_page *page);
+    /*
+     * Is the letter the gateway's, and what does it say?  Its signature is verified over the raw
+     * bytes before any of them is read.  `*news`, in the call's arena, only when it is genuine.
+     */
+    enum gateway_letter_verdict (*read_news)(const struct gateway *gateway, struct call *call,
+                                             const struct gateway_letter *letter,
+                                             struct gateway_news *news);
+    /*
+     * Whose object the news are about, of a kind that has an object, as the gateway says now.
+     * GATEWAY_SUCCEEDED: in `*owner`.  GATEWAY_FAILED: it bears no mark of ours.  Else: ask later.
+     */
+    enum gateway_outcome (*find_owner)(const struct gateway *gateway, struct call *call,
+                                       const struct gateway_news *news,
+                                       struct gateway_owner *owner);
     void *state;
 };
 

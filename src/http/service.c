@@ -6,15 +6,18 @@
 
 #include "http/service.h"
 
+#include <gnutls/gnutls.h>
 #include <poll.h>
 #include <pthread.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/bucket.h"
 #include "base/bug.h"
 #include "base/text.h"
 #include "base/time.h"
+#include "http/service_identity.h"
 #include "http/service_internal.h"
 #include "http/socket.h"
 
@@ -25,7 +28,7 @@
 #define ARENA_SIZE        ((size_t)32 * 1024 * 1024)
 #define FIRST_BODY_SIZE   4096
 #define TLS_PRIORITIES    "NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2"
-#define THREAD_STACK_SIZE ((size_t)1024 * 1024)
+#define THREAD_STACK_SIZE ((size_t)2 * 1024 * 1024) /* with the thread-locals of all libraries */
 
 struct http_service {
     struct http_service_options options;
@@ -36,6 +39,10 @@ struct http_service {
     bool watches;
     pthread_mutex_t lock; /* of the slots */
     struct service_slot *slots;
+    struct service_identity *identity; /* NULL: without TLS */
+    struct bucket_rate rate;
+    struct bucket arrivals;            /* of the library's thread alone */
+    struct http_service_counts counts; /* under the lock */
 };
 
 static int64_t now_us(void)
@@ -66,8 +73,10 @@ static void note_connection(void *arg, struct MHD_Connection *connection, void *
 
     pthread_mutex_lock(&service->lock);
     if (what == MHD_CONNECTION_NOTIFY_CLOSED) {
-        if (slot != NULL)
+        if (slot != NULL) {
             slot->descriptor = -1;
+            service->counts.connections--;
+        }
         pthread_mutex_unlock(&service->lock);
         return;
     }
@@ -78,6 +87,7 @@ static void note_connection(void *arg, struct MHD_Connection *connection, void *
     if (slot != NULL) {
         slot->descriptor = service_descriptor(connection);
         slot->until_us = now_us() + service->options.time_limit_ms * US_PER_MS;
+        service->counts.connections++;
     }
     *socket_context = slot;
     pthread_mutex_unlock(&service->lock);
@@ -98,6 +108,7 @@ static void *watch(void *arg)
             /* The connection's thread finds it at its end, and closes it. */
             shutdown(slot->descriptor, SHUT_RDWR);
             slot->until_us = INT64_MAX;
+            service->counts.cut++;
         }
         pthread_mutex_unlock(&service->lock);
     }
@@ -160,12 +171,22 @@ static bool take_body(struct service_exchange *exchange, const char *data, size_
     return true;
 }
 
-static enum MHD_Result refuse_request(struct service_exchange *exchange, int32_t status,
-                                      const char *line)
+static void count_large(struct http_service *service)
 {
-    const struct http_service_reply reply = {
-        .status = status, .content_type = "text/plain", .body = line, .size = strlen(line)};
+    pthread_mutex_lock(&service->lock);
+    service->counts.too_large++;
+    pthread_mutex_unlock(&service->lock);
+}
 
+static enum MHD_Result refuse_large(struct service_exchange *exchange)
+{
+    static const char line[] = "the body is too large\n";
+    const struct http_service_reply reply = {.status = MHD_HTTP_CONTENT_TOO_LARGE,
+                                             .content_type = "text/plain",
+                                             .body = line,
+                                             .size = sizeof line - 1};
+
+    count_large(exchange->service);
     return service_reply_send(exchange, &reply);
 }
 
@@ -219,16 +240,52 @@ static enum MHD_Result answer(void *arg, struct MHD_Connection *connection, cons
     if (!exchange->has_begun) {
         exchange->has_begun = true;
         if (is_announced_too_large(exchange))
-            return refuse_request(exchange, MHD_HTTP_CONTENT_TOO_LARGE, "the body is too large\n");
+            return refuse_large(exchange);
         return MHD_YES;
     }
     if (*data_size > 0) {
-        if (!take_body(exchange, data, *data_size))
+        if (!take_body(exchange, data, *data_size)) {
+            count_large(exchange->service);
             return MHD_NO;
+        }
         *data_size = 0;
         return MHD_YES;
     }
     return handle(exchange, path, method);
+}
+
+/* Of the library's thread: may this one come in? */
+static enum MHD_Result admit(void *arg, const struct sockaddr *address, socklen_t size)
+{
+    struct http_service *service = arg;
+
+    (void)address;
+    (void)size;
+    if (bucket_take(&service->arrivals, service->rate, 1, now_us()))
+        return MHD_YES;
+    pthread_mutex_lock(&service->lock);
+    service->counts.shed++;
+    pthread_mutex_unlock(&service->lock);
+    return MHD_NO;
+}
+
+/* The library has put its connection into the session; the slot knows the service. */
+static int lend_identity(gnutls_session_t session, const gnutls_datum_t *authorities,
+                         int authority_count, const gnutls_pk_algorithm_t *algorithms,
+                         int algorithm_count, gnutls_pcert_st **chain, unsigned *length,
+                         gnutls_privkey_t *key)
+{
+    struct MHD_Connection *connection = gnutls_session_get_ptr(session);
+    const struct service_slot *slot =
+        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT)->socket_context;
+
+    (void)authorities;
+    (void)authority_count;
+    (void)algorithms;
+    (void)algorithm_count;
+    if (slot == NULL || !service_identity_lend(slot->service->identity, chain, length, key))
+        return -1;
+    return 0;
 }
 
 static struct MHD_Daemon *start_daemon(struct http_service *service)
@@ -237,23 +294,24 @@ static struct MHD_Daemon *start_daemon(struct http_service *service)
     unsigned int flags = MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_THREAD_PER_CONNECTION |
                          MHD_USE_POLL | MHD_USE_ITC;
     struct MHD_OptionItem tls[] = {
-        {MHD_OPTION_HTTPS_MEM_CERT, 0, (void *)(uintptr_t)options->certificate_pem},
-        {MHD_OPTION_HTTPS_MEM_KEY, 0, (void *)(uintptr_t)options->key_pem},
+        {MHD_OPTION_HTTPS_CERT_CALLBACK, 0, (void *)(uintptr_t)lend_identity},
         {MHD_OPTION_HTTPS_PRIORITIES, 0, (void *)(uintptr_t)TLS_PRIORITIES},
         {MHD_OPTION_END, 0, NULL},
     };
 
-    if (options->certificate_pem == NULL)
+    if (service->identity == NULL)
         tls[0].option = MHD_OPTION_END;
     else
         flags |= MHD_USE_TLS;
     return MHD_start_daemon(
-        flags, 0, NULL, NULL, answer, service, MHD_OPTION_LISTEN_SOCKET, service->socket.descriptor,
-        MHD_OPTION_CONNECTION_LIMIT, (unsigned int)options->connections_max,
-        MHD_OPTION_CONNECTION_MEMORY_LIMIT, options->head_size_max, MHD_OPTION_NOTIFY_CONNECTION,
-        note_connection, service, MHD_OPTION_NOTIFY_COMPLETED, end_request, service,
-        MHD_OPTION_URI_LOG_CALLBACK, begin_request, service, MHD_OPTION_THREAD_STACK_SIZE,
-        THREAD_STACK_SIZE, MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_ARRAY, tls, MHD_OPTION_END);
+        flags, 0, admit, service, answer, service, MHD_OPTION_LISTEN_SOCKET,
+        service->socket.descriptor, MHD_OPTION_CONNECTION_LIMIT,
+        (unsigned int)options->connections_max, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+        options->head_size_max, MHD_OPTION_NOTIFY_CONNECTION, note_connection, service,
+        MHD_OPTION_NOTIFY_COMPLETED, end_request, service, MHD_OPTION_URI_LOG_CALLBACK,
+        begin_request, service, MHD_OPTION_THREAD_STACK_SIZE, THREAD_STACK_SIZE,
+        MHD_OPTION_PER_IP_CONNECTION_LIMIT, (unsigned int)options->connections_per_source_max,
+        MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_ARRAY, tls, MHD_OPTION_END);
 }
 
 struct http_service *http_service_open(const struct http_service_options *options,
@@ -266,6 +324,9 @@ struct http_service *http_service_open(const struct http_service_options *option
     if (service == NULL)
         bug("no memory for a service");
     service->options = *options;
+    service->rate =
+        bucket_rate_make(options->connections_per_second,
+                         options->connections_per_second > 0 ? options->connections_per_second : 1);
     service->slots = calloc((size_t)options->connections_max, sizeof *service->slots);
     service->stop_event = eventfd(0, EFD_CLOEXEC);
     if (service->slots == NULL || service->stop_event < 0)
@@ -279,15 +340,49 @@ struct http_service *http_service_open(const struct http_service_options *option
     return NULL;
 }
 
+/* False and one line in `problem`; true without TLS as well. */
+static bool take_identity(struct http_service *service, char problem[HTTP_PROBLEM_SIZE])
+{
+    const struct http_service_options *options = &service->options;
+
+    if (options->certificate_pem == NULL && options->certificate_file == NULL)
+        return true;
+    /* The watcher may see the end of a handshake a little late. */
+    service->identity = service_identity_open(2 * options->time_limit_ms * US_PER_MS);
+    if (options->certificate_pem == NULL)
+        return http_service_reload(service, problem);
+    return service_identity_take(service->identity, options->certificate_pem, options->key_pem,
+                                 problem);
+}
+
+bool http_service_reload(struct http_service *service, char problem[HTTP_PROBLEM_SIZE])
+{
+    return service_identity_load(service->identity, service->options.certificate_file,
+                                 service->options.key_file, problem);
+}
+
+int64_t http_service_certificate_end_us(struct http_service *service)
+{
+    return service->identity == NULL ? 0 : service_identity_end_us(service->identity);
+}
+
+struct http_service_counts http_service_count(struct http_service *service)
+{
+    pthread_mutex_lock(&service->lock);
+    struct http_service_counts counts = service->counts;
+    pthread_mutex_unlock(&service->lock);
+    return counts;
+}
+
 bool http_service_start(struct http_service *service, char problem[HTTP_PROBLEM_SIZE])
 {
+    if (!take_identity(service, problem))
+        return false;
     service->watches = pthread_create(&service->watcher, NULL, watch, service) == 0;
     service->daemon = start_daemon(service);
     if (service->watches && service->daemon != NULL)
         return true;
-    snprintf(problem, HTTP_PROBLEM_SIZE,
-             "could not serve: the certificate and its key are not PEM of one another, or no "
-             "thread can be had");
+    snprintf(problem, HTTP_PROBLEM_SIZE, "could not serve: no thread can be had");
     return false;
 }
 
@@ -308,6 +403,7 @@ void http_service_close(struct http_service *service)
         MHD_stop_daemon(service->daemon);
         service->socket.descriptor = -1; /* the library has closed it */
     }
+    service_identity_close(service->identity);
     http_socket_close(&service->socket);
     close(service->stop_event);
     pthread_mutex_destroy(&service->lock);

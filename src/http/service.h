@@ -62,13 +62,18 @@ struct http_service_options {
     const char *listen;          /* as http_listener_options.listen */
     const char *certificate_pem; /* the chain; NULL: without TLS */
     const char *key_pem;
+    /* The same in files, read at the start and by http_service_reload; NULL: as above. */
+    const char *certificate_file;
+    const char *key_file;
     http_service_handler *handle;
     void *owner;
     int32_t connections_max; /* 1 to HTTP_SERVICE_CONNECTIONS_MAX; more wait to be accepted */
     int64_t time_limit_ms;   /* of the handshake, of the request, of the answer: each */
     int64_t idle_limit_ms;   /* between two requests */
-    size_t head_size_max;    /* request line and headers */
-    size_t body_size_max;    /* more is refused with 413 */
+    int32_t connections_per_source_max; /* 0: no limit of its own */
+    int32_t connections_per_second;     /* new ones, of all sources; more are closed.  0: any */
+    size_t head_size_max;               /* request line and headers */
+    size_t body_size_max;               /* more is refused with 413 */
 };
 
 struct http_service;
@@ -79,6 +84,24 @@ struct http_service *http_service_open(const struct http_service_options *option
 
 /* False and one line in `problem`: the certificate is of no use, no thread, no memory. */
 bool http_service_start(struct http_service *service, char problem[HTTP_PROBLEM_SIZE]);
+
+/*
+ * Certificate and key from their files, for handshakes from now on; connections that stand and
+ * requests that run do not notice.  False and one line in `problem`: the old ones stay.
+ */
+bool http_service_reload(struct http_service *service, char problem[HTTP_PROBLEM_SIZE]);
+
+/* When the served certificate ends, wall time; 0 without TLS. */
+int64_t http_service_certificate_end_us(struct http_service *service);
+
+/* What became of connections and requests before any handler saw them. */
+struct http_service_counts {
+    int64_t connections; /* open now */
+    int64_t shed;        /* closed as soon as they were accepted: too many a second */
+    int64_t cut;         /* too slow */
+    int64_t too_large;   /* requests with a body beyond the limit */
+};
+struct http_service_counts http_service_count(struct http_service *service);
 
 /* 0 for a unix socket. */
 int http_service_port(const struct http_service *service);

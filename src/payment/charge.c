@@ -70,6 +70,7 @@ struct gateway_request charge_request(struct call *call, const struct charge *ch
         .idempotency_key = charge->gateway_key,
         .reference = uuid_text(call->arena, charge->attempt),
         .payment = uuid_text(call->arena, charge->payment),
+        .customer = uuid_text(call->arena, charge->customer),
         .amount = charge->amount,
         .token = charge->token,
         .transaction = charge->transaction,

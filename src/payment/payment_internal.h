@@ -116,6 +116,11 @@ struct attempt_ask {
 /* Sends or queries; see charge_send for what it promises. */
 void attempt_ask(struct call *call, const struct attempt_ask *ask, struct gateway_answer *answer);
 
+/* refund_watch.c */
+
+/* Of a refund that had succeeded: does the gateway say that it has failed after all? */
+bool refund_has_failed(const struct attempt *attempt, const struct gateway_answer *answer);
+
 /* capture.c */
 
 /* ABORTED CAPTURE_IN_PROGRESS, with RetryInfo. */

@@ -2,6 +2,7 @@
  * dues.payment.v1.PaymentService: one row a method, and what the handlers share.
  */
 
+#include "payment/news_internal.h"
 #include "payment/payment_internal.h"
 
 #include "dues/payment/v1/payment_service.pb-c.h"
@@ -184,6 +185,16 @@ pg_statement_list payment_statements = {
     &payment_method_record_statement,
     &payment_method_update_statement,
     &payment_method_refresh_statement,
+    &news_store_statement,
+    &news_load_statement,
+    &news_list_statement,
+    &news_claim_statement,
+    &news_match_statement,
+    &news_end_statement,
+    &news_apply_statement,
+    &news_sweep_statement,
+    &news_backlog_statement,
+    &news_open_attempts_statement,
     &payment_method_delete_statement,
     &payment_method_notice_statement,
     NULL,

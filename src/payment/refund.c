@@ -15,6 +15,7 @@ struct gateway_request refund_request(struct call *call, const struct refund *re
         .token = "",
         .transaction = attempt->acted_on,
         .payment = uuid_text(call->arena, refund->payment),
+        .customer = uuid_text(call->arena, refund->customer),
         .off_session = true,
     };
 }

@@ -71,6 +71,13 @@ static void ask(struct call *call, const struct refund *refund, const struct att
     attempt_ask(call, &question, answer);
 }
 
+/* Of this very transaction, or it says nothing about it. */
+bool refund_has_failed(const struct attempt *attempt, const struct gateway_answer *answer)
+{
+    return answer->outcome == GATEWAY_DECLINED &&
+           text_equal(answer->transaction, attempt->transaction);
+}
+
 static const struct error *watch(struct call *call, const struct obligation *obligation)
 {
     struct gateway_answer answer;
@@ -89,8 +96,7 @@ static const struct error *watch(struct call *call, const struct obligation *obl
     if (refund.state != REFUND_SUCCEEDED)
         return jobs_finish(call, obligation);
     ask(call, &refund, &attempt, &answer);
-    /* Of this very transaction, or it says nothing about it. */
-    if (answer.outcome == GATEWAY_DECLINED && text_equal(answer.transaction, attempt.transaction))
+    if (refund_has_failed(&attempt, &answer))
         return refund_failed_later(call, obligation->customer, id, answer.decline_code,
                                    obligation->now_us);
     int64_t next_us = next_look_us(gateway, &refund, obligation->now_us);

@@ -56,6 +56,13 @@ struct vault_place vault_place_house_secret(const char *name)
     return (struct vault_place){.at = {"house_secret", "sealed", UUID_NIL, name}};
 }
 
+struct vault_place vault_place_news(struct arena *arena, const char *gateway, const char *event)
+{
+    const char *row = arena_printf(arena, "%s|%s", gateway, event);
+
+    return (struct vault_place){.at = {"news", "body_sealed", UUID_NIL, row}};
+}
+
 struct vault_place vault_place_webhook_secret(struct arena *arena, struct uuid endpoint,
                                               struct uuid secret)
 {

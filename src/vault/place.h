@@ -24,6 +24,8 @@ struct vault_place vault_place_signing_key(struct arena *arena, const char *kind
 struct vault_place vault_place_house_secret(const char *name);
 struct vault_place vault_place_webhook_secret(struct arena *arena, struct uuid endpoint,
                                               struct uuid secret);
+/* The raw bytes of news, which are nobody's yet. */
+struct vault_place vault_place_news(struct arena *arena, const char *gateway, const char *event);
 /* A recorded answer that belongs to no customer: `owner` stands in its row for one. */
 struct vault_place vault_place_house_answer(struct arena *arena, struct uuid owner,
                                             const char *caller, const char *method,

@@ -14,10 +14,11 @@
 #include "base/text.h"
 #include "config.h"
 #include "pg/catalogue.h"
+#include "support/rpc_news.h"
 #include "support/rpc_pages.h"
 #include "support/rpc_payment.h"
 
-#define FAMILIES_MAX 128
+#define FAMILIES_MAX 512
 #define NAME_SIZE    96
 
 struct families {
@@ -286,6 +287,11 @@ static void every_family_is_documented_and_every_documented_one_is_served(void *
         usleep(10000);
     read_documented(&documented);
     read_served(f, &served);
+    /* What is told only where gateways tell their news. */
+    struct rpc_fixture *listening = news_fixture_new("stripe_url = https://localhost:9\n"
+                                                     "metrics_listen = 127.0.0.1:0\n");
+    read_served(listening, &served);
+    news_fixture_free(listening);
 
     for (size_t i = 0; i < served.count; i++) {
         if (has_family(&documented, served.names[i]))
@@ -331,15 +337,6 @@ static void no_series_stands_twice(void **state)
         assert_string_not_equal(lines[i - 1], lines[i]);
 }
 
-static void connections(struct rpc_fixture *f, bool allowed)
-{
-    db_execute(f->db, db_printf(f->db, "%s CONNECT ON DATABASE %s %s dues_service",
-                                allowed ? "GRANT" : "REVOKE", f->db->database,
-                                allowed ? "TO" : "FROM public,"));
-    db_execute(f->db, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename ="
-                      " 'dues_service' AND datname = current_database()");
-}
-
 static bool becomes(struct rpc_fixture *f, const char *series, const char *value)
 {
     const char *found = NULL;
@@ -358,11 +355,11 @@ static void says_that_the_database_is_away_and_answers_all_the_same(void **state
     struct rpc_fixture *f = *state;
 
     assert_true(becomes(f, "dues_database_up", "1"));
-    connections(f, false);
+    db_allow_service(f->db, false);
     bool went = becomes(f, "dues_database_up", "0");
     bool unhealthy = text_starts_with(page_ask(f, "/healthz"), "HTTP/1.1 503 ");
     const char *kept = page_value(f, "dues_attempts_unknown");
-    connections(f, true);
+    db_allow_service(f->db, true);
     bool came = becomes(f, "dues_database_up", "1");
 
     assert_true(went);

@@ -363,3 +363,12 @@ struct uuid db_given_test_clock(struct db_fixture *f, int64_t time_us)
                             db_uuid_text(f, id), time_text(f, time_us), time_text(f, time_us)));
     return id;
 }
+
+void db_allow_service(struct db_fixture *f, bool allowed)
+{
+    db_execute(f, db_printf(f, "%s CONNECT ON DATABASE %s %s dues_service",
+                            allowed ? "GRANT" : "REVOKE", f->database,
+                            allowed ? "TO" : "FROM public,"));
+    db_execute(f, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename ="
+                  " 'dues_service' AND datname = current_database()");
+}

@@ -80,6 +80,9 @@ const char *db_printf(struct db_fixture *f, const char *format, ...) PRINTF_LIKE
 /* Number of rows of a table, or of "table WHERE …". */
 int64_t db_count(struct db_fixture *f, const char *from);
 
+/* May the service connect?  When not, its connections are cut as well. */
+void db_allow_service(struct db_fixture *f, bool allowed);
+
 struct uuid db_uuid(struct db_fixture *f);
 const char *db_uuid_text(struct db_fixture *f, struct uuid id);
 

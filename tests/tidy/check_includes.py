@@ -22,6 +22,7 @@ BELOW = {
     "webhook": {"base", "pg", "crypto", "vault", "http", "jobs"},
     "payment": {"base", "pg", "crypto", "vault", "contract", "gateway", "customer", "jobs", "ledger", "webhook"},
     "membership": {"base", "pg", "crypto", "contract", "gateway", "customer", "jobs", "payment"},
+    "inbox": {"base", "crypto", "http", "gateway", "jobs", "payment"},
     "auth": {"base", "pg", "crypto", "vault", "contract", "customer"},
     "sandbox": {"base", "pg", "crypto", "contract", "gateway", "customer", "jobs"},
 }

@@ -42,6 +42,7 @@ bool stripe_was_replayed(const struct http_exchange_reply *reply);
 /* Metadata that we write and look for. */
 #define STRIPE_REFERENCE "attempt_id"
 #define STRIPE_PAYMENT   "payment_id"
+#define STRIPE_CUSTOMER  "customer_id"
 
 /*
  * Of an intent: "capture_" and the capture's reference without its dashes, 40 characters, which is

@@ -16,7 +16,6 @@
 #include "gateway/stripe/json.h"
 
 #define TOKEN_FIELD     "payment_method.gateway_token"
-#define CUSTOMER        "customer_id" /* of the metadata of a Stripe customer */
 #define RETRY_MS        5000
 #define KEY_BYTES       16
 #define TURNS_MAX       8
@@ -159,7 +158,7 @@ static const struct error *check_owner(struct description *description)
                &reply);
     TRY(expect(call, &reply, "customer", "cus_", &customer));
     if (stripe_flag(customer, "deleted") || description->customer[0] == '\0' ||
-        !text_equal(stripe_text(stripe_object(customer, "metadata"), CUSTOMER),
+        !text_equal(stripe_text(stripe_object(customer, "metadata"), STRIPE_CUSTOMER),
                     description->customer))
         return refuse_token(call, "must be a token that the gateway knows");
     return NULL;
@@ -172,7 +171,7 @@ static const struct error *make_customer(struct description *description)
     AUTO(stripe_json_release) json_t *customer = NULL;
     struct http_exchange_reply reply;
 
-    form_add(&form, "metadata[" CUSTOMER "]", description->customer);
+    form_add(&form, "metadata[" STRIPE_CUSTOMER "]", description->customer);
     post(description, "/v1/customers", &form, "customer", &reply);
     TRY(expect(call, &reply, "customer", "cus_", &customer));
     description->stripe_customer = arena_strdup(call->arena, stripe_text(customer, "id"));

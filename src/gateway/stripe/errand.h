@@ -3,7 +3,10 @@
  */
 #pragma once
 
+#include <pthread.h>
+
 #include "gateway/stripe/form.h"
+#include "gateway/stripe/signature.h"
 #include "gateway/stripe/stripe.h"
 #include "http/client.h"
 
@@ -19,6 +22,9 @@ struct stripe {
     const char *return_url; /* the settings' */
     int64_t timeout_ms;
     bool is_live;
+    const char *news_secret_file; /* the settings' */
+    pthread_mutex_t news_lock;    /* guards the next */
+    struct stripe_news_secrets news_secrets;
 };
 
 struct errand {

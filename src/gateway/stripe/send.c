@@ -64,6 +64,8 @@ static void add_metadata(struct stripe_form *form, const struct gateway_request 
     form_add(form, "metadata[" STRIPE_REFERENCE "]", request->reference);
     if (request->payment != NULL && request->payment[0] != '\0')
         form_add(form, "metadata[" STRIPE_PAYMENT "]", request->payment);
+    if (request->customer != NULL && request->customer[0] != '\0')
+        form_add(form, "metadata[" STRIPE_CUSTOMER "]", request->customer);
 }
 
 static const char *intent_path(struct arena *arena, const char *intent, const char *verb)

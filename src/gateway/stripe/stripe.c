@@ -10,6 +10,7 @@
 #include "base/time.h"
 #include "gateway/stripe/errand.h"
 #include "gateway/stripe/json.h"
+#include "gateway/stripe/news.h"
 
 /* Stripe keeps what a key did for a day at least; after 20 hours we only ask. */
 #define RESEND_WINDOW_US (20 * US_PER_HOUR)
@@ -62,6 +63,20 @@ static bool read_key(struct stripe *stripe, const char *path, char problem[STRIP
     return true;
 }
 
+/* Without a secret there is nothing to read news with. */
+static bool read_news_secrets(struct stripe *stripe, const char *path,
+                              char problem[STRIPE_PROBLEM_SIZE])
+{
+    stripe->news_secret_file = path;
+    if (path == NULL || path[0] == '\0')
+        return true;
+    if (!stripe_news_secrets_read(path, &stripe->news_secrets, problem))
+        return false;
+    stripe->gateway.read_news = stripe_read_news;
+    stripe->gateway.find_owner = stripe_find_owner;
+    return true;
+}
+
 struct stripe *stripe_open(const struct stripe_options *options, char problem[STRIPE_PROBLEM_SIZE])
 {
     const struct http_client_options client = {
@@ -85,12 +100,14 @@ struct stripe *stripe_open(const struct stripe_options *options, char problem[ST
         .query = stripe_query,
         .state = stripe,
     };
+    pthread_mutex_init(&stripe->news_lock, NULL);
     stripe->ca_file = options->ca_file;
     stripe->return_url = options->return_url;
     stripe->timeout_ms = options->timeout_ms;
     if (!stripe_url_is_right(options->url)) {
         snprintf(problem, STRIPE_PROBLEM_SIZE, "\"%s\" is not https://HOST[:PORT]", options->url);
-    } else if (read_key(stripe, options->secret_key_file, problem)) {
+    } else if (read_key(stripe, options->secret_key_file, problem) &&
+               read_news_secrets(stripe, options->news_secret_file, problem)) {
         snprintf(stripe->url, sizeof stripe->url, "%s", options->url);
         stripe->client = http_client_open(&client, problem);
     }
@@ -105,7 +122,9 @@ void stripe_close(struct stripe *stripe)
     if (stripe == NULL)
         return;
     http_client_close(stripe->client);
+    pthread_mutex_destroy(&stripe->news_lock);
     explicit_bzero(stripe->secret, sizeof stripe->secret);
+    explicit_bzero(&stripe->news_secrets, sizeof stripe->news_secrets);
     free(stripe);
 }
 

@@ -27,9 +27,10 @@ struct stripe_options {
     const char *secret_key_file; /* one line: sk_test_…, sk_live_… or a restricted key, rk_… */
     const char *ca_file;         /* PEM; "": the system's authorities */
     const char *return_url;      /* where a customer comes back to; "": the app uses the SDK */
-    int64_t timeout_ms;          /* of a send, with all that belongs to it */
-    int32_t active_max;          /* requests at the same time */
-    struct log *log;             /* libcurl's words at debug; NULL: none */
+    const char *news_secret_file; /* one or two lines: whsec_…; "": news are not taken */
+    int64_t timeout_ms;           /* of a send, with all that belongs to it */
+    int32_t active_max;           /* requests at the same time */
+    struct log *log;              /* libcurl's words at debug; NULL: none */
 };
 
 /*
@@ -44,6 +45,12 @@ const struct gateway *stripe_gateway(const struct stripe *stripe);
 
 /* Is it the key of an account where money moves? */
 bool stripe_is_live(const struct stripe *stripe);
+
+/* Does it know a secret that news are signed with? */
+bool stripe_takes_news(const struct stripe *stripe);
+
+/* The secrets' file again.  False and one line in `problem`: all stays as it was. */
+bool stripe_reload_news_secrets(struct stripe *stripe, char problem[STRIPE_PROBLEM_SIZE]);
 
 /* "https://host[:port]": no path, user or query. */
 bool stripe_url_is_right(const char *url);

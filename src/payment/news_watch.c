@@ -1,0 +1,297 @@
+/*
+ * News that are nobody's yet: a payment whose commit is not seen yet (P14), a letter without our
+ * metadata, a dispute, which names a transaction only.  Each is looked at again every ten seconds;
+ * when nobody's after a quarter of an hour it is quarantined, and what bears our reference becomes
+ * an incident.  What the gateway says was never ours is quarantined at once.
+ */
+
+#include <stdatomic.h>
+
+#include "base/bug.h"
+#include "base/log.h"
+#include "base/measure.h"
+#include "base/text.h"
+#include "base/time.h"
+#include "base/watch.h"
+#include "jobs/jobs.h"
+#include "payment/dispute.h"
+#include "payment/incident.h"
+#include "payment/news_internal.h"
+
+#define LOOK_US          (500 * US_PER_MS)
+#define LIMIT_US         (60 * US_PER_SECOND)
+#define ARENA_SIZE       ((size_t)32 * 1024 * 1024)
+#define BATCH            32
+#define AGAIN_US         (10 * US_PER_SECOND)
+#define GIVE_UP_US       (15 * US_PER_MINUTE)
+#define KEEP_US          (30 * US_PER_DAY) /* gateways send again for days; Stripe shows events for 30 */
+#define SWEEP_EVERY_US   US_PER_MINUTE
+#define SWEEP_ROWS       1000
+#define MEASURE_EVERY_US (5 * US_PER_SECOND)
+
+struct news_watch {
+    const struct house *house;
+    struct watch *watch;
+    int64_t sweep_us;   /* monotonic: the next sweep */
+    int64_t measure_us; /* monotonic: the next count */
+    atomic_int_least64_t unapplied;
+    atomic_int_least64_t oldest_us; /* wall time; 0: none */
+    atomic_uint_least64_t quarantined;
+};
+
+/* What is known of one of them after a look. */
+enum finding {
+    FOUND_OURS,    /* an obligation has it, or it is applied */
+    FOUND_NOTHING, /* not yet */
+    FOUND_FOREIGN, /* it bears no mark of ours */
+    FOUND_REFUND,  /* of a payment of ours, and not made by us */
+};
+
+static const struct error *look_at_dispute(struct call *call, const struct gateway *gateway,
+                                           const struct news_row *row, enum finding *finding)
+{
+    (void)call;
+    (void)gateway;
+    (void)row;
+    *finding = FOUND_NOTHING;
+    return NULL;
+}
+
+/* The metadata of what it belongs to say whose it is. */
+static const struct error *ask_for_owner(struct call *call, const struct gateway *gateway,
+                                         struct news_row *row, enum finding *finding)
+{
+    struct gateway_owner owner = {.reference = "", .customer = ""};
+    struct uuid customer = UUID_NIL;
+    struct uuid reference = UUID_NIL;
+    enum news_state state;
+
+    *finding = FOUND_NOTHING;
+    switch (gateway->find_owner(gateway, call, &row->told, &owner)) {
+    case GATEWAY_SUCCEEDED:
+        break;
+    case GATEWAY_FAILED:
+        *finding = FOUND_FOREIGN;
+        return NULL;
+    case GATEWAY_DECLINED:
+    case GATEWAY_REQUIRES_ACTION:
+    case GATEWAY_NOT_SENT:
+    case GATEWAY_IN_FLIGHT:
+    case GATEWAY_UNKNOWN:
+        return refuse(call, STATUS_UNAVAILABLE, "GATEWAY_UNAVAILABLE",
+                      "the gateway could not be asked whose its news are");
+    }
+    if (!uuid_parse(owner.customer, &customer)) {
+        *finding = FOUND_FOREIGN;
+        return NULL;
+    }
+    row->customer = customer;
+    /* A refund with another's reference is that payment's, and not of our making. */
+    if (row->told.kind == GATEWAY_NEWS_REFUND) {
+        *finding = FOUND_REFUND;
+        return NULL;
+    }
+    (void)uuid_parse(owner.reference, &reference);
+    TRY(news_match(call, row, customer, reference, &state));
+    *finding = state == NEWS_UNMATCHED ? FOUND_NOTHING : FOUND_OURS;
+    return NULL;
+}
+
+static const struct error *look_at(struct call *call, struct news_row *row, enum finding *finding)
+{
+    const struct gateway *gateway = gateway_find(call->house->gateways, row->gateway);
+    enum news_state state;
+
+    *finding = FOUND_NOTHING;
+    if (gateway == NULL)
+        return NULL;
+    if (row->told.kind == GATEWAY_NEWS_DISPUTE)
+        return look_at_dispute(call, gateway, row, finding);
+    TRY(news_match(call, row, UUID_NIL, UUID_NIL, &state));
+    if (state != NEWS_UNMATCHED) {
+        *finding = FOUND_OURS;
+        return NULL;
+    }
+    /* Whose it is was told: its commit is not seen yet. */
+    if (!uuid_is_nil(row->customer) && !uuid_is_nil(row->reference))
+        return NULL;
+    if (gateway->find_owner == NULL)
+        return NULL;
+    return ask_for_owner(call, gateway, row, finding);
+}
+
+static const struct error *report(struct call *call, const struct news_row *row,
+                                  enum incident_kind kind, const char *detail)
+{
+    const struct incident_new incident = {
+        .customer = row->customer,
+        .kind = kind,
+        .subject = news_subject(call, row),
+        .detail = arena_printf(call->arena, "%s: %s", row->told.type, detail),
+        .gateway = row->gateway,
+        .transaction = row->told.object,
+    };
+
+    return incident_open(call, &incident);
+}
+
+static const struct error *quarantine(struct news_watch *watch, struct call *call,
+                                      const struct news_row *row)
+{
+    TRY(news_end(call, row, NEWS_QUARANTINED));
+    atomic_fetch_add_explicit(&watch->quarantined, 1, memory_order_relaxed);
+    log_write(call->house->log, LOG_WARNING, "news.quarantined",
+              LOG_FIELDS(LOG_TEXT("gateway", row->gateway), LOG_TEXT("event", row->told.event),
+                         LOG_TEXT("type", row->told.type), LOG_TEXT("object", row->told.object)));
+    return NULL;
+}
+
+/* The house's own, unless the customer that it names exists. */
+static const struct error *check_customer(struct call *call, struct news_row *row)
+{
+    struct customer customer;
+
+    if (uuid_is_nil(row->customer))
+        return NULL;
+    const struct error *error = customer_load(call, row->customer, &customer);
+    if (error == NULL || error->status != STATUS_NOT_FOUND)
+        return error;
+    row->customer = UUID_NIL;
+    return NULL;
+}
+
+static const struct error *conclude(struct news_watch *watch, struct call *call,
+                                    struct news_row *row, enum finding finding)
+{
+    switch (finding) {
+    case FOUND_OURS:
+        jobs_wake(call->house->jobs);
+        return NULL;
+    case FOUND_FOREIGN:
+        return quarantine(watch, call, row);
+    case FOUND_REFUND:
+        TRY(check_customer(call, row));
+        TRY(report(call, row, INCIDENT_REFUNDED_AT_GATEWAY_ONLY,
+                   "a refund of a payment of ours that we did not ask for"));
+        return quarantine(watch, call, row);
+    case FOUND_NOTHING:
+        break;
+    }
+    if (call->now_us - row->receive_us < GIVE_UP_US)
+        return NULL;
+    TRY(check_customer(call, row));
+    TRY(report(call, row, INCIDENT_UNMATCHED_NEWS,
+               "it says that it is ours, and we do not know it"));
+    return quarantine(watch, call, row);
+}
+
+static const struct error *sweep(struct news_watch *watch, struct call *call)
+{
+    int64_t now_us = clock_monotonic_us(call->house->clock);
+    int64_t swept;
+
+    if (now_us < watch->sweep_us)
+        return NULL;
+    TRY(news_sweep(call, call->now_us - KEEP_US, SWEEP_ROWS, &swept));
+    watch->sweep_us = swept == SWEEP_ROWS ? 0 : now_us + SWEEP_EVERY_US;
+    return NULL;
+}
+
+static const struct error *measure_backlog(struct news_watch *watch, struct call *call)
+{
+    int64_t now_us = clock_monotonic_us(call->house->clock);
+    int64_t count;
+    int64_t oldest_us;
+
+    if (now_us < watch->measure_us)
+        return NULL;
+    TRY(news_backlog(call, &count, &oldest_us));
+    atomic_store_explicit(&watch->unapplied, count, memory_order_relaxed);
+    atomic_store_explicit(&watch->oldest_us, oldest_us, memory_order_relaxed);
+    watch->measure_us = now_us + MEASURE_EVERY_US;
+    return NULL;
+}
+
+void news_watch_measure(const struct news_watch *watch, struct measures *out)
+{
+    static const struct measure unapplied = {
+        "dues_news_unapplied", "News of gateways that are stored and not applied, at most 10,000.",
+        MEASURE_GAUGE, MEASURE_PLAIN};
+    static const struct measure age = {"dues_news_unapplied_age_seconds",
+                                       "Since the oldest of them came.", MEASURE_GAUGE,
+                                       MEASURE_SECONDS};
+    static const struct measure quarantined = {
+        "dues_news_quarantined_total",
+        "News that were about nothing of ours and are not looked at any more.", MEASURE_COUNTER,
+        MEASURE_PLAIN};
+
+    if (watch == NULL)
+        return;
+    int64_t oldest_us = atomic_load_explicit(&watch->oldest_us, memory_order_relaxed);
+    measure_number(out, &unapplied, MEASURE_NO_LABELS,
+                   atomic_load_explicit(&watch->unapplied, memory_order_relaxed));
+    measure_number(out, &age, MEASURE_NO_LABELS,
+                   oldest_us == 0 ? 0 : clock_wall_us(watch->house->clock) - oldest_us);
+    measure_number(out, &quarantined, MEASURE_NO_LABELS,
+                   (int64_t)atomic_load_explicit(&watch->quarantined, memory_order_relaxed));
+}
+
+static const struct error *look(void *owner, struct call *call)
+{
+    struct news_watch *watch = owner;
+    struct news_row *rows;
+    size_t count;
+
+    TRY(news_list_due(call, call->now_us, BATCH, &rows, &count));
+    for (size_t i = 0; i < count; i++) {
+        enum finding finding;
+        bool claimed;
+        TRY(news_claim(call, &rows[i], call->now_us + AGAIN_US, &claimed));
+        if (!claimed)
+            continue;
+        TRY(look_at(call, &rows[i], &finding));
+        TRY(conclude(watch, call, &rows[i], finding));
+    }
+    TRY(measure_backlog(watch, call));
+    return sweep(watch, call);
+}
+
+struct news_watch *news_watch_open(const struct house *house)
+{
+    struct news_watch *watch = calloc(1, sizeof *watch);
+
+    if (watch == NULL)
+        bug("no memory to watch news");
+    watch->house = house;
+    watch->watch = watch_open(&(struct watch_question){
+        .house = house,
+        .caller = "system/news",
+        .method = "news/match",
+        .every_us = LOOK_US,
+        .limit_us = LIMIT_US,
+        .arena_size = ARENA_SIZE,
+        .ask = look,
+        .owner = watch,
+        .trouble_event = "news.cannot_match",
+    });
+    return watch;
+}
+
+void news_watch_start(struct news_watch *watch)
+{
+    watch_start(watch->watch);
+}
+
+void news_watch_stop(struct news_watch *watch)
+{
+    if (watch != NULL)
+        watch_stop(watch->watch);
+}
+
+void news_watch_close(struct news_watch *watch)
+{
+    if (watch == NULL)
+        return;
+    watch_close(watch->watch);
+    free(watch);
+}

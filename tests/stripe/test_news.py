@@ -1,0 +1,276 @@
+#!/usr/bin/env python3
+"""What Stripe tells by itself, sent by the simulator that lies on order: however it comes, what the server has in the end is what the
+simulator's journal has, and nothing is done twice."""
+
+import concurrent.futures
+import hashlib
+import hmac
+import json
+import os
+import socket
+import ssl
+import subprocess
+import sys
+import time
+import unittest
+import uuid
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from stage import Stage  # noqa: E402
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "e2e"))
+
+PATIENCE_S = 30
+# Before these the server would not look by itself: a minute for what waits for its customer, an hour for refunds.
+SOON_S = 20
+
+
+class News(Stage):
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        with open(cls.settings["stripe_webhook_secret_file"], encoding="ascii") as file:
+            cls.signing_secret = file.read().strip()
+        host, port = cls.settings["gateway_news_listen"].rsplit(":", 1)
+        cls.listener = (host, int(port))
+
+    def sql(self, text):
+        host = self.settings["database"].split("'")[1]
+        result = subprocess.run(["psql", "-X", "-q", "-t", "-A", "-h", host, "-U", "postgres", "-d", "dues", "-c", text],
+                                check=True, capture_output=True, text=True)
+        return result.stdout.strip()
+
+    def metric(self, family, **labels):
+        with socket.socket(socket.AF_UNIX) as connection:
+            connection.connect(self.settings["metrics_listen"][len("unix:"):])
+            connection.sendall(b"GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+            text = b""
+            while True:
+                some = connection.recv(65536)
+                if not some:
+                    break
+                text += some
+        wanted = [f'{key}="{value}"' for key, value in labels.items()]
+        return sum(float(line.rsplit(" ", 1)[1]) for line in text.decode().splitlines()
+                   if line.startswith(family) and line[len(family)] in "{ " and all(each in line for each in wanted))
+
+    def order(self, fault, **more):
+        self.simulator("POST", "/_simulator/faults", {"fault": fault, **more})
+
+    def become(self, condition, what, limit=PATIENCE_S):
+        end = time.monotonic() + limit
+        while time.monotonic() < end:
+            if condition():
+                return
+            time.sleep(0.1)
+        raise AssertionError(f"{what} did not come to pass")
+
+    def applied(self):
+        """Until nothing is owed, and every event that the simulator has made was taken."""
+        self.become(lambda: self.sql("SELECT count(*) FROM dues.news WHERE state IN ('OWED', 'UNMATCHED')") == "0"
+                    and self.sql("SELECT count(*) FROM dues.obligation WHERE kind = 'gateway.news'") == "0", "peace")
+
+    def told(self, object_id, event_type):
+        """Until news of this object have come and are applied; their count."""
+        query = f"SELECT count(*) FROM dues.news WHERE object_id = '{object_id}' AND type = '{event_type}'"
+        self.become(lambda: self.sql(query) != "0", f"{event_type} of {object_id}")
+        self.applied()
+        return int(self.sql(query))
+
+    def groups(self, payment):
+        return int(self.sql("SELECT count(*) FROM dues.ledger_entry e JOIN dues.attempt a ON a.customer_id = e.customer_id AND "
+                            f"a.attempt_id = e.group_id WHERE a.payment_id = '{payment['name'].split('/')[-1]}' AND e.line_no = 1"))
+
+    def intent(self, payment):
+        intents = self.intents(payment)
+        self.assertEqual(len(intents), 1, intents)
+        return intents[0]
+
+    def get(self, payment):
+        return self.call("PaymentService/GetPayment", {"name": payment["name"]})
+
+    def refund(self, payment, minor_units):
+        return self.call("PaymentService/CreateRefund",
+                         {"parent": payment["name"], "requestId": uuid.uuid4().hex,
+                          "refund": {"amount": {"currencyCode": "USD", "minorUnits": str(minor_units)}}})
+
+    def assert_same(self, payment):
+        """The truth of the journal is ours."""
+        intent = self.intent(payment)
+        ours = self.get(payment)
+        state = {"succeeded": "STATE_SUCCEEDED", "requires_capture": "STATE_REQUIRES_CAPTURE",
+                 "requires_payment_method": "STATE_FAILED", "canceled": "STATE_CANCELED"}[intent["status"]]
+        self.assertEqual(ours["state"], state, (intent, ours))
+        self.assertEqual(int(ours.get("amountCaptured", {}).get("minorUnits", 0)), intent["amount_received"])
+        refunds = self.simulator("GET", f"/v1/refunds?payment_intent={intent['id']}")["data"]
+        self.assertEqual(int(ours.get("amountRefunded", {}).get("minorUnits", 0)),
+                         sum(each["amount"] for each in refunds if each["status"] == "succeeded"))
+
+    # ---- How it is taken ----
+
+    def test_news_of_what_is_known_cost_nothing(self):
+        payment = self.pay(self.add_card("pm_card_visa"))
+        intent = self.intent(payment)
+
+        self.told(intent["id"], "payment_intent.succeeded")
+
+        self.assertEqual(self.groups(payment), 1)
+        self.assertEqual(self.sql("SELECT count(*) FROM dues.news WHERE state IN ('APPLIED', 'IGNORED') AND body_sealed IS NOT NULL"),
+                         "0")
+        self.assert_same(payment)
+
+    def test_a_payment_is_known_before_its_own_answer(self):
+        card = self.add_card("pm_card_visa")
+        self.order("webhook_early", method="POST", path="/v1/payment_intents", count=1)
+        self.order("late", value=6000, method="POST", path="/v1/payment_intents", count=1)
+        request = self.payment_request(card)
+
+        with concurrent.futures.ThreadPoolExecutor() as pool:
+            began = time.monotonic()
+            asked = pool.submit(self.call, "PaymentService/CreatePayment", request)
+            self.become(lambda: self.listed() == ["STATE_SUCCEEDED"], "a payment by its news", 5)
+            self.assertLess(time.monotonic() - began, 6)
+            payment = asked.result()
+
+        self.assertEqual(payment["state"], "STATE_SUCCEEDED")
+        self.assertEqual(self.groups(payment), 1)
+        self.assert_same(payment)
+
+    def listed(self):
+        return [each["state"] for each in self.call("PaymentService/ListPayments", {"parent": self.customer}).get("payments", [])]
+
+    def test_a_lost_answer_is_made_up_for_by_news(self):
+        card = self.add_card("pm_card_visa")
+        self.order("reset_after", value=0, method="POST", path="/v1/payment_intents", count=1)
+
+        payment = self.pay(card)
+        self.become(lambda: self.get(payment)["state"] == "STATE_SUCCEEDED", "the payment")
+
+        self.told(self.intent(payment)["id"], "payment_intent.succeeded")
+        self.assertEqual(self.groups(payment), 1)
+        self.assert_same(payment)
+
+    def test_a_customer_who_never_comes_back_to_the_app_has_paid(self):
+        payment = self.pay(self.add_card("pm_card_authenticationRequired"))
+        self.assertEqual(payment["state"], "STATE_REQUIRES_ACTION", payment)
+        secret = payment["action"]["clientSecret"]
+        intent = secret.split("_secret_")[0]
+
+        self.simulator("POST", f"/_simulator/stripe/challenge/{intent}?client_secret={secret}", "result=succeeded", form=True)
+
+        self.become(lambda: self.get(payment)["state"] == "STATE_SUCCEEDED", "the payment", SOON_S)
+        self.assertEqual(self.groups(payment), 1)
+        self.assert_same(payment)
+
+    def test_a_refund_that_fails_later_is_reversed_at_once(self):
+        payment = self.pay(self.add_card("pm_card_refundFail"))
+
+        refund = self.refund(payment, 500)
+        self.become(lambda: self.call("PaymentService/GetRefund", {"name": refund["name"]})["state"] == "STATE_FAILED",
+                    "the refund's failure", SOON_S)
+
+        self.applied()
+        self.assert_same(payment)
+
+    def test_a_refund_that_pends_succeeds_when_it_does(self):
+        payment = self.pay(self.add_card("pm_card_pendingRefund"))
+
+        refund = self.refund(payment, 700)
+        self.become(lambda: self.call("PaymentService/GetRefund", {"name": refund["name"]})["state"] == "STATE_SUCCEEDED", "the refund")
+
+        self.applied()
+        self.assert_same(payment)
+
+    # ---- In any order, any number of times ----
+
+    def test_duplicates_and_wrong_order_change_nothing(self):
+        card = self.add_card("pm_card_visa")
+        before = self.metric("dues_news_total", outcome="duplicate")
+        self.order("webhook_duplicate", value=4, count=100)
+        self.order("webhook_reorder", count=100)
+
+        payment = self.pay(card, 5000, captureMode="CAPTURE_MODE_MANUAL")
+        self.call("PaymentService/CapturePayment", {"name": payment["name"], "requestId": uuid.uuid4().hex})
+        self.refund(payment, 1200)
+
+        intent = self.intent(payment)
+        self.assertEqual(self.told(intent["id"], "payment_intent.succeeded"), 1)
+        self.become(lambda: self.metric("dues_news_total", outcome="duplicate") >= before + 9, "the duplicates")
+        self.applied()
+        self.assertEqual(self.sql("SELECT count(*) FROM dues.incident"), "0")
+        self.assert_same(payment)
+
+    def test_every_way_to_come_ends_the_same(self):
+        cards = [self.add_card(token) for token in ("pm_card_visa", "pm_card_chargeCustomerFail")]
+        ways = ("webhook_early", "webhook_late", "webhook_lost", "webhook_duplicate", "webhook_reorder", "webhook_forged",
+                "webhook_skewed")
+        payments = []
+        for way in ways:
+            self.simulator("DELETE", "/_simulator/faults")
+            self.order(way, value=1000 if way == "webhook_late" else 400 if way == "webhook_skewed" else 2, count=100)
+            payments += [self.pay(card) for card in cards]
+            self.refund(payments[-2], 100)
+        self.simulator("DELETE", "/_simulator/faults")
+
+        self.applied()
+        for payment in payments:
+            self.assert_same(payment)
+        self.assertEqual(self.sql("SELECT count(*) FROM dues.incident"), "0")
+
+    # ---- What is not taken ----
+
+    def post(self, body, signature, path="/v1/gateways/stripe/news", method="POST"):
+        context = ssl.create_default_context(cafile=self.settings["stripe_ca_file"])
+        head = f"{method} {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: {len(body)}\r\n"
+        if signature is not None:
+            head += f"Stripe-Signature: {signature}\r\n"
+        with socket.create_connection(self.listener, timeout=30) as plain:
+            with context.wrap_socket(plain, server_hostname="localhost") as connection:
+                connection.sendall(head.encode() + b"\r\n" + body)
+                return int(connection.makefile("rb").readline().split()[1])
+
+    def sign(self, body, at=None, secret=None):
+        at = int(time.time() if at is None else at)
+        tag = hmac.new((secret or self.signing_secret).encode(), f"{at}.".encode() + body, hashlib.sha256).hexdigest()
+        return f"t={at},v1={tag}"
+
+    def test_what_is_not_stripes_is_refused_and_counted(self):
+        body = b'{"id": "evt_1", "object": "event", "type": "x", "livemode": false, "created": 1, "data": {"object": {}}}'
+        stored = self.sql("SELECT count(*) FROM dues.news")
+        cases = {
+            "unsigned": (body, None), "forged": (body, self.sign(body, secret="whsec_another_secret")),
+            "stale": (body, self.sign(body, at=time.time() - 400)), "unreadable": (b"{}", self.sign(b"{}")),
+        }
+        for reason, (text, signature) in cases.items():
+            before = self.metric("dues_news_refused_total", reason=reason)
+            self.assertEqual(self.post(text, signature), 400, reason)
+            self.assertEqual(self.metric("dues_news_refused_total", reason=reason), before + 1, reason)
+
+        self.assertEqual(self.post(body, self.sign(body), path="/v1/gateways/sandbox/news"), 404)
+        self.assertEqual(self.post(body, self.sign(body), path="/"), 404)
+        self.assertEqual(self.post(b"", None, method="GET"), 405)
+        self.assertEqual(self.post(b"x" * 300000, self.sign(b"x")), 413)
+        self.assertEqual(self.sql("SELECT count(*) FROM dues.news"), stored)
+        self.assertNotIn(self.signing_secret, self.server.said())
+
+    def test_what_is_nobodys_is_quarantined(self):
+        stranger = self.simulator("POST", "/v1/payment_intents", "amount=500&currency=usd&payment_method=pm_card_visa&confirm=true"
+                                  "&payment_method_types[0]=card", form=True)
+
+        self.become(lambda: "QUARANTINED" in self.sql(f"SELECT state FROM dues.news WHERE object_id = '{stranger['id']}'"),
+                    "the quarantine")
+
+        self.assertEqual(self.sql("SELECT count(*) FROM dues.incident WHERE kind = 'UNMATCHED_NEWS'"), "0")
+
+    def test_a_refund_at_the_gateway_alone_is_for_people(self):
+        payment = self.pay(self.add_card("pm_card_visa"))
+        refund = self.simulator("POST", "/v1/refunds", f"payment_intent={self.intent(payment)['id']}&amount=100", form=True)
+
+        self.become(lambda: self.sql(f"SELECT kind FROM dues.incident WHERE subject = 'stripe {refund['id']}'")
+                    == "REFUNDED_AT_GATEWAY_ONLY", "the incident")
+
+        self.sql("DELETE FROM dues.incident")
+
+
+if __name__ == "__main__":
+    unittest.main()
