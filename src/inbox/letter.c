@@ -133,14 +133,14 @@ static void receive(void *arg)
     if (error != NULL) {
         log_write(log, LOG_WARNING, "news.not_stored",
                   LOG_FIELDS(LOG_TEXT("gateway", visit->gateway->name),
-                             LOG_TEXT("event", visit->news.event),
+                             LOG_TEXT("id", visit->news.event),
                              LOG_TEXT("reason", error->reason), LOG_TEXT("message", error->message),
                              LOG_TEXT("cause", error->cause)));
         return;
     }
     log_write(log, LOG_INFO, "news",
               LOG_FIELDS(LOG_TEXT("gateway", visit->gateway->name),
-                         LOG_TEXT("event", visit->news.event), LOG_TEXT("type", visit->news.type),
+                         LOG_TEXT("id", visit->news.event), LOG_TEXT("type", visit->news.type),
                          LOG_TEXT("object", visit->news.object),
                          LOG_TEXT("state", news_state_name(visit->state))));
 }

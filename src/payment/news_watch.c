@@ -141,7 +141,7 @@ static const struct error *quarantine(struct news_watch *watch, struct call *cal
     TRY(news_end(call, row, NEWS_QUARANTINED));
     atomic_fetch_add_explicit(&watch->quarantined, 1, memory_order_relaxed);
     log_write(call->house->log, LOG_WARNING, "news.quarantined",
-              LOG_FIELDS(LOG_TEXT("gateway", row->gateway), LOG_TEXT("event", row->told.event),
+              LOG_FIELDS(LOG_TEXT("gateway", row->gateway), LOG_TEXT("id", row->told.event),
                          LOG_TEXT("type", row->told.type), LOG_TEXT("object", row->told.object)));
     return NULL;
 }
