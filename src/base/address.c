@@ -113,7 +113,9 @@ bool address_place_of(const struct sockaddr *address, struct address_place *plac
     return true;
 }
 
-bool address_place_of_socket(int descriptor, struct address_place *place)
+typedef int name_function(int descriptor, struct sockaddr *address, socklen_t *size);
+
+static bool place_by(name_function *get_name, int descriptor, struct address_place *place)
 {
     union {
         struct sockaddr any;
@@ -121,8 +123,41 @@ bool address_place_of_socket(int descriptor, struct address_place *place)
     } address = {.storage = {0}};
     socklen_t size = sizeof address;
 
-    return getsockname(descriptor, &address.any, &size) == 0 &&
-           address_place_of(&address.any, place);
+    return get_name(descriptor, &address.any, &size) == 0 && address_place_of(&address.any, place);
+}
+
+bool address_place_of_socket(int descriptor, struct address_place *place)
+{
+    return place_by(getsockname, descriptor, place);
+}
+
+bool address_place_of_far_end(int descriptor, struct address_place *place)
+{
+    return place_by(getpeername, descriptor, place);
+}
+
+#define PEER_PREFIX_LENGTH 5 /* "ipv4:" */
+
+bool address_place_of_peer(const char *peer, struct address_place *place)
+{
+    const char *colon = strrchr(peer, ':');
+    bool is_ipv6 = text_starts_with(peer, "ipv6:");
+    char host[ADDRESS_HOST_SIZE];
+    struct in_addr v4;
+
+    if ((!is_ipv6 && !text_starts_with(peer, "ipv4:")) || !read_port(colon + 1, &place->port))
+        return false;
+    /* Brackets are escaped or not. */
+    const char *begin = peer + PEER_PREFIX_LENGTH;
+    if (is_ipv6)
+        begin += text_starts_with(begin, "%5B") ? strlen("%5B") : *begin == '[';
+    snprintf(host, sizeof host, "%.*s", (int)strcspn(begin, is_ipv6 ? "%]" : ":"), begin);
+    if (is_ipv6)
+        return inet_pton(AF_INET6, host, &place->ip) == 1;
+    bool is_ipv4 = inet_pton(AF_INET, host, &v4) == 1;
+    if (is_ipv4)
+        place->ip = map_ipv4(v4);
+    return is_ipv4;
 }
 
 bool address_place_equal(const struct address_place *a, const struct address_place *b)

@@ -53,6 +53,10 @@ struct address_place {
 /* False: it is not of the internet. */
 bool address_place_of(const struct sockaddr *address, struct address_place *place);
 bool address_place_of_socket(int descriptor, struct address_place *place);
+/* Where it is connected to. */
+bool address_place_of_far_end(int descriptor, struct address_place *place);
+/* Whose end a connection is, as gRPC says it: "ipv4:127.0.0.1:40113", "ipv6:%5B::1%5D:40113". */
+bool address_place_of_peer(const char *peer, struct address_place *place);
 bool address_place_equal(const struct address_place *a, const struct address_place *b);
 
 /* The port that a socket is bound to: the kernel's choice for port 0.  0: none. */

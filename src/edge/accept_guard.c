@@ -15,6 +15,8 @@
 #include <errno.h>
 #include <string.h>
 
+#include "base/address.h"
+
 static void count(atomic_uint_least64_t *counter)
 {
     atomic_fetch_add_explicit(counter, 1, memory_order_relaxed);
@@ -39,6 +41,28 @@ void accept_guard_leave(struct accept_guard *guard, int descriptor)
     pthread_mutex_lock(&guard->mutex);
     forget(guard, descriptor);
     pthread_mutex_unlock(&guard->mutex);
+}
+
+static bool is_from(int descriptor, const struct address_place *peer)
+{
+    struct address_place place;
+
+    return address_place_of_far_end(descriptor, &place) && address_place_equal(&place, peer);
+}
+
+/* While the mutex is held, none of ours is closed, so no number becomes another file's. */
+bool accept_guard_cut(struct accept_guard *guard, const struct address_place *peer)
+{
+    bool found = false;
+
+    pthread_mutex_lock(&guard->mutex);
+    for (int i = 0; i < ACCEPT_DESCRIPTORS_MAX && !found; i++)
+        found = atomic_load_explicit(&guard->owners[i], memory_order_relaxed) != 0 &&
+                is_from(i, peer) && shutdown(i, SHUT_RD) == 0;
+    pthread_mutex_unlock(&guard->mutex);
+    if (found)
+        count(&guard->cut);
+    return found;
 }
 
 /* The mutex is held.  False: not let in, and why. */

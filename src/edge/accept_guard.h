@@ -53,6 +53,7 @@ struct accept_guard {
     atomic_uint_least32_t owners[ACCEPT_DESCRIPTORS_MAX]; /* by descriptor: place + 1 in sources */
     atomic_uint_least64_t admitted;
     atomic_uint_least64_t left;
+    atomic_uint_least64_t cut;
     atomic_uint_least64_t shed[ACCEPT_CAUSES];
 };
 
@@ -64,8 +65,14 @@ int accept_guard_run(struct accept_guard *guard, const struct accept_calls *call
 /* The descriptor is about to be closed.  Cheap for those that are not ours. */
 void accept_guard_leave(struct accept_guard *guard, int descriptor);
 
+struct address_place;
+
+/* Nothing more is read from the connection of this peer; what was written to it arrives.  False:
+ * there is none. */
+bool accept_guard_cut(struct accept_guard *guard, const struct address_place *peer);
+
 /* The guard behind the interposed functions, and the listeners that it guards: at what `listen`
  * ("127.0.0.1:0") stands for, with this port.  `seed`: see struct sources. */
 void accept_guard_open(struct accept_limits limits, uint64_t seed, const char *listen, int port);
 void accept_guard_close(const char *listen, int port);
-const struct accept_guard *accept_guard_of_process(void);
+struct accept_guard *accept_guard_of_process(void);

@@ -172,7 +172,7 @@ void accept_guard_close(const char *listen, int port)
     pthread_mutex_unlock(&guard.mutex);
 }
 
-const struct accept_guard *accept_guard_of_process(void)
+struct accept_guard *accept_guard_of_process(void)
 {
     return &guard;
 }

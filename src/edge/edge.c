@@ -4,6 +4,7 @@
 
 #include "edge/edge.h"
 
+#include "base/address.h"
 #include "edge/accept_guard.h"
 #include "edge/frame_guard.h"
 
@@ -51,4 +52,12 @@ void edge_close(const struct settings *settings, int port)
 {
     accept_guard_close(settings->listen, port);
     frame_guard_close();
+}
+
+void edge_cut(const char *peer)
+{
+    struct address_place place;
+
+    if (address_place_of_peer(peer, &place))
+        (void)accept_guard_cut(accept_guard_of_process(), &place);
 }

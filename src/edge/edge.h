@@ -30,6 +30,12 @@
 void edge_open(const struct settings *settings, int port);
 void edge_close(const struct settings *settings, int port);
 
+/*
+ * Nothing more is read from the connection of `peer`, as gRPC names it ("ipv4:127.0.0.1:40113"), so
+ * that it ends; what was written to it arrives.
+ */
+void edge_cut(const char *peer);
+
 void edge_measure(struct measures *out);
 
 /* A client certificate that the server accepts, and its key; both PEM. */

@@ -19,6 +19,12 @@ static const struct measure shed = {
     .kind = MEASURE_COUNTER,
 };
 
+static const struct measure cut = {
+    .name = "dues_edge_connections_cut_total",
+    .help = "Connections cut for a certificate that is not accepted any more",
+    .kind = MEASURE_COUNTER,
+};
+
 static const struct measure refused = {
     .name = "dues_edge_frames_refused_total",
     .help = "Connections cut for what they sent",
@@ -46,6 +52,7 @@ void edge_measure(struct measures *out)
     for (size_t i = 0; i < ACCEPT_CAUSES; i++)
         measure_number(out, &shed, MEASURE_LABELS({"cause", causes[i]}),
                        read_counter(&guard->shed[i]));
+    measure_number(out, &cut, MEASURE_NO_LABELS, read_counter(&guard->cut));
     for (int i = FRAME_FINE + 1; i < FRAME_VERDICTS; i++)
         measure_number(out, &refused,
                        MEASURE_LABELS({"cause", frame_verdict_name((enum frame_verdict)i)}),

@@ -6,12 +6,14 @@
  */
 
 #include <grpc/byte_buffer.h>
+#include <grpc/support/alloc.h>
 
 #include "base/bug.h"
 #include "base/random.h"
 #include "base/settings.h"
 #include "base/text.h"
 #include "base/trace.h"
+#include "edge/edge.h"
 #include "rpc/internal.h"
 
 static struct arena *arena_borrow(struct rpc_server *server)
@@ -62,6 +64,15 @@ static void living_remove(struct rpc_call *call)
     pthread_mutex_unlock(&server->mutex);
 }
 
+/* After its answer, so that the caller is told why. */
+static void cut_connection(const struct rpc_call *call)
+{
+    char *peer = grpc_call_get_peer(call->handle);
+
+    edge_cut(peer);
+    gpr_free(peer);
+}
+
 void rpc_call_unref(struct rpc_call *call)
 {
     struct rpc_server *server = call->server;
@@ -76,6 +87,8 @@ void rpc_call_unref(struct rpc_call *call)
         grpc_call_details_destroy(&call->details);
     if (call->payload != NULL)
         grpc_byte_buffer_destroy(call->payload);
+    if (call->is_last_of_connection)
+        cut_connection(call);
     if (call->handle != NULL)
         grpc_call_unref(call->handle);
     free(call);

@@ -101,7 +101,12 @@ static enum peer_verdict look(struct rpc_call *rpc, int64_t now_us, struct arena
     if (context == NULL || !grpc_auth_context_peer_is_authenticated(context) ||
         !find_evidence(context, &evidence))
         return PEER_NAMELESS;
-    return peers_look(rpc->server->peers, &evidence, now_us, arena, caller, rule);
+    enum peer_verdict verdict =
+        peers_look(rpc->server->peers, &evidence, now_us, arena, caller, rule);
+    /* As at the door: who has no name of ours is told so, again and again. */
+    if (verdict != PEER_GOOD && verdict != PEER_NAMELESS)
+        rpc->is_last_of_connection = true;
+    return verdict;
 }
 
 static const struct error *refuse_peer(struct call *call, enum peer_verdict verdict,

@@ -96,7 +96,8 @@ struct rpc_call {
     gpr_timespec deadline;
     grpc_byte_buffer *payload;
     int cancelled;
-    int64_t accept_us;    /* monotonic */
+    bool is_last_of_connection; /* which ends with it: the peer gets no other */
+    int64_t accept_us;          /* monotonic */
     int64_t answer_by_us; /* monotonic; the handler may give itself longer, to record what it did */
     int64_t answered_us;  /* monotonic: when the poller saw that it was answered; 0: not yet */
 

@@ -8,9 +8,11 @@
 
 #include <arpa/inet.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/address.h"
 #include "base/bucket.h"
 #include "base/bug.h"
 #include "base/random.h"
@@ -145,42 +147,18 @@ static struct bucket_rate rate_of(const struct throttle *throttle, const struct 
     return throttle->device;
 }
 
-/* The text of an IPv6 address up to its closing bracket, which gRPC escapes. */
-static bool read_ipv6(const char *text, struct in6_addr *address)
-{
-    char plain[INET6_ADDRSTRLEN];
-    size_t length;
-
-    if (text_starts_with(text, "%5B"))
-        text += 3;
-    else if (*text == '[')
-        text++;
-    length = strcspn(text, "%]");
-    if (length >= sizeof plain)
-        return false;
-    memcpy(plain, text, length);
-    plain[length] = '\0';
-    return inet_pton(AF_INET6, plain, address) == 1;
-}
-
 void throttle_source(const char *peer, char source[THROTTLE_SOURCE_SIZE])
 {
-    struct in6_addr address;
-    const char *port = strrchr(peer, ':');
-    size_t length = port == NULL ? strlen(peer) : (size_t)(port - peer);
+    struct address_place place;
 
-    if (text_starts_with(peer, "ipv6:") && read_ipv6(peer + 5, &address)) {
-        if (!IN6_IS_ADDR_V4MAPPED(&address))
-            memset(&address.s6_addr[8], 0, 8);
-        inet_ntop(AF_INET6, &address, source, THROTTLE_SOURCE_SIZE);
-        return;
+    if (!address_place_of_peer(peer, &place)) {
+        snprintf(source, THROTTLE_SOURCE_SIZE, "%s", peer);
+    } else if (IN6_IS_ADDR_V4MAPPED(&place.ip)) {
+        inet_ntop(AF_INET, &place.ip.s6_addr[12], source, THROTTLE_SOURCE_SIZE);
+    } else {
+        memset(&place.ip.s6_addr[8], 0, 8);
+        inet_ntop(AF_INET6, &place.ip, source, THROTTLE_SOURCE_SIZE);
     }
-    if (!text_starts_with(peer, "ipv4:"))
-        length = strlen(peer);
-    if (length >= THROTTLE_SOURCE_SIZE)
-        length = THROTTLE_SOURCE_SIZE - 1;
-    memcpy(source, peer, length);
-    source[length] = '\0';
 }
 
 /* From the first bucket and the second, or from neither; `*short_of` is the one that lacked them.

@@ -223,6 +223,27 @@ static void knows_where_a_socket_is_bound(void **state)
     assert_int_equal(fcntl(listener, F_GETFD), -1);
 }
 
+static void knows_the_far_end_of_a_connection_by_the_name_that_grpc_gives_it(void **state)
+{
+    static const char *const none[] = {
+        "",        "unix:/run/dues/socket", "ipv4:",   "ipv4:1.2.3.4",
+        "unknown", "ipv4:1.2.3:5",          "ipv6:::", "ipv4::5"};
+    struct address_place place;
+    char host[INET6_ADDRSTRLEN];
+    (void)state;
+
+    assert_true(address_place_of_peer("ipv4:192.0.2.7:40113", &place));
+    assert_string_equal(inet_ntop(AF_INET6, &place.ip, host, sizeof host), "::ffff:192.0.2.7");
+    assert_int_equal(place.port, 40113);
+    assert_true(address_place_of_peer("ipv6:%5B2001:db8::1%5D:9", &place));
+    assert_string_equal(inet_ntop(AF_INET6, &place.ip, host, sizeof host), "2001:db8::1");
+    assert_int_equal(place.port, 9);
+    assert_true(address_place_of_peer("ipv6:[::1]:10", &place));
+    assert_string_equal(inet_ntop(AF_INET6, &place.ip, host, sizeof host), "::1");
+    for (size_t i = 0; i < ARRAY_LENGTH(none); i++)
+        assert_false(address_place_of_peer(none[i], &place));
+}
+
 static void knows_no_port_of_what_is_not_of_the_internet(void **state)
 {
     struct address_place bound;
@@ -257,6 +278,7 @@ int main(void)
         cmocka_unit_test(tells_places_apart_by_address_and_port),
         cmocka_unit_test(knows_ipv4_behind_its_name_in_ipv6),
         cmocka_unit_test(knows_where_a_socket_is_bound),
+        cmocka_unit_test(knows_the_far_end_of_a_connection_by_the_name_that_grpc_gives_it),
         cmocka_unit_test(knows_no_port_of_what_is_not_of_the_internet),
     };
     return cmocka_run_group_tests_name("addresses", tests, NULL, NULL);

@@ -303,6 +303,41 @@ static void survives_the_end_of_descriptors(void **state)
     close(listener);
 }
 
+static void cuts_the_connection_of_one_peer(void **state)
+{
+    (void)state;
+    int port = 0;
+    int listener = listen_on_loopback(AF_INET, &port);
+    struct address_place places[2];
+    int clients[2];
+    int accepted[2];
+    char byte = 'x';
+
+    accept_guard_open((struct accept_limits){0}, 1, IPV4, port);
+    for (int i = 0; i < 2; i++) {
+        clients[i] = connect_to(AF_INET, port);
+        accepted[i] = accept4(listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+        assert_true(address_place_of_socket(clients[i], &places[i]));
+    }
+
+    bool found = accept_guard_cut(accept_guard_of_process(), &places[0]);
+
+    assert_true(found);
+    assert_int_equal(read(accepted[0], &byte, 1), 0);
+    assert_int_equal(write(accepted[0], "why", 3), 3);
+    assert_int_equal(read(clients[0], &byte, 1), 1);
+    assert_int_equal(byte, 'w');
+    assert_int_equal(read(accepted[1], &byte, 1), -1);
+    assert_int_equal(errno, EAGAIN);
+    close(accepted[0]);
+    assert_false(accept_guard_cut(accept_guard_of_process(), &places[0]));
+    accept_guard_close(IPV4, port);
+    close(accepted[1]);
+    close(clients[0]);
+    close(clients[1]);
+    close(listener);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -313,6 +348,7 @@ int main(void)
         cmocka_unit_test(guards_several_listeners_at_once),
         cmocka_unit_test(lets_unix_sockets_and_files_be),
         cmocka_unit_test(survives_the_end_of_descriptors),
+        cmocka_unit_test(cuts_the_connection_of_one_peer),
     };
     return cmocka_run_group_tests_name("accept guard of the process", tests, NULL, NULL);
 }
