@@ -14,6 +14,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "base/fail_point.h"
 #include "base/id.h"
 #include "base/memory.h"
 #include "base/text.h"
@@ -159,6 +160,7 @@ static int serve(const struct settings *configured)
     const struct rlimit no_core = {0, 0};
 
     setrlimit(RLIMIT_CORE, &no_core);
+    FAIL_POINTS_OPEN(getenv("DUES_FAIL_POINTS"));
     rpc_environment_clear();
     block_signals(&signals);
     struct log *log = log_open(STDERR_FILENO, level_of(settings->log_level), clock_system());

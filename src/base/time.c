@@ -8,6 +8,7 @@
 #include "base/time.h"
 
 #include "base/bug.h"
+#include "base/fail_point.h"
 
 struct date {
     int64_t year;
@@ -27,7 +28,7 @@ static int64_t read_clock_us(clockid_t id)
 static int64_t system_wall_us(const struct clock *clock)
 {
     (void)clock;
-    return read_clock_us(CLOCK_REALTIME);
+    return read_clock_us(CLOCK_REALTIME) + FAIL_SHIFT("clock.wall");
 }
 
 static int64_t system_monotonic_us(const struct clock *clock)

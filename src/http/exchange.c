@@ -14,6 +14,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/fail_point.h"
 #include "base/text.h"
 #include "http/public_address.h"
 
@@ -224,6 +225,8 @@ static int before_request(void *argument, char *peer_ip, char *own_ip, int peer_
     }
     if (exchange->requests > 0 && !exchange->request->is_idempotent_send)
         return CURL_PREREQFUNC_ABORT;
+    if (FAIL_HIT("http.connected", exchange->request->method))
+        return CURL_PREREQFUNC_ABORT;
     exchange->requests++;
     return CURL_PREREQFUNC_OK;
 }
@@ -431,6 +434,8 @@ void http_exchange_end(struct http_exchange *exchange, CURLcode code)
     reply->body = exchange->body != NULL ? exchange->body : "";
     reply->body_size = exchange->body_size;
     free_handle(exchange);
+    if (FAIL_HIT("http.answered", exchange->request->method))
+        http_exchange_fail(exchange, HTTP_UNKNOWN, "the answer was lost");
 }
 
 const char *http_reply_header(const struct http_exchange_reply *reply, const char *name)

@@ -3,6 +3,7 @@
  * compare-and-set on one row's epoch, so any number of servers may look at the same list.
  */
 #include "base/bug.h"
+#include "base/fail_point.h"
 #include "base/text.h"
 #include "jobs/engine.h"
 
@@ -162,10 +163,12 @@ const struct error *jobs_finish(struct call *call, const struct obligation *obli
 {
     struct pg_rows rows;
 
-    return pg_write(call, obligation->customer, &finish,
-                    PG_PARAMS(pg_uuid(obligation->customer), pg_text(obligation->kind),
-                              pg_text(obligation->business_key), pg_int64(obligation->epoch)),
-                    &rows);
+    return FAIL_STEP(
+        call, "jobs.finish", obligation->kind,
+        pg_write(call, obligation->customer, &finish,
+                 PG_PARAMS(pg_uuid(obligation->customer), pg_text(obligation->kind),
+                           pg_text(obligation->business_key), pg_int64(obligation->epoch)),
+                 &rows));
 }
 
 static const struct pg_statement move = {
@@ -188,7 +191,7 @@ static const struct error *move_to(struct call *call, const struct obligation *o
 const struct error *jobs_move(struct call *call, const struct obligation *obligation,
                               int64_t due_us)
 {
-    return move_to(call, obligation, due_us, NULL);
+    return FAIL_STEP(call, "jobs.move", obligation->kind, move_to(call, obligation, due_us, NULL));
 }
 
 const struct error *obligation_fail(struct call *call, const struct obligation *obligation,

@@ -4,6 +4,7 @@
  * epoch guard of its own recorded step.  Where that step is all that needs guarding, and nobody
  * else looks, the claim is saved.
  */
+#include "base/fail_point.h"
 #include "base/random.h"
 #include "base/settings.h"
 #include "base/text.h"
@@ -93,7 +94,8 @@ static void record_failure(const struct house *house, const struct obligation *o
                                       : call.now_us + back_off_us(house, obligation->failure_count);
     const char *failure = arena_printf(call.arena, "%s %s: %s", status_name(error->status),
                                        error->reason, error->message);
-    const struct error *trouble = obligation_fail(&call, obligation, due_us, failure);
+    const struct error *trouble = FAIL_STEP(&call, "jobs.fail", obligation->kind,
+                                            obligation_fail(&call, obligation, due_us, failure));
     if (trouble != NULL) /* the lease's end makes it due again */
         job_log_error(house, LOG_WARNING, "job.failure_not_recorded", obligation, trouble);
     job_call_close(&call);
@@ -107,7 +109,7 @@ static const struct error *run_claimed(const struct jobs *jobs, struct call *cal
     if (kind == NULL)
         return refuse(call, STATUS_INTERNAL, "INTERNAL", "no such kind of obligation");
     call->customer = uuid_text(call->arena, obligation->customer);
-    return kind->run(call, obligation);
+    return FAIL_STEP(call, "jobs.run", obligation->kind, kind->run(call, obligation));
 }
 
 /* `*lost`: somebody else was first. */
@@ -119,7 +121,8 @@ static const struct error *claim(const struct jobs *jobs, struct call *call, enu
     *lost = false;
     if (way == JOB_DRIVEN && kind != NULL && kind->is_guarded)
         return NULL;
-    TRY(obligation_claim(call, held, jobs->house->settings->job_lease_ms, &held->epoch));
+    TRY(FAIL_STEP(call, "jobs.claim", held->kind,
+                  obligation_claim(call, held, jobs->house->settings->job_lease_ms, &held->epoch)));
     *lost = held->epoch == 0;
     return NULL;
 }

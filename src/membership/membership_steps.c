@@ -4,6 +4,7 @@
  * migrations/0004_create_membership.sql.
  */
 #include "base/bug.h"
+#include "base/fail_point.h"
 #include "base/text.h"
 #include "membership/entitlement_cache.h"
 #include "membership/membership_store.h"
@@ -105,7 +106,9 @@ static void put_key(struct step *step, const struct obligation *obligation)
 static const struct error *run(struct step *step, struct uuid customer,
                                const struct pg_statement *statement, struct pg_rows *rows)
 {
-    const struct error *error = pg_write(step->call, customer, statement, params_of(step), rows);
+    const struct error *error =
+        FAIL_STEP(step->call, "membership.step", statement->name,
+                  pg_write(step->call, customer, statement, params_of(step), rows));
 
     entitlement_cache_forget(step->call->house->entitlements, customer);
     return error;

@@ -6,6 +6,7 @@
 
 #include "payment/payment_internal.h"
 
+#include "base/fail_point.h"
 #include "base/fiber.h"
 #include "base/settings.h"
 #include "base/text.h"
@@ -52,10 +53,10 @@ int64_t attempt_lease_ms(const struct call *call)
     return call->house->settings->gateway_timeout_ms + LEASE_MARGIN_MS;
 }
 
-static struct gateway_answer not_sent(const char *evidence)
+static struct gateway_answer no_answer(enum gateway_outcome outcome, const char *evidence)
 {
     return (struct gateway_answer){
-        .outcome = GATEWAY_NOT_SENT, .transaction = "", .decline_code = "", .evidence = evidence};
+        .outcome = outcome, .transaction = "", .decline_code = "", .evidence = evidence};
 }
 
 /* An answer that does not match goes to people, with its transaction and the amount when that can
@@ -121,26 +122,38 @@ static void check_answer(struct call *call, const struct gateway_request *reques
     }
 }
 
+static void exchange(struct call *call, const struct gateway *gateway,
+                     const struct attempt_ask *ask, struct gateway_answer *answer)
+{
+    const char *operation = gateway_operation_name(ask->request.operation);
+    bool is_lost = ask->query_only ? FAIL_DO("attempt.query", operation,
+                                             gateway->query(gateway, call, &ask->request, answer))
+                                   : FAIL_DO("attempt.send", operation,
+                                             gateway->send(gateway, call, &ask->request, answer));
+
+    if (is_lost)
+        *answer = no_answer(GATEWAY_UNKNOWN, "the answer was lost");
+    if (FAIL_HIT("attempt.answer", operation))
+        answer->amount.minor_units++;
+}
+
 void attempt_ask(struct call *call, const struct attempt_ask *ask, struct gateway_answer *answer)
 {
     const struct gateway *gateway = gateway_find(call->house->gateways, ask->gateway);
     int64_t gone_us = clock_monotonic_us(call->house->clock) - ask->armed_us;
 
     if (gateway == NULL) {
-        *answer = not_sent("the gateway is not configured");
+        *answer = no_answer(GATEWAY_NOT_SENT, "the gateway is not configured");
         complete(answer);
         return;
     }
-    if (gone_us > LEASE_GONE_MS * US_PER_MS) {
-        *answer = not_sent("too little of the lease was left");
+    if (gone_us > LEASE_GONE_MS * US_PER_MS || FAIL_HIT("attempt.lease", "")) {
+        *answer = no_answer(GATEWAY_NOT_SENT, "too little of the lease was left");
         complete(answer);
         return;
     }
     int64_t asked_us = clock_monotonic_us(call->house->clock);
-    if (ask->query_only)
-        gateway->query(gateway, call, &ask->request, answer);
-    else
-        gateway->send(gateway, call, &ask->request, answer);
+    exchange(call, gateway, ask, answer);
     complete(answer);
     check_answer(call, &ask->request, answer);
     gateway_count_answer(call, ask->request.operation, ask->query_only, answer->outcome,

@@ -6,6 +6,7 @@
 #include "payment/payment_internal.h"
 
 #include "base/bug.h"
+#include "base/fail_point.h"
 
 const struct pg_statement attempt_find_statement = {
     .name = "attempt_find",
@@ -104,10 +105,11 @@ const struct error *attempt_claim(struct call *call, struct uuid customer, struc
     struct uuid claim = uuid_make(call->house->random, call->now_us);
     struct pg_rows rows;
 
-    TRY(pg_write(call, customer, &attempt_claim_statement,
-                 PG_PARAMS(pg_uuid(customer), pg_uuid(attempt->id), pg_int64(attempt->epoch),
-                           pg_int64(lease_ms), pg_uuid(claim)),
-                 &rows));
+    TRY(FAIL_STEP(call, "attempt.claim", "",
+                  pg_write(call, customer, &attempt_claim_statement,
+                           PG_PARAMS(pg_uuid(customer), pg_uuid(attempt->id),
+                                     pg_int64(attempt->epoch), pg_int64(lease_ms), pg_uuid(claim)),
+                           &rows)));
     *claimed = !pg_is_null(&rows, 0, "epoch");
     if (*claimed)
         attempt->epoch = pg_get_int64(&rows, 0, "epoch");
@@ -124,10 +126,11 @@ const struct error *attempt_give_up(struct call *call, struct uuid customer,
 {
     struct pg_rows rows;
 
-    TRY(pg_write(call, customer, &attempt_give_up_statement,
-                 PG_PARAMS(pg_uuid(customer), pg_uuid(attempt->id), pg_int64(attempt->epoch),
-                           pg_time(now_us)),
-                 &rows));
+    TRY(FAIL_STEP(call, "attempt.give_up", "",
+                  pg_write(call, customer, &attempt_give_up_statement,
+                           PG_PARAMS(pg_uuid(customer), pg_uuid(attempt->id),
+                                     pg_int64(attempt->epoch), pg_time(now_us)),
+                           &rows)));
     *gave_up = pg_get_bool(&rows, 0, "gave_up");
     return NULL;
 }

@@ -4,6 +4,7 @@
 
 #include "payment/payment_internal.h"
 
+#include "base/fail_point.h"
 #include "base/text.h"
 #include "base/time.h"
 #include "payment/payment_proto.h"
@@ -66,14 +67,15 @@ const struct error *capture_record(struct call *call, const struct capture *capt
     struct pg_rows rows;
     bool found;
 
-    TRY(pg_write(call, capture->customer, &capture_record_statement,
-                 PG_PARAMS(pg_uuid(capture->customer), REPLAY_PARAMS(call), pg_uuid(capture->id),
-                           pg_uuid(capture->payment),
-                           pg_text(gateway_operation_name(capture->operation)),
-                           pg_int64(capture->amount.minor_units), pg_bool(capture->is_final),
-                           pg_text(capture->gateway_key), pg_int64(capture->lease_ms),
-                           pg_time(capture->now_us)),
-                 &rows));
+    TRY(FAIL_STEP(call, "capture.record", gateway_operation_name(capture->operation),
+                  pg_write(call, capture->customer, &capture_record_statement,
+                           PG_PARAMS(pg_uuid(capture->customer), REPLAY_PARAMS(call),
+                                     pg_uuid(capture->id), pg_uuid(capture->payment),
+                                     pg_text(gateway_operation_name(capture->operation)),
+                                     pg_int64(capture->amount.minor_units),
+                                     pg_bool(capture->is_final), pg_text(capture->gateway_key),
+                                     pg_int64(capture->lease_ms), pg_time(capture->now_us)),
+                           &rows)));
     const char *outcome = pg_get_text(&rows, 0, "outcome");
     *object = pg_get_uuid(&rows, 0, "object_id");
     if (text_equal(outcome, "running") || text_equal(outcome, "exceeds")) {
@@ -117,21 +119,24 @@ static const struct error *settle_against(struct call *call, const struct captur
         payment_to_proto(call->arena, &after, &proto);
         packed = message_pack(call->arena, &proto.base);
     }
-    TRY(pg_write(
-        call, capture->customer, &capture_settle_statement,
-        PG_PARAMS(pg_uuid(capture->customer), pg_text(gateway_operation_name(capture->operation)),
-                  pg_uuid(capture->payment), pg_uuid(capture->id), pg_int64(capture->epoch),
-                  pg_text(gateway_outcome_name(answer->outcome)), pg_text(answer->transaction),
-                  pg_int64(answer->amount.minor_units), pg_text(answer->decline_code),
-                  pg_text(answer->evidence), pg_text(answer->network_decline_code),
-                  pg_text(answer->advice), pg_text(payment_state_name(known.state)),
-                  pg_int64(known.captured_minor), pg_int64(known.capturable_minor),
-                  pg_int64(known.capture_pending_minor), pg_int64(known.refunded_minor),
-                  pg_text(capture->operation == GATEWAY_VOID ? CANCEL_PAYMENT_METHOD
-                                                             : CAPTURE_PAYMENT_METHOD),
-                  packed.data == NULL ? pg_null(PG_BYTES) : pg_bytes(packed.data, packed.size),
-                  pg_time(capture->now_us)),
-        &rows));
+    TRY(FAIL_STEP(
+        call, "capture.settle", gateway_operation_name(capture->operation),
+        pg_write(
+            call, capture->customer, &capture_settle_statement,
+            PG_PARAMS(pg_uuid(capture->customer),
+                      pg_text(gateway_operation_name(capture->operation)),
+                      pg_uuid(capture->payment), pg_uuid(capture->id), pg_int64(capture->epoch),
+                      pg_text(gateway_outcome_name(answer->outcome)), pg_text(answer->transaction),
+                      pg_int64(answer->amount.minor_units), pg_text(answer->decline_code),
+                      pg_text(answer->evidence), pg_text(answer->network_decline_code),
+                      pg_text(answer->advice), pg_text(payment_state_name(known.state)),
+                      pg_int64(known.captured_minor), pg_int64(known.capturable_minor),
+                      pg_int64(known.capture_pending_minor), pg_int64(known.refunded_minor),
+                      pg_text(capture->operation == GATEWAY_VOID ? CANCEL_PAYMENT_METHOD
+                                                                 : CAPTURE_PAYMENT_METHOD),
+                      packed.data == NULL ? pg_null(PG_BYTES) : pg_bytes(packed.data, packed.size),
+                      pg_time(capture->now_us)),
+            &rows)));
     payment_from_row(call, capture->customer, &rows, 0, payment);
     *outcome = pg_get_text(&rows, 0, "outcome");
     return NULL;

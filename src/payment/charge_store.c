@@ -4,6 +4,7 @@
 
 #include "payment/payment_internal.h"
 
+#include "base/fail_point.h"
 #include "base/fiber.h"
 #include "base/text.h"
 #include "base/time.h"
@@ -86,11 +87,12 @@ const struct error *charge_record(struct call *call, const struct charge *charge
     bool found;
 
     for (int64_t waited_us = 0;; waited_us += BUSY_WAIT_US) {
-        TRY(pg_write(call, charge->customer, &charge_record_statement,
-                     PG_PARAMS(pg_uuid(charge->customer), REPLAY_PARAMS(call),
-                               CHARGE_PARAMS(charge), pg_time(charge->now_us),
-                               pg_bool(charge->is_manual)),
-                     &rows));
+        TRY(FAIL_STEP(call, "charge.record", "",
+                      pg_write(call, charge->customer, &charge_record_statement,
+                               PG_PARAMS(pg_uuid(charge->customer), REPLAY_PARAMS(call),
+                                         CHARGE_PARAMS(charge), pg_time(charge->now_us),
+                                         pg_bool(charge->is_manual)),
+                               &rows)));
         outcome = pg_get_text(&rows, 0, "outcome");
         /* So many charges of one card at once are rare; most will succeed, and then there is room.
          */
@@ -190,13 +192,15 @@ static const struct error *settle_direct(struct call *call, const struct charge 
         payment_to_proto(call->arena, &foreseen, &proto);
         packed = message_pack(call->arena, &proto.base);
     }
-    TRY(pg_write(
-        call, charge->customer, &charge_settle_statement,
-        PG_PARAMS(pg_uuid(charge->customer), SETTLEMENT_PARAMS(charge, answer),
-                  pg_text(CREATE_PAYMENT_METHOD),
-                  packed.data == NULL ? pg_null(PG_BYTES) : pg_bytes(packed.data, packed.size),
-                  pg_time(charge->now_us), SETTLEMENT_MORE(call, charge, answer, action)),
-        &rows));
+    TRY(FAIL_STEP(
+        call, "charge.settle", "",
+        pg_write(
+            call, charge->customer, &charge_settle_statement,
+            PG_PARAMS(pg_uuid(charge->customer), SETTLEMENT_PARAMS(charge, answer),
+                      pg_text(CREATE_PAYMENT_METHOD),
+                      packed.data == NULL ? pg_null(PG_BYTES) : pg_bytes(packed.data, packed.size),
+                      pg_time(charge->now_us), SETTLEMENT_MORE(call, charge, answer, action)),
+            &rows)));
     payment_from_row(call, charge->customer, &rows, 0, payment);
     if (payment->state == PAYMENT_REQUIRES_ACTION)
         TRY(payment_action_load(call, payment));

@@ -5,6 +5,7 @@
 #include "payment/payment_internal.h"
 
 #include "base/bug.h"
+#include "base/fail_point.h"
 #include "base/text.h"
 #include "base/time.h"
 #include "payment/payment_measure.h"
@@ -122,10 +123,12 @@ const struct error *refund_record(struct call *call, const struct refund *refund
     struct pg_rows rows;
     bool found;
 
-    TRY(pg_write(call, refund->customer, &refund_record_statement,
+    TRY(FAIL_STEP(
+        call, "refund.record", "",
+        pg_write(call, refund->customer, &refund_record_statement,
                  PG_PARAMS(pg_uuid(refund->customer), REPLAY_PARAMS(call),
                            REFUND_PARAMS(refund, attempt), pg_time(refund->create_time_us)),
-                 &rows));
+                 &rows)));
     const char *outcome = pg_get_text(&rows, 0, "outcome");
     *object = pg_get_uuid(&rows, 0, "object_id");
     if (text_equal(outcome, "running") || text_equal(outcome, "exceeds")) {
@@ -181,16 +184,18 @@ const struct error *refund_settle(struct call *call, const struct refund_attempt
         refund_to_proto(call->arena, &foreseen, &proto);
         packed = message_pack(call->arena, &proto.base);
     }
-    TRY(pg_write(
-        call, refund->customer, &refund_settle_statement,
-        PG_PARAMS(pg_uuid(refund->customer), pg_uuid(refund->payment), pg_uuid(attempt->id),
-                  pg_int64(attempt->epoch), pg_text(gateway_outcome_name(answer->outcome)),
-                  pg_text(answer->transaction), pg_int64(answer->amount.minor_units),
-                  pg_text(answer->decline_code), pg_text(answer->evidence),
-                  pg_text(CREATE_REFUND_METHOD), pg_bytes(packed.data, packed.size),
-                  pg_time_or_null(refund_watch_from_us(call, attempt->gateway, attempt->now_us)),
-                  pg_time(attempt->now_us)),
-        &rows));
+    TRY(FAIL_STEP(
+        call, "refund.settle", "",
+        pg_write(call, refund->customer, &refund_settle_statement,
+                 PG_PARAMS(
+                     pg_uuid(refund->customer), pg_uuid(refund->payment), pg_uuid(attempt->id),
+                     pg_int64(attempt->epoch), pg_text(gateway_outcome_name(answer->outcome)),
+                     pg_text(answer->transaction), pg_int64(answer->amount.minor_units),
+                     pg_text(answer->decline_code), pg_text(answer->evidence),
+                     pg_text(CREATE_REFUND_METHOD), pg_bytes(packed.data, packed.size),
+                     pg_time_or_null(refund_watch_from_us(call, attempt->gateway, attempt->now_us)),
+                     pg_time(attempt->now_us)),
+                 &rows)));
     refund_from_row(call, refund->customer, &rows, 0, refund);
     if (text_equal(pg_get_text(&rows, 0, "outcome"), "settled"))
         refund_count_settled(call, answer);

@@ -11,6 +11,7 @@
 
 #include "base/bug.h"
 #include "base/burst.h"
+#include "base/fail_point.h"
 #include "pg/set.h"
 
 /*
@@ -258,6 +259,25 @@ static void count_batch(struct lane *lane, const struct batch *batch, int64_t no
         histogram_add(&lane->counts.queue_delay, now_us - batch->ops[i]->queued_us);
 }
 
+/* Between COMMIT and its answer, and just behind it: the connection may go then. */
+static bool is_cut_unanswered(const struct batch *batch)
+{
+    bool is_cut = false;
+
+    for (size_t i = 0; i < batch->count && batch->is_write; i++)
+        is_cut = FAIL_HIT("pg.commit_sent", batch->ops[i]->statement->name) || is_cut;
+    return is_cut;
+}
+
+static bool is_cut_answered(const struct batch *batch)
+{
+    bool is_cut = false;
+
+    for (size_t i = 0; i < batch->count && batch->is_write; i++)
+        is_cut = FAIL_HIT("pg.commit_answered", batch->ops[i]->statement->name) || is_cut;
+    return is_cut;
+}
+
 static void run_batch(struct lane *lane, struct batch *batch)
 {
     int64_t sent_us = clock_monotonic_us(lane->options->clock);
@@ -268,8 +288,12 @@ static void run_batch(struct lane *lane, struct batch *batch)
         batch_send(&lane->connection, batch) ? BATCH_WAITING : BATCH_LOST;
     counter_add(&lane->counts.statements, batch->statement_count);
     lane_resume_finished(lane);
+    if (is_cut_unanswered(batch))
+        progress = BATCH_LOST;
     if (progress == BATCH_WAITING)
         progress = await(lane, batch);
+    if (is_cut_answered(batch))
+        progress = BATCH_LOST;
     atomic_store_explicit(&lane->in_flight_us, 0, memory_order_relaxed);
     histogram_add(&lane->counts.round_trip, clock_monotonic_us(lane->options->clock) - sent_us);
     if (progress == BATCH_ANSWERED)

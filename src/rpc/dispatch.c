@@ -4,6 +4,7 @@
  * call's error.
  */
 
+#include "base/fail_point.h"
 #include "base/settings.h"
 #include "base/text.h"
 #include "pg/lanes.h"
@@ -43,7 +44,8 @@ static const struct error *run(struct rpc_call *rpc, grpc_byte_buffer **packed)
 
     ProtobufCMessage *reply = arena_alloc(call->arena, route->output->sizeof_message);
     route->output->message_init(reply);
-    TRY(route->method->handler(call, request, reply));
+    TRY(FAIL_STEP(call, "rpc.handler", route->method->name,
+                  route->method->handler(call, request, reply)));
     rpc_object_tell(call, route->made, reply);
 
     *packed = rpc_reply_pack(call, reply);
@@ -92,6 +94,7 @@ static void serve_unary(void *argument)
     grpc_byte_buffer *reply = NULL;
     const struct error *error = run(call, &reply);
 
+    FAIL_POINT("rpc.answer");
     if (!rpc_answer_take(call)) {
         rpc_call_end(call, answered_already(call, error));
         grpc_byte_buffer_destroy(reply);

@@ -12,6 +12,7 @@
 #include <pthread.h>
 
 #include "base/check.h"
+#include "base/fail_point.h"
 #include "base/fiber.h"
 #include "base/text.h"
 #include "base/trace.h"
@@ -95,9 +96,11 @@ static struct memory_request *record(struct sandbox *sandbox, struct arena *aren
     line->call.decline_code = verdict->decline_code;
     line->call.answer_lost = verdict->answer_lost;
     line->error = verdict->error;
+    FAIL_POINT_HELD("sandbox.decided");
     if (!memory_has_room(sandbox->memory) ||
         !journal_append(&sandbox->journal, arena, line, &offset))
         return NULL;
+    FAIL_POINT_HELD("sandbox.journaled");
     return memory_learn(sandbox->memory, line, offset, &is_full);
 }
 

@@ -1,0 +1,254 @@
+"""The world of one worker of tests/fault/points: PostgreSQL, the simulator, a duesd that crashes on order, a client.
+
+Time passes here without waiting for it: what a lease, an age or a due time would take is moved in the database.
+"""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import time
+
+from environment import PATIENCE, Broken, Environment, die_with_parent, until
+
+SETTINGS = {
+    "gateway_timeout_ms": 2000,
+    "job_poll_ms": 10,
+    "job_lease_ms": 10000,
+    "shutdown_grace_ms": 2000,
+    "log_level": "error",
+    "rate_service": 0,
+    "admission_target_ms": 0,
+    "ledger_checkpoint_seconds": 3600,
+    "hash_threads": 1,
+}
+LAPSE_EVERY = 4
+REST_LIMIT = 40
+
+
+class Session:
+    """A psql that stays."""
+
+    def __init__(self, database):
+        self.process = subprocess.Popen(["psql", "-X", "-q", "-A", "-t", "-F", "|", "-d", database], text=True,
+                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                                        preexec_fn=die_with_parent)
+        self.rows("SET search_path = dues")
+
+    def rows(self, sql):
+        self.process.stdin.write(sql + ";\n\\echo --end--\n")
+        self.process.stdin.flush()
+        rows = []
+        for line in self.process.stdout:
+            line = line.rstrip("\n")
+            if line == "--end--":
+                return rows
+            if line.startswith("ERROR:"):
+                raise Broken(f"psql: {line} in {sql}")
+            rows.append(line.split("|"))
+        raise Broken("psql ended")
+
+    def one(self, sql):
+        return self.rows(sql)[0][0]
+
+    def close(self):
+        self.process.stdin.close()
+        self.process.wait()
+
+
+class Caller:
+    """The client: sends once, tells what came."""
+
+    def __init__(self, world):
+        self.process = subprocess.Popen([os.path.join(world.build, "tests", "fault", "fault_caller"), "--state-dir",
+                                         world.state, "--target", world.address], text=True, stdin=subprocess.PIPE,
+                                        stdout=subprocess.PIPE, preexec_fn=die_with_parent)
+        self.is_stale = False
+
+    def send(self, method, request, deadline_ms=3000):
+        line = {"method": method, "request": request, "deadlineMs": deadline_ms, "reopen": self.is_stale}
+        self.is_stale = False
+        self.process.stdin.write(json.dumps(line) + "\n")
+        self.process.stdin.flush()
+
+    def receive(self):
+        return json.loads(self.process.stdout.readline())
+
+    def call(self, method, request, deadline_ms=3000):
+        self.send(method, request, deadline_ms)
+        return self.receive()
+
+    def close(self):
+        self.process.stdin.close()
+        self.process.wait()
+
+
+class World(Environment):
+    def __init__(self, build, directory, gateway):
+        super().__init__(build, directory, SETTINGS)
+        self.gateway = gateway
+        self.simulator = None
+        self.simulator_port = 0
+        self.simulator_key = "sk_test_points"
+        self.control = os.path.join(directory, "orders")
+        self.log_at = 0
+        self.told = []
+        self.looked_at = 0
+        self.restarts = 0
+        self.sql = None
+        self.caller = None
+
+    def open(self):
+        self.make()
+        self.start_postgres()
+        if self.gateway == "stripe":
+            self.start_simulator()
+        self.order([])
+        self.start_duesd()
+        self.sql = Session(self.database)
+        self.caller = Caller(self)
+
+    def close(self):
+        for part in (self.caller, self.sql):
+            if part is not None:
+                part.close()
+        if self.simulator is not None:
+            self.simulator.terminate()
+            self.simulator.wait()
+        return self.stop()
+
+    def start_simulator(self):
+        log = os.path.join(self.directory, "simulator.log")
+        key = os.path.join(self.directory, "stripe.key")
+        certificate = os.path.join(self.certificates, "server.pem")
+        self.journal = os.path.join(self.directory, "simulator.journal")
+        with open(key, "w", encoding="ascii") as file:
+            file.write(self.simulator_key + "\n")
+        os.chmod(key, 0o600)
+        with open(log, "wb") as out:
+            self.simulator = subprocess.Popen(
+                [os.path.join(self.build, "dues-simulator"), "--listen", "127.0.0.1:0", "--journal", self.journal,
+                 "--secret-key", self.simulator_key, "--certificate", certificate,
+                 "--key", certificate.replace(".pem", ".key"), "--settle-ms", "20", "--die-with-parent"],
+                stdout=out, stderr=out)
+        port = []
+
+        def listens():
+            with open(log, encoding="utf-8") as file:
+                port[:] = re.findall(r"listening on (\d+)\n", file.read())
+            return bool(port)
+        until(listens, "the simulator")
+        self.simulator_port = int(port[0])
+        with open(self.configuration, "a", encoding="utf-8") as file:
+            file.write(f"gateway = stripe\nstripe_url = https://localhost:{port[0]}\n"
+                       f"stripe_secret_key_file = {key}\nstripe_ca_file = {self.certificates}/ca.pem\n")
+
+    def spawn_duesd(self):
+        os.environ["DUES_FAIL_POINTS"] = self.control
+        super().spawn_duesd()
+
+    # ---- faults ----
+
+    def begin(self, orders):
+        """A new case: what was told of the one before is forgotten."""
+        self.listen()
+        self.told = []
+        self.looked_at = 0
+        self.order(orders)
+
+    def order(self, orders):
+        """Each (point, detail, fault, nth, milliseconds), from now on."""
+        text = "".join(f"{name} {'*' if detail in ('', '-') else detail} {fault} {nth} {ms}\n"
+                       for name, detail, fault, nth, ms in orders)
+        with open(self.control + ".new", "w", encoding="ascii") as file:
+            file.write(text)
+        self.listen()
+        os.rename(self.control + ".new", self.control)
+
+    def listen(self):
+        """Takes up what duesd has told since the last time: (what, point, detail, fault)."""
+        if not os.path.exists(self.control + ".log"):
+            return
+        with open(self.control + ".log", encoding="ascii") as file:
+            file.seek(self.log_at)
+            text = file.read()
+        whole = text.rfind("\n") + 1
+        self.log_at += whole
+        self.told += [tuple(line.split()) for line in text[:whole].splitlines()]
+
+    def has_crashed(self):
+        """A crash that was ordered has happened, to the last breath."""
+        self.listen()
+        if self.duesd.poll() is None and not any(what == "fired" and fault.startswith("crash")
+                                                 for what, _, _, fault in self.told[self.looked_at:]):
+            return False
+        self.looked_at = len(self.told)
+        if self.duesd.wait(PATIENCE) != -signal.SIGKILL:
+            raise Broken(f"duesd ended by itself with {self.duesd.returncode}, see {self.log.name}")
+        return True
+
+    def come_back(self):
+        """Whatever was ordered is forgotten."""
+        self.order([])
+        self.duesd = None
+        self.start_duesd()
+        self.caller.is_stale = True
+        self.restarts += 1
+
+    # ---- time ----
+
+    def lapse(self, customer, age="0"):
+        """Leases end, and requests were sent so much earlier than they were."""
+        self.sql.rows(f"""UPDATE attempt SET lease_until = least(lease_until, clock_timestamp() - interval '1 ms'),
+                                 first_sent_time = first_sent_time - interval '{age}'
+                           WHERE customer_id = '{customer}' AND state IN ('SENDING', 'UNKNOWN', 'RESOLVING')""")
+        self.sql.rows(f"UPDATE obligation SET lease_until = NULL WHERE customer_id = '{customer}'")
+        self.hurry(customer)
+
+    def hurry(self, customer):
+        """What is to be found out is due."""
+        self.sql.rows(f"""UPDATE obligation SET due_time = now() - interval '1 s'
+                           WHERE customer_id = '{customer}' AND kind LIKE '%.resolve' AND due_time > now()
+                             AND (lease_until IS NULL OR lease_until < clock_timestamp())""")
+
+    def watch(self, customer, age):
+        """The server looks again at a refund of this age, until it will do so later or never."""
+        of_customer = f"FROM obligation WHERE customer_id = '{customer}' AND kind = 'refund.watch'"
+        self.sql.rows(f"UPDATE refund SET update_time = update_time - interval '{age}' WHERE customer_id = '{customer}'")
+        self.sql.rows(f"UPDATE obligation SET due_time = now() - interval '1 s'"
+                      f" WHERE customer_id = '{customer}' AND kind = 'refund.watch'")
+        begun = time.monotonic()
+        while self.sql.one(f"SELECT count(*) {of_customer} AND due_time < now() + interval '10 s'") != "0":
+            if self.has_crashed():
+                self.come_back()
+                self.sql.rows(f"UPDATE obligation SET lease_until = NULL WHERE customer_id = '{customer}'")
+            if time.monotonic() > begun + REST_LIMIT:
+                raise Broken("it does not stop to watch")
+            time.sleep(0.01)
+
+    def is_at_rest(self, customer):
+        return self.sql.one(f"""
+            SELECT (SELECT count(*) FROM attempt WHERE customer_id = '{customer}'
+                       AND state IN ('SENDING', 'UNKNOWN', 'RESOLVING'))
+                 + (SELECT count(*) FROM obligation WHERE customer_id = '{customer}' AND kind LIKE '%.resolve')""") == "0"
+
+    def rest(self, customer, age="0"):
+        """Until all is known.  Time flies, and duesd comes back when it crashes once more."""
+        begun = time.monotonic()
+        lapse_at = begun
+        while not self.is_at_rest(customer):
+            now = time.monotonic()
+            if self.has_crashed():
+                self.come_back()
+                lapse_at = now
+            if now >= lapse_at:
+                self.lapse(customer, age)
+                age = "0"
+                lapse_at = now + LAPSE_EVERY  # longer than a run takes, or none would ever end
+            self.hurry(customer)
+            if now > begun + REST_LIMIT:
+                raise Broken("it does not come to rest")
+            time.sleep(0.01)
+        if self.has_crashed():
+            self.come_back()
