@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -84,6 +85,33 @@ class Server:
         self.output.flush()
         with open(self.output.name, encoding="utf-8", errors="replace") as file:
             return file.read()[-4000:]
+
+    def configuration(self, **changes):
+        """The text of its duesd.conf with some keys changed."""
+        with open(os.path.join(self.directory, "duesd.conf"), encoding="utf-8") as file:
+            text = file.read()
+        for key, value in changes.items():
+            text = re.sub(rf"^{key} = .*\n", "", text, flags=re.MULTILINE) + f"{key} = {value}\n"
+        return text
+
+    def write(self, name, text):
+        """A file beside its state."""
+        path = os.path.join(self.scratch, name)
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(text)
+        return path
+
+    def socket(self):
+        """The directory in which its PostgreSQL has its socket."""
+        return re.search(r"^database = host='?([^' ]+)", self.configuration(), re.MULTILINE)[1]
+
+    def psql(self, *more, database="dues"):
+        """The command of a superuser."""
+        return ["psql", "-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-h", self.socket(), "-U", "postgres", "-d", database,
+                *more]
+
+    def sql(self, text, database="dues"):
+        return subprocess.run(self.psql("-c", text, database=database), check=True, capture_output=True, text=True).stdout.strip()
 
     def duesd(self):
         """Process id of the server itself."""

@@ -3,7 +3,6 @@
 
 import json
 import os
-import re
 import subprocess
 import unittest
 
@@ -18,25 +17,13 @@ class Doctor(unittest.TestCase):
         cls.server = Server()
         cls.addClassCleanup(cls.server.stop)
         cls.server.start()
-        with open(os.path.join(cls.server.directory, "duesd.conf"), encoding="utf-8") as file:
-            cls.configuration = file.read()
-        cls.socket = re.search(r"^database = host='?([^' ]+)", cls.configuration, re.MULTILINE)[1]
 
     def examine(self, *options, changes=()):
         """Exit status and findings, on the server's configuration with some keys changed."""
-        text = self.configuration
-        for key, value in changes:
-            text = re.sub(rf"^{key} = .*\n", "", text, flags=re.MULTILINE) + f"{key} = {value}\n"
-        path = os.path.join(self.server.scratch, "doctor.conf")
-        with open(path, "w", encoding="utf-8") as file:
-            file.write(text)
+        path = self.server.write("doctor.conf", self.server.configuration(**dict(changes)))
         result = subprocess.run([DUES, "doctor", "--config", path, "-o", "json", *options], capture_output=True,
                                 text=True, check=False, timeout=60)
         return result.returncode, [json.loads(line) for line in result.stdout.splitlines()]
-
-    def superuser(self, sql):
-        subprocess.run(["psql", "-X", "-q", "-v", "ON_ERROR_STOP=1", "-h", self.socket, "-U", "postgres", "-d", "dues", "-c",
-                        sql], check=True, capture_output=True, text=True)
 
     def messages(self, findings, kind):
         return " | ".join(f"{one['topic']}: {one['message']}" for one in findings if one["finding"] == kind)
@@ -60,8 +47,8 @@ class Doctor(unittest.TestCase):
         self.assertRegex(result.stdout.splitlines()[-1], r"^\d+ ok, \d+ warnings, 0 failed$")
 
     def test_sees_a_commit_that_a_crash_would_lose(self):
-        self.superuser("ALTER ROLE dues_service SET synchronous_commit = off")
-        self.addCleanup(self.superuser, "ALTER ROLE dues_service RESET synchronous_commit")
+        self.server.sql("ALTER ROLE dues_service SET synchronous_commit = off")
+        self.addCleanup(self.server.sql, "ALTER ROLE dues_service RESET synchronous_commit")
 
         status, findings = self.examine()
 
@@ -69,8 +56,8 @@ class Doctor(unittest.TestCase):
         self.assertIn("durability: synchronous_commit is off", self.messages(findings, "failed"))
 
     def test_sees_a_role_that_may_edit_the_ledger(self):
-        self.superuser("GRANT UPDATE ON dues.ledger_entry TO dues_service")
-        self.addCleanup(self.superuser, "REVOKE UPDATE ON dues.ledger_entry FROM dues_service")
+        self.server.sql("GRANT UPDATE ON dues.ledger_entry TO dues_service")
+        self.addCleanup(self.server.sql, "REVOKE UPDATE ON dues.ledger_entry FROM dues_service")
 
         status, findings = self.examine()
 
@@ -78,8 +65,8 @@ class Doctor(unittest.TestCase):
         self.assertIn("may write tables directly (1)", self.messages(findings, "failed"))
 
     def test_sees_a_database_of_another_version(self):
-        self.superuser("UPDATE migration.applied SET checksum = 'x' WHERE name LIKE '0001%'")
-        self.addCleanup(self.superuser, "UPDATE migration.applied SET checksum = "
+        self.server.sql("UPDATE migration.applied SET checksum = 'x' WHERE name LIKE '0001%'")
+        self.addCleanup(self.server.sql, "UPDATE migration.applied SET checksum = "
                         f"'{self.applied_checksum()}' WHERE name LIKE '0001%'")
 
         status, findings = self.examine()

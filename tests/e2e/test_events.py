@@ -9,11 +9,11 @@ import shutil
 import signal
 import socket
 import subprocess
-import tempfile
 import threading
 import unittest
 
-from test_dev import BUILD, DUES, Dev, text_of
+from beside import BesideDev
+from test_dev import BUILD, DUES, text_of
 
 TOOLS = os.environ.get("DUES_TOOLS", "build/tools")
 DOC = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "docs", "events.md")
@@ -50,31 +50,13 @@ class Tail:
         self.process.stderr.close()
 
 
-class Events(unittest.TestCase):
-    @classmethod
-    def setUpClass(cls):
-        cls.scratch = tempfile.mkdtemp(prefix="dues-e2e-")
-        os.chmod(cls.scratch, 0o755)
-        cls.state = os.path.join(cls.scratch, "state")
-        cls.listen = f"127.0.0.1:{free_port()}"
-        cls.dev = Dev(cls.state, cls.listen).wait_ready()
-
-    @classmethod
-    def tearDownClass(cls):
-        cls.dev.end()
-        shutil.rmtree(cls.scratch)
+class Events(BesideDev):
+    listen = f"127.0.0.1:{free_port()}"  # the same after a restart
 
     def setUp(self):
-        self.customer = self.call("Membership/CreateCustomer", {"customer": {"displayName": "Ada"}})["name"]
-        self.card = self.call("Payment/CreatePaymentMethod",
-                              {"parent": self.customer, "paymentMethod": {"gatewayToken": "tok_visa"}})["name"]
+        self.customer = self.given_customer()
+        self.card = self.given_card(self.customer)
         self.payments = 0
-
-    def call(self, method, request):
-        result = subprocess.run([DUES, "call", "--state-dir", self.state, method, json.dumps(request)],
-                                capture_output=True, text=True, timeout=60, check=False)
-        self.assertEqual(result.returncode, 0, result.stderr)
-        return json.loads(result.stdout)
 
     def pay(self):
         self.payments += 1
@@ -99,8 +81,7 @@ class Events(unittest.TestCase):
             events = [json.loads(tail.next()), json.loads(tail.next())]
             self.pay()
             events.append(json.loads(tail.next()))
-            self.assertEqual(self.dev.end(), 0)
-            type(self).dev = Dev(self.state, self.listen).wait_ready()
+            self.restart()
             self.pay()
             events.append(json.loads(tail.next()))
             self.assertTrue(tail.lines.empty())

@@ -2,20 +2,17 @@
 """`dues keys rotate` and `dues customers erase` as an operator meets them: beside a server under load, killed at any
 moment, and with nothing of the person left afterwards."""
 
-import itertools
-import json
 import os
 import random
 import re
-import shutil
 import signal
 import subprocess
-import tempfile
 import threading
 import time
 import unittest
 
-from test_dev import BUILD, DUES, Dev, text_of, until
+from beside import BesideDev
+from test_dev import BUILD, DUES, text_of, until
 
 CUSTOMERS = 6
 CALLERS = 3
@@ -48,42 +45,14 @@ class Load:
             thread.join()
 
 
-class Keys(unittest.TestCase):
-    @classmethod
-    def setUpClass(cls):
-        cls.scratch = tempfile.mkdtemp(prefix="dues-e2e-")
-        os.chmod(cls.scratch, 0o755)
-        cls.state = os.path.join(cls.scratch, "state")
-        cls.dev = Dev(cls.state).wait_ready()
-        cls.numbers = itertools.count()
-
-    @classmethod
-    def tearDownClass(cls):
-        cls.dev.end()
-        shutil.rmtree(cls.scratch, ignore_errors=True)
-
-    def try_call(self, method, data, who="service-billing", token=None):
-        return subprocess.run([DUES, "call", "--state-dir", self.state, "--as", who, *(["--token", token] if token else []),
-                               method, json.dumps(data)], capture_output=True, text=True, timeout=60, check=False)
-
-    def call(self, method, data, **options):
-        result = self.try_call(method, data, **options)
-        self.assertEqual(result.returncode, 0, result.stderr)
-        return json.loads(result.stdout)
-
+class Keys(BesideDev):
     def payment(self, method, description=""):
         return {"parent": method.split("/paymentMethods/")[0], "requestId": f"request-{os.getpid()}-{next(self.numbers)}",
                 "payment": {"amount": {"currencyCode": "EUR", "minorUnits": "995"}, "paymentMethod": method,
                             "description": description}}
 
     def given_method(self, customer=None):
-        customer = customer or self.call("Membership/CreateCustomer", {"customer": {"displayName": "Ada"}})["name"]
-        return self.call("Payment/CreatePaymentMethod",
-                         {"parent": customer, "paymentMethod": {"gatewayToken": "tok_visa"}})["name"]
-
-    def dues(self, *arguments):
-        return subprocess.run([DUES, *arguments, "--state-dir", self.state], capture_output=True, text=True, timeout=120,
-                              check=False)
+        return self.given_card(customer or self.given_customer())
 
     def key_file(self):
         return text_of(self.state, "master.key").split()
@@ -94,10 +63,6 @@ class Keys(unittest.TestCase):
     def psql(self, sql):
         return subprocess.run(["psql", "-X", "-q", "-t", "-A", "-h", self.socket(), "-U", "postgres", "-d", "dues", "-c", sql],
                               check=True, capture_output=True, text=True).stdout.strip()
-
-    def restart(self):
-        self.dev.end()
-        type(self).dev = Dev(self.state).wait_ready()
 
     def test_a_rotation_under_load_fails_no_call_and_leaves_nothing_on_the_old_key(self):
         methods = [self.given_method() for _ in range(CUSTOMERS)]

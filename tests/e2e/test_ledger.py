@@ -38,9 +38,6 @@ class Ledger(unittest.TestCase):
         cls.server = Server()
         cls.addClassCleanup(cls.server.stop)
         cls.server.start()
-        with open(os.path.join(cls.server.directory, "duesd.conf"), encoding="utf-8") as file:
-            cls.configuration = file.read()
-        cls.socket = re.search(r"^database = host='?([^' ]+)", cls.configuration, re.MULTILINE)[1]
         subprocess.run([DUES, "demo", "--state-dir", cls.server.directory], check=True, capture_output=True, timeout=120)
         cls.customer = cls.ask("dues", "SELECT customer_id FROM dues.customer WHERE ledger_count >= 6 LIMIT 1")
         # A second start seals at once what was posted meanwhile.
@@ -57,21 +54,18 @@ class Ledger(unittest.TestCase):
 
     @classmethod
     def ask(cls, database, sql):
-        return subprocess.run(["psql", "-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-h", cls.socket, "-U", "postgres",
-                               "-d", database, "-c", sql], check=True, capture_output=True, text=True).stdout.strip()
+        return cls.server.sql(sql, database)
 
     def copy(self):
         """A copy of the server's database, as a backup would have it; the configuration that names it."""
         name = f"copy_{self._testMethodName}"
         self.ask("postgres", f"CREATE DATABASE {name} OWNER dues_owner")
         dump = os.path.join(POSTGRESQL, "pg_dump")
-        text = subprocess.run([dump, "-h", self.socket, "-U", "postgres", "dues"], check=True, capture_output=True).stdout
-        subprocess.run(["psql", "-X", "-q", "-v", "ON_ERROR_STOP=1", "-h", self.socket, "-U", "postgres", "-d", name],
-                       input=text, check=True, capture_output=True)
-        path = os.path.join(self.server.scratch, name + ".conf")
-        with open(path, "w", encoding="utf-8") as file:
-            file.write(re.sub(r"^(database = .*dbname=)\S+", rf"\1{name}", self.configuration, flags=re.MULTILINE))
-        return name, path
+        text = subprocess.run([dump, "-h", self.server.socket(), "-U", "postgres", "dues"], check=True,
+                              capture_output=True).stdout
+        subprocess.run(self.server.psql(database=name), input=text, check=True, capture_output=True)
+        configuration = re.sub(r"^(database = .*dbname=)\S+", rf"\1{name}", self.server.configuration(), flags=re.MULTILINE)
+        return name, self.server.write(name + ".conf", configuration)
 
     def verify(self, *options):
         """Exit status, findings, and the summary."""
@@ -131,10 +125,8 @@ class Ledger(unittest.TestCase):
         self.assertEqual((status, [one["finding"] for one in findings]), (1, ["checkpoint_lost"]))
 
     def test_says_what_keeps_it_from_looking(self):
-        path = os.path.join(self.server.scratch, "away.conf")
-        with open(path, "w", encoding="utf-8") as file:
-            file.write(re.sub(r"^database = .*", "database = host=/nonexistent dbname=dues user=dues_service",
-                              self.configuration, flags=re.MULTILINE))
+        path = self.server.write("away.conf", self.server.configuration(
+            database="host=/nonexistent dbname=dues user=dues_service"))
 
         self.assertEqual(self.verify("--config", path)[0], 69)
         self.assertEqual(self.verify("--state-dir", self.server.directory, "--kept", "five")[0], 78)

@@ -1,55 +1,26 @@
 #!/usr/bin/env python3
 """`dues payments` as somebody at the telephone uses it: find a payment, look at it, give money back once."""
 
-import itertools
 import json
 import os
 import re
-import shutil
-import subprocess
-import tempfile
 import unittest
 
-from test_dev import BUILD, DUES, Dev
+from beside import BesideDev
+from test_dev import BUILD
 
 UUID = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
 
 
-class Payments(unittest.TestCase):
-    @classmethod
-    def setUpClass(cls):
-        cls.scratch = tempfile.mkdtemp(prefix="dues-e2e-")
-        os.chmod(cls.scratch, 0o755)
-        cls.state = os.path.join(cls.scratch, "state")
-        cls.dev = Dev(cls.state).wait_ready()
-        cls.numbers = itertools.count()
-
-    @classmethod
-    def tearDownClass(cls):
-        cls.dev.end()
-        shutil.rmtree(cls.scratch)
-
+class Payments(BesideDev):
     def setUp(self):
-        self.customer = self.call("Membership/CreateCustomer", {"customer": {"displayName": "Ada"}})["name"]
-        self.card = self.given_card("tok_visa")
-
-    def dues(self, *arguments, state=True):
-        return subprocess.run([DUES, *arguments, *(["--state-dir", self.state] if state else [])], capture_output=True,
-                              text=True, timeout=60, check=False)
-
-    def call(self, method, request):
-        result = self.dues("call", method, json.dumps(request))
-        self.assertEqual(result.returncode, 0, result.stderr)
-        return json.loads(result.stdout)
+        self.customer = self.given_customer()
+        self.card = self.given_card(self.customer)
 
     def payments(self, *arguments):
         result = self.dues("payments", *arguments)
         self.assertEqual(result.returncode, 0, result.stderr)
         return result
-
-    def given_card(self, token):
-        return self.call("Payment/CreatePaymentMethod",
-                         {"parent": self.customer, "paymentMethod": {"gatewayToken": token}})["name"]
 
     def given_payment(self, card=None, **fields):
         payment = {"amount": {"currencyCode": "USD", "minorUnits": "999"}, "paymentMethod": card or self.card, **fields}
@@ -61,7 +32,7 @@ class Payments(unittest.TestCase):
 
     def test_lists_payments_as_a_table_newest_first(self):
         first = self.given_payment()
-        second = self.given_payment(self.given_card("tok_chargeDeclinedInsufficientFunds"))
+        second = self.given_payment(self.given_card(self.customer, "tok_chargeDeclinedInsufficientFunds"))
 
         result = self.payments("list", "--customer", self.customer)
 
@@ -91,7 +62,7 @@ class Payments(unittest.TestCase):
 
     def test_lists_what_the_filter_says(self):
         self.given_payment()
-        failed = self.given_payment(self.given_card("tok_chargeDeclined"))
+        failed = self.given_payment(self.given_card(self.customer, "tok_chargeDeclined"))
         result = self.payments("list", "--customer", self.customer, "--filter", "state = FAILED", "-o", "json")
         self.assertEqual([json.loads(line)["name"] for line in result.stdout.splitlines()], [failed])
 
@@ -111,7 +82,7 @@ class Payments(unittest.TestCase):
         self.assertEqual([refund["amount"]["minorUnits"] for refund in shown["refunds"]], ["300"])
 
     def test_shows_why_a_payment_failed(self):
-        payment = self.given_payment(self.given_card("tok_chargeDeclinedInsufficientFunds"))
+        payment = self.given_payment(self.given_card(self.customer, "tok_chargeDeclinedInsufficientFunds"))
         page = self.payments("get", payment).stdout
         self.assertRegex(page, r"(?m)^  decline        insufficient_funds \(RETRY_LATER\)$")
         self.assertRegex(page, r"(?m)^  who must act   CUSTOMER$")
@@ -157,7 +128,7 @@ class Payments(unittest.TestCase):
         self.assertEqual(self.refunds_of(payment), [])
 
     def test_a_refund_that_the_gateway_refuses_ends_with_1(self):
-        payment = self.given_payment(self.given_card("tok_refundFail"))
+        payment = self.given_payment(self.given_card(self.customer, "tok_refundFail"))
         result = self.dues("payments", "refund", payment, "--all")
         self.assertEqual(result.returncode, 1, result.stderr)
         self.assertRegex(result.stdout, r"  FAILED \(\w+\)  ")

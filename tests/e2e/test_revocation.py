@@ -2,31 +2,17 @@
 """`duesd revoke` as an operator meets it: a certificate was lost, and a moment later it is worth nothing."""
 
 import os
-import shutil
 import subprocess
-import tempfile
 import time
 import unittest
 
-from test_dev import BUILD, DUES, DUESD, Dev, until
+from beside import BesideDev
+from test_dev import BUILD, DUES, DUESD, until
 
 WAIT_SECONDS = 30  # nobody is that slow; how long it took is printed
 
 
-class Revocation(unittest.TestCase):
-    @classmethod
-    def setUpClass(cls):
-        cls.scratch = tempfile.mkdtemp(prefix="dues-e2e-")
-        os.chmod(cls.scratch, 0o755)
-        cls.state = os.path.join(cls.scratch, "state")
-        cls.dev = Dev(cls.state).wait_ready()
-
-    @classmethod
-    def tearDownClass(cls):
-        cls.dev.process.terminate()
-        cls.dev.process.wait(60)
-        shutil.rmtree(cls.scratch, ignore_errors=True)
-
+class Revocation(BesideDev):
     def works(self, who):
         return subprocess.run([DUES, "call", "--state-dir", self.state, "--as", who, "--deadline-ms", "1500",
                                "Membership/ListPlans"], capture_output=True, timeout=60, check=False).returncode == 0

@@ -2,7 +2,6 @@
 """`duesd serve` when it cannot start: it says why and exits as it should, whoever got in meanwhile."""
 
 import os
-import re
 import socket
 import subprocess
 import threading
@@ -77,34 +76,19 @@ class Start(unittest.TestCase):
         cls.server = Server()
         cls.addClassCleanup(cls.server.stop)
         cls.server.start()
-        with open(os.path.join(cls.server.directory, "duesd.conf"), encoding="utf-8") as file:
-            cls.configuration = file.read()
-        cls.socket = re.search(r"^database = host='?([^' ]+)", cls.configuration, re.MULTILINE)[1]
-
-    def psql(self, *more):
-        return ["psql", "-X", "-q", "-v", "ON_ERROR_STOP=1", "-h", self.socket, "-U", "postgres", "-d", "dues", *more]
-
-    def superuser(self, sql):
-        subprocess.run(self.psql("-c", sql), check=True, capture_output=True, text=True)
 
     def configure(self, **changes):
         """The configuration of `dues dev` for one more server beside its own."""
-        text = self.configuration
         changes = {"metrics_listen": "off", "write_lanes": 1, "read_lanes": 1,
                    "sandbox_journal": os.path.join(self.server.scratch, "start.journal"), **changes}
-        for key, value in changes.items():
-            text = re.sub(rf"^{key} = .*\n", "", text, flags=re.MULTILINE) + f"{key} = {value}\n"
-        path = os.path.join(self.server.scratch, "start.conf")
-        with open(path, "w", encoding="utf-8") as file:
-            file.write(text)
-        return path
+        return self.server.write("start.conf", self.server.configuration(**changes))
 
     def given_a_table_that_nobody_can_read(self, table):
         """Who asks for it waits without end."""
-        self.superuser("ALTER ROLE dues_service SET lock_timeout = 0; ALTER ROLE dues_service SET statement_timeout = 0")
-        self.addCleanup(self.superuser, "ALTER ROLE dues_service SET lock_timeout = '2s';"
+        self.server.sql("ALTER ROLE dues_service SET lock_timeout = 0; ALTER ROLE dues_service SET statement_timeout = 0")
+        self.addCleanup(self.server.sql, "ALTER ROLE dues_service SET lock_timeout = '2s';"
                         " ALTER ROLE dues_service SET statement_timeout = '5s'")
-        holder = subprocess.Popen(self.psql(), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        holder = subprocess.Popen(self.server.psql(), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         self.addCleanup(lambda: (holder.communicate("ROLLBACK;\n"), holder.wait()))
         holder.stdin.write(f"BEGIN; LOCK TABLE dues.{table} IN ACCESS EXCLUSIVE MODE;\n\\echo held\n")
         holder.stdin.flush()
