@@ -254,7 +254,7 @@ CREATE OR REPLACE FUNCTION membership_settle(p_customer uuid, p_settlement settl
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = dues, pg_temp AS $$
 DECLARE
     v_row membership%ROWTYPE;
-    v_payment payment_result;
+    v_payment record;
 BEGIN
     PERFORM 1 FROM customer c WHERE c.customer_id = p_customer FOR NO KEY UPDATE;
     SELECT * INTO v_row FROM membership m

@@ -22,7 +22,6 @@ END $$;
 CREATE OR REPLACE FUNCTION payment_open(p_customer uuid, p_charge charge_intent, p_now timestamptz) RETURNS boolean
 LANGUAGE plpgsql AS $$
 DECLARE
-    v_added boolean;
     v_now timestamptz := clock_timestamp();
     v_lease timestamptz := v_now + p_charge.lease_ms * interval '1 millisecond';
 BEGIN
@@ -39,8 +38,10 @@ BEGIN
     VALUES (p_customer, p_charge.attempt_id, p_charge.payment_id, CASE WHEN p_charge.is_manual THEN 'AUTHORIZE' ELSE 'CHARGE' END,
             1, p_charge.gateway, p_charge.gateway_key, p_charge.currency, p_charge.amount, p_charge.off_session, 'SENDING', 1,
             v_lease, v_now, 1, p_now);
-    v_added := obligation_add(p_customer, 'payment.resolve', p_charge.attempt_id::text, p_charge.payment_id, v_lease, false,
-                              p_now);
+    -- As obligation_add, but for the look whether it is there: the attempt is new, and so is what is owed for it.
+    INSERT INTO obligation (customer_id, kind, business_key, bucket, subject_id, due_time, epoch, create_time)
+    VALUES (p_customer, 'payment.resolve', p_charge.attempt_id::text, get_byte(uuid_send(p_customer), 15) % 64,
+            p_charge.payment_id, v_lease, (extract(epoch FROM v_now) * 1000000)::bigint, p_now);
     RETURN true;
 END $$;
 
@@ -60,97 +61,103 @@ $$;
 GRANT EXECUTE ON FUNCTION payment_sources(text) TO dues_service;
 
 -- Step T3 (T4 when the answer is not definitive): records the gateway's answer once, with the ledger group and the
--- event.  `outcome` as attempt_settle: only after 'settled' does the caller write what follows from the result.
-CREATE OR REPLACE FUNCTION payment_settle(p_customer uuid, p_settlement settlement, p_now timestamptz)
-RETURNS payment_result
+-- event.  `outcome` as attempt_settle: only after 'settled' does the caller write what follows from the result, and only
+-- then `state` is given.  Who asked knows the payment; of a row every column costs that a statement returns.
+DROP FUNCTION IF EXISTS payment_settle(uuid, settlement, timestamptz);
+CREATE FUNCTION payment_settle(p_customer uuid, p_settlement settlement, p_now timestamptz,
+                               OUT outcome text, OUT state text)
 LANGUAGE plpgsql AS $$
 DECLARE
     v_step record;
     v_post ledger_group;
     v_sequence bigint;
     v_attempt attempt%ROWTYPE;
-    v_payment payment%ROWTYPE;
+    v_payment record;
     v_state text;
+    v_decline_code text := '';
+    v_network_decline_code text := '';
+    v_advice text := '';
 BEGIN
     v_step := attempt_settle(p_customer, ARRAY['CHARGE', 'AUTHORIZE'], p_settlement, p_now);
-    v_attempt := v_step.settled;
-    IF v_step.outcome <> 'settled' THEN
-        SELECT * INTO STRICT v_payment FROM payment
-         WHERE customer_id = p_customer AND payment_id = p_settlement.payment_id;
-        RETURN payment_as_result(v_step.outcome, v_payment);
+    outcome := v_step.outcome;
+    IF outcome <> 'settled' THEN
+        RETURN;
     END IF;
+    v_attempt := v_step.settled;
     v_state := CASE WHEN v_attempt.state = 'REQUIRES_ACTION' THEN 'REQUIRES_ACTION'
                     WHEN v_attempt.state = 'DECLINED' AND v_attempt.decline_code = 'canceled' THEN 'CANCELED'
                     WHEN v_attempt.state <> 'SUCCEEDED' THEN 'FAILED'
                     WHEN v_attempt.operation = 'CHARGE' THEN 'SUCCEEDED' ELSE 'REQUIRES_CAPTURE' END;
+    IF v_state IN ('FAILED', 'REQUIRES_ACTION') THEN
+        v_decline_code := CASE p_settlement.decline_code WHEN '' THEN 'generic_decline' ELSE p_settlement.decline_code END;
+        v_network_decline_code := v_attempt.network_decline_code;
+        v_advice := v_attempt.advice;
+    END IF;
     UPDATE payment p
        SET state = v_state, update_time = p_now,
            amount_captured = CASE v_state WHEN 'SUCCEEDED' THEN p.amount ELSE 0 END,
            amount_capturable = CASE v_state WHEN 'REQUIRES_CAPTURE' THEN p.amount ELSE 0 END,
            authorization_expire_time = p_settlement.authorization_expire_time,
-           decline_code = CASE WHEN v_attempt.state = 'SUCCEEDED' OR v_state = 'CANCELED' THEN ''
-                               WHEN p_settlement.decline_code = '' THEN 'generic_decline'
-                               ELSE p_settlement.decline_code END,
-           network_decline_code = CASE WHEN v_state IN ('FAILED', 'REQUIRES_ACTION') THEN v_attempt.network_decline_code ELSE '' END,
-           advice = CASE WHEN v_state IN ('FAILED', 'REQUIRES_ACTION') THEN v_attempt.advice ELSE '' END
+           decline_code = v_decline_code, network_decline_code = v_network_decline_code, advice = v_advice
      WHERE p.customer_id = p_customer AND p.payment_id = p_settlement.payment_id
        AND p.state = ANY (payment_sources(v_state))
-    RETURNING p.* INTO v_payment;
+    RETURNING p.payment_method_id, p.invoice_id, p.amount, p.currency INTO v_payment;
     IF NOT FOUND THEN
         -- The customer has not done it yet; anything else is a mistake of ours.
-        SELECT * INTO STRICT v_payment FROM payment p
+        SELECT p.invoice_id INTO STRICT v_payment FROM payment p
          WHERE p.customer_id = p_customer AND p.payment_id = p_settlement.payment_id AND p.state = v_state
            AND v_state = 'REQUIRES_ACTION';
-        RETURN payment_as_result('again', v_payment);
+        outcome := 'again';
+        RETURN;
     END IF;
+    state := v_state;
     IF v_state = 'SUCCEEDED' THEN
         v_post := ROW(v_attempt.attempt_id, 'charge',
             ARRAY[ROW('gateway_clearing:' || v_attempt.gateway, v_attempt.currency, v_attempt.amount)::ledger_line,
                   ROW(CASE WHEN v_payment.invoice_id IS NULL THEN 'revenue' ELSE 'customer_receivable' END,
                       v_attempt.currency, -v_attempt.amount)::ledger_line])::ledger_group;
     END IF;
-    IF v_payment.decline_code = '' THEN
-        v_sequence := event_append(p_customer, 'payment.' || lower(v_state), v_payment.payment_id,
+    IF v_decline_code = '' THEN
+        v_sequence := event_append(p_customer, 'payment.' || lower(v_state), p_settlement.payment_id,
             jsonb_build_object('amount', v_payment.amount, 'currency', v_payment.currency, 'decline_code', ''), p_now, v_post);
     ELSE
-        v_sequence := event_append(p_customer, 'payment.' || lower(v_state), v_payment.payment_id,
-            jsonb_build_object('amount', v_payment.amount, 'currency', v_payment.currency,
-                               'decline_code', v_payment.decline_code,
-                               'network_decline_code', v_payment.network_decline_code, 'advice', v_payment.advice),
+        v_sequence := event_append(p_customer, 'payment.' || lower(v_state), p_settlement.payment_id,
+            jsonb_build_object('amount', v_payment.amount, 'currency', v_payment.currency, 'decline_code', v_decline_code,
+                               'network_decline_code', v_network_decline_code, 'advice', v_advice),
             p_now, v_post);
     END IF;
     -- What comes now locks after the customer's row, which the event locks: memberships lock in this order too.
     IF v_state IN ('REQUIRES_ACTION', 'REQUIRES_CAPTURE') OR v_attempt.epoch > 1 THEN
-        PERFORM payment_wait(p_customer, v_attempt, v_payment, p_settlement, p_now);
+        PERFORM payment_wait(p_customer, v_attempt, v_state, p_settlement, p_now);
     END IF;
     -- Who did not authenticate was not refused by the bank.
     IF v_attempt.state = 'DECLINED' AND v_attempt.decline_code NOT IN ('authentication_not_handled', 'canceled') THEN
-        PERFORM payment_method_declined(p_customer, v_payment.payment_method_id, v_payment.decline_code,
+        PERFORM payment_method_declined(p_customer, v_payment.payment_method_id, v_decline_code,
                                         p_settlement.network_decline_code, p_settlement.advice, p_now);
     END IF;
-    RETURN payment_as_result('settled', v_payment);
 END $$;
 
 -- What a payment waits for from now on: its customer, its capture, nothing more.
-CREATE OR REPLACE FUNCTION payment_wait(p_customer uuid, p_attempt attempt, p_payment payment, p_settlement settlement,
+DROP FUNCTION IF EXISTS payment_wait(uuid, attempt, payment, settlement, timestamptz);
+CREATE OR REPLACE FUNCTION payment_wait(p_customer uuid, p_attempt attempt, p_state text, p_settlement settlement,
                                         p_now timestamptz) RETURNS void
 LANGUAGE plpgsql AS $$
 BEGIN
-    IF p_payment.state = 'REQUIRES_ACTION' THEN
+    IF p_state = 'REQUIRES_ACTION' THEN
         INSERT INTO payment_action (customer_id, payment_id, action_sealed, expire_time, create_time)
-        VALUES (p_customer, p_payment.payment_id, coalesce(p_settlement.action_sealed, ''),
+        VALUES (p_customer, p_attempt.payment_id, coalesce(p_settlement.action_sealed, ''),
                 coalesce(p_settlement.action_expire_time, p_now + interval '1 day'), p_now)
         ON CONFLICT ON CONSTRAINT payment_action_pkey DO NOTHING;
-        PERFORM obligation_add(p_customer, 'payment.action', p_attempt.attempt_id::text, p_payment.payment_id,
+        PERFORM obligation_add(p_customer, 'payment.action', p_attempt.attempt_id::text, p_attempt.payment_id,
                                p_now + interval '1 minute', true, p_now);
         RETURN;
     END IF;
-    DELETE FROM payment_action WHERE customer_id = p_customer AND payment_id = p_payment.payment_id;
+    DELETE FROM payment_action WHERE customer_id = p_customer AND payment_id = p_attempt.payment_id;
     DELETE FROM obligation WHERE customer_id = p_customer AND kind = 'payment.action'
        AND business_key = p_attempt.attempt_id::text;
-    IF p_payment.state = 'REQUIRES_CAPTURE' THEN
-        PERFORM obligation_add(p_customer, 'payment.expire', p_payment.payment_id::text, p_payment.payment_id,
-                               p_payment.authorization_expire_time, true, p_now);
+    IF p_state = 'REQUIRES_CAPTURE' THEN
+        PERFORM obligation_add(p_customer, 'payment.expire', p_attempt.payment_id::text, p_attempt.payment_id,
+                               p_settlement.authorization_expire_time, true, p_now);
     END IF;
 END $$;
 
@@ -189,20 +196,22 @@ END $$;
 GRANT EXECUTE ON FUNCTION payment_create(uuid, request_key, charge_intent, timestamptz) TO dues_service;
 
 -- The last step of CreatePayment, and of its resolver.  `p_answer` is kept for repeats when the result is definitive; while
--- the customer has something to do it is not (`p_answer` NULL).
-CREATE OR REPLACE FUNCTION payment_finish(p_customer uuid, p_settlement settlement, p_method text, p_answer bytea,
-                                          p_now timestamptz) RETURNS payment_result
+-- the customer has something to do it is not (`p_answer` NULL).  Answers the outcome of payment_settle.
+DROP FUNCTION IF EXISTS payment_finish(uuid, settlement, text, bytea, timestamptz);
+CREATE FUNCTION payment_finish(p_customer uuid, p_settlement settlement, p_method text, p_answer bytea,
+                               p_now timestamptz, OUT outcome text)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = dues, pg_temp AS $$
 DECLARE
-    v_result payment_result;
+    v_result record;
+    v_answered boolean;
 BEGIN
     v_result := payment_settle(p_customer, p_settlement, p_now);
-    IF v_result.outcome = 'settled' AND p_answer IS NOT NULL THEN
-        PERFORM request_answer(p_customer, p_settlement.payment_id, p_method, p_answer);
+    outcome := v_result.outcome;
+    IF outcome = 'settled' AND p_answer IS NOT NULL THEN
+        v_answered := request_answer(p_customer, p_settlement.payment_id, p_method, p_answer);
     END IF;
-    IF v_result.outcome = 'settled' AND p_settlement.epoch > 1 THEN
+    IF outcome = 'settled' AND p_settlement.epoch > 1 THEN
         PERFORM payment_action_answer(p_customer, p_settlement.attempt_id, v_result.state, p_answer);
     END IF;
-    RETURN v_result;
 END $$;
 GRANT EXECUTE ON FUNCTION payment_finish(uuid, settlement, text, bytea, timestamptz) TO dues_service;

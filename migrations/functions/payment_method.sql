@@ -44,7 +44,8 @@ BEGIN
         v_room := v_room - (SELECT count(*) FROM unnest(v_card.decline_times) t WHERE t > p_now - card_tries_window());
     END IF;
     -- Nearly always fewer are on their way, whatever they charge.  Two statements: the second is dear even where it is not run.
-    IF EXISTS (SELECT FROM obligation o WHERE o.customer_id = p_customer AND o.kind = 'payment.resolve' OFFSET v_room - 1) THEN
+    PERFORM FROM obligation o WHERE o.customer_id = p_customer AND o.kind = 'payment.resolve' OFFSET v_room - 1 LIMIT 1;
+    IF FOUND THEN
         IF v_room <= (SELECT count(*) FROM obligation o, payment p, payment_method m
                        WHERE o.customer_id = p_customer AND o.kind = 'payment.resolve'
                          AND p.customer_id = p_customer AND p.payment_id = o.subject_id AND p.state = 'PROCESSING'

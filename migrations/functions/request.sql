@@ -37,12 +37,14 @@ BEGIN
     END IF;
 END $$;
 
--- The definitive answer of a request whose money was in flight.  Written once.
-CREATE OR REPLACE FUNCTION request_answer(p_customer uuid, p_object uuid, p_method text, p_answer bytea) RETURNS void
+-- The definitive answer of a request whose money was in flight.  Written once.  False: nobody waits for it.
+DROP FUNCTION IF EXISTS request_answer(uuid, uuid, text, bytea);
+CREATE OR REPLACE FUNCTION request_answer(p_customer uuid, p_object uuid, p_method text, p_answer bytea) RETURNS boolean
 LANGUAGE plpgsql AS $$
 BEGIN
     UPDATE recorded_request r SET answer = p_answer
      WHERE r.customer_id = p_customer AND r.object_id = p_object AND r.method = p_method AND r.answer IS NULL;
+    RETURN FOUND;
 END $$;
 
 -- Was there such a request before?  For rules that a repeat need not pass again: request_record then tells what it is.

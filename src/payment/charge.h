@@ -121,9 +121,9 @@ const struct error *charge_settle(struct call *call, const struct charge *charge
     MUST_CHECK;
 
 /*
- * ROW($n … $n+7, SETTLEMENT_MORE)::settlement, 8 parameters here.  SQL payment_settle answers a
- * payment_result (payment_from_row in payment.h) whose `outcome` is 'settled': this call recorded
- * the definitive result, write what follows from it; 'again': it had been recorded before;
+ * ROW($n … $n+7, SETTLEMENT_MORE)::settlement, 8 parameters here.  SQL payment_settle answers an
+ * `outcome`: 'settled': this call recorded
+ * the result, write what follows from it; 'again': it had been recorded before;
  * 'unknown': the resolver will look again; 'stale': somebody else has taken the attempt over;
  * 'manual': handed to people. The payment's state changes with 'settled' only.
  */

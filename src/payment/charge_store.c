@@ -168,13 +168,8 @@ static bool payment_foresee(const struct call *call, const struct charge *charge
 
 const struct pg_statement charge_settle_statement = {
     .name = "payment_finish",
-    .sql = "SELECT outcome, payment_id, payment_method_id, invoice_id, currency, amount,"
-           "       description, state, decline_code, amount_captured, amount_refunded,"
-           "       amount_refund_pending, create_time, update_time, is_manual, amount_capturable,"
-           "       amount_capture_pending, authorization_expire_time,"
-           "       network_decline_code, advice"
-           "  FROM payment_finish($1, ROW($2, $3, $4, $5, $6, $7, $8, $9, $13, $14, $15, $16,"
-           "       $17)::settlement, $10, $11, $12)",
+    .sql = "SELECT payment_finish($1, ROW($2, $3, $4, $5, $6, $7, $8, $9, $13, $14, $15, $16,"
+           "       $17)::settlement, $10, $11, $12) AS outcome",
 };
 
 static const struct error *settle_direct(struct call *call, const struct charge *charge,
@@ -182,14 +177,16 @@ static const struct error *settle_direct(struct call *call, const struct charge 
                                          struct payment *payment)
 {
     struct bytes packed = {NULL, 0};
-    struct payment foreseen;
     struct bytes action;
     struct pg_rows rows;
+    bool foreseen;
+    bool settled;
 
     TRY(charge_seal_action(call, charge, answer, &action));
-    if (payment_foresee(call, charge, answer, &foreseen)) {
+    foreseen = payment_foresee(call, charge, answer, payment);
+    if (foreseen) {
         Dues__Payment__V1__Payment proto = DUES__PAYMENT__V1__PAYMENT__INIT;
-        payment_to_proto(call->arena, &foreseen, &proto);
+        payment_to_proto(call->arena, payment, &proto);
         packed = message_pack(call->arena, &proto.base);
     }
     TRY(FAIL_STEP(
@@ -201,11 +198,13 @@ static const struct error *settle_direct(struct call *call, const struct charge 
                       packed.data == NULL ? pg_null(PG_BYTES) : pg_bytes(packed.data, packed.size),
                       pg_time(charge->now_us), SETTLEMENT_MORE(call, charge, answer, action)),
             &rows)));
-    payment_from_row(call, charge->customer, &rows, 0, payment);
-    if (payment->state == PAYMENT_REQUIRES_ACTION)
-        TRY(payment_action_load(call, payment));
-    if (text_equal(pg_get_text(&rows, 0, "outcome"), "settled") &&
-        payment->state != PAYMENT_CANCELED)
+    settled = text_equal(pg_get_text(&rows, 0, "outcome"), "settled");
+    if (!foreseen || !settled) {
+        TRY(payment_load(call, charge->customer, charge->payment, payment));
+        if (payment->state == PAYMENT_REQUIRES_ACTION)
+            TRY(payment_action_load(call, payment));
+    }
+    if (settled && payment->state != PAYMENT_CANCELED)
         payment_count_settled(call, answer);
     return NULL;
 }
