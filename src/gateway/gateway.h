@@ -225,6 +225,9 @@ struct gateway {
     enum gateway_outcome (*find_owner)(const struct gateway *gateway, struct call *call,
                                        const struct gateway_news *news,
                                        struct gateway_owner *owner);
+    /* The card behind a token of ours as it stands now; changes nothing.  Errors as describe. */
+    const struct error *(*look_at_card)(const struct gateway *gateway, struct call *call,
+                                        const char *token, struct gateway_card *card);
     void *state;
 };
 

@@ -16,6 +16,7 @@
 #define LOOK_FIRST_US   (2 * US_PER_SECOND)
 #define LOOK_LONGEST_US US_PER_HOUR
 #define ATTEMPTS_MAX    100
+#define METHODS_MAX     200
 
 const char *news_subject(struct call *call, const struct news_row *row)
 {
@@ -207,6 +208,48 @@ static const struct error *apply_refund(struct call *call, const struct news_row
     return NULL;
 }
 
+/* The method of ours behind the gateway's id; `*token` NULL: there is none any more. */
+static const struct error *find_method(struct call *call, const struct news_row *row,
+                                       struct uuid *id, const char **token)
+{
+    struct payment_method *methods;
+    size_t count;
+
+    *token = NULL;
+    TRY(payment_method_list(call, row->customer, UUID_NIL, METHODS_MAX, &methods, &count));
+    for (size_t i = 0; i < count && *token == NULL; i++) {
+        const char *opened;
+        if (!text_equal(methods[i].gateway, row->gateway))
+            continue;
+        TRY(payment_method_open(call, &methods[i], &opened));
+        const char *slash = strrchr(opened, '/');
+        if (text_equal(slash == NULL ? opened : slash + 1, row->told.object)) {
+            *id = methods[i].id;
+            *token = opened;
+        }
+    }
+    return NULL;
+}
+
+static const struct error *apply_method(struct call *call, const struct news_row *row,
+                                        const struct customer *customer)
+{
+    const struct gateway *gateway = gateway_find(call->house->gateways, row->gateway);
+    struct gateway_card card;
+    const char *token;
+    struct uuid id;
+    bool changed;
+
+    TRY(find_method(call, row, &id, &token));
+    if (token == NULL || gateway == NULL || gateway->look_at_card == NULL)
+        return NULL;
+    const struct error *error = gateway->look_at_card(gateway, call, token, &card);
+    /* It is nobody's any more: the next charge says so. */
+    if (error != NULL)
+        return error->status == STATUS_INVALID_ARGUMENT ? NULL : error;
+    return payment_method_refresh(call, customer->id, id, &card, customer->now_us, &changed);
+}
+
 static const struct error *apply(struct call *call, const struct news_row *row, bool *over)
 {
     struct customer customer;
@@ -222,6 +265,7 @@ static const struct error *apply(struct call *call, const struct news_row *row, 
     case GATEWAY_NEWS_REFUND:
         return found ? apply_refund(call, row, &customer, &attempt, over) : NULL;
     case GATEWAY_NEWS_PAYMENT_METHOD:
+        return apply_method(call, row, &customer);
     case GATEWAY_NEWS_DISPUTE:
     case GATEWAY_NEWS_OTHER:
     case GATEWAY_NEWS_KIND_COUNT:

@@ -181,6 +181,16 @@ class News(Stage):
         self.applied()
         self.assert_same(payment)
 
+    def test_a_card_that_its_bank_renewed_is_shown_renewed(self):
+        card = self.add_card("pm_card_visa")
+        methods = self.simulator("GET", "/v1/events?type=payment_method.attached&limit=1")["data"]
+        method = methods[0]["data"]["object"]["id"]
+
+        self.simulator("POST", f"/v1/payment_methods/{method}", "card[exp_month]=7&card[exp_year]=2039", form=True)
+
+        self.become(lambda: self.call("PaymentService/GetPaymentMethod", {"name": card["name"]})["expYear"] == 2039, "the new card")
+        self.applied()
+
     # ---- In any order, any number of times ----
 
     def test_duplicates_and_wrong_order_change_nothing(self):

@@ -281,3 +281,24 @@ const struct error *stripe_describe(const struct gateway *gateway, struct call *
         return unavailable(call, "a token that is too long");
     return NULL;
 }
+
+const struct error *stripe_look_at_card(const struct gateway *gateway, struct call *call,
+                                        const char *token, struct gateway_card *card)
+{
+    const char *slash = strchr(token, '/');
+    struct description description = {
+        .errand = errand_begin(gateway->state, call),
+        .call = call,
+        .method = slash == NULL ? "" : slash + 1,
+    };
+    const char *customer = "";
+
+    if (!stripe_is_id(description.method, "pm_"))
+        return refuse_token(call, "must be a token that the gateway knows");
+    TRY(load(&description, &customer, card));
+    if (strncmp(customer, token, (size_t)(slash - token)) != 0 ||
+        strlen(customer) != (size_t)(slash - token))
+        return refuse_token(call, "must be a token that the gateway knows");
+    snprintf(card->token, sizeof card->token, "%s", token);
+    return NULL;
+}

@@ -45,6 +45,8 @@ void errand_get(const struct errand *errand, const char *path, const struct stri
 
 const struct error *stripe_describe(const struct gateway *gateway, struct call *call,
                                     const char *token, struct gateway_card *card) MUST_CHECK;
+const struct error *stripe_look_at_card(const struct gateway *gateway, struct call *call,
+                                        const char *token, struct gateway_card *card) MUST_CHECK;
 void stripe_send(const struct gateway *gateway, struct call *call,
                  const struct gateway_request *request, struct gateway_answer *answer);
 void stripe_query(const struct gateway *gateway, struct call *call,

@@ -74,6 +74,7 @@ static bool read_news_secrets(struct stripe *stripe, const char *path,
         return false;
     stripe->gateway.read_news = stripe_read_news;
     stripe->gateway.find_owner = stripe_find_owner;
+    stripe->gateway.look_at_card = stripe_look_at_card;
     return true;
 }
 
