@@ -78,6 +78,11 @@ static bool is_conclusive(const struct attempt *attempt, const struct gateway_an
     return false;
 }
 
+static bool was_heard(const struct gateway_answer *answer)
+{
+    return answer->outcome != GATEWAY_UNKNOWN && answer->outcome != GATEWAY_NOT_SENT;
+}
+
 /* What the gateway's news say of a second transaction for one reference. */
 static const struct error *report_second(struct call *call, const struct news_row *row,
                                          const struct customer *customer,
@@ -134,15 +139,17 @@ static const struct error *look_at(struct call *call, const struct news_row *row
         return acts_on_another(attempt) || text_equal(attempt->transaction, row->told.object)
                    ? NULL
                    : report_second(call, row, customer, attempt);
-    if (attempt->state == ATTEMPT_REQUIRES_ACTION)
-        return let_customer_confirm(call, customer, attempt);
-    ask(call, row, customer, attempt, &answer);
-    if (is_conclusive(attempt, &answer))
-        TRY(record(call, customer, attempt, &answer));
-    else if (attempt_is_over(attempt->state))
-        *over = answer.outcome != GATEWAY_UNKNOWN && answer.outcome != GATEWAY_NOT_SENT;
-    if (attempt_is_over(attempt->state))
-        return NULL;
+    if (attempt->state == ATTEMPT_REQUIRES_ACTION) {
+        TRY(let_customer_confirm(call, customer, attempt));
+    } else {
+        ask(call, row, customer, attempt, &answer);
+        if (is_conclusive(attempt, &answer)) {
+            TRY(record(call, customer, attempt, &answer));
+        } else if (attempt_is_over(attempt->state)) {
+            *over = was_heard(&answer);
+            return NULL;
+        }
+    }
     TRY(attempt_find(call, customer->id, attempt->id, attempt, &found));
     *over = attempt_is_over(attempt->state);
     return NULL;
@@ -204,7 +211,7 @@ static const struct error *apply_refund(struct call *call, const struct news_row
     if (refund_has_failed(attempt, &answer))
         return refund_failed_later(call, customer->id, attempt->id, answer.decline_code,
                                    customer->now_us);
-    *over = answer.outcome != GATEWAY_UNKNOWN && answer.outcome != GATEWAY_NOT_SENT;
+    *over = was_heard(&answer);
     return NULL;
 }
 

@@ -35,6 +35,10 @@ class Stage(unittest.TestCase):
         except BaseException:
             cls.server.stop()
             raise
+        cls.read_settings()
+
+    @classmethod
+    def read_settings(cls):
         with open(os.path.join(cls.server.directory, "duesd.conf"), encoding="ascii") as file:
             lines = [line.split(" = ", 1) for line in file if " = " in line]
         cls.settings = {key: value.strip() for key, value in lines}

@@ -29,6 +29,11 @@ class News(Stage):
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
+        cls.read_settings()
+
+    @classmethod
+    def read_settings(cls):
+        super().read_settings()
         with open(cls.settings["stripe_webhook_secret_file"], encoding="ascii") as file:
             cls.signing_secret = file.read().strip()
         host, port = cls.settings["gateway_news_listen"].rsplit(":", 1)
@@ -280,6 +285,27 @@ class News(Stage):
                     == "REFUNDED_AT_GATEWAY_ONLY", "the incident")
 
         self.sql("DELETE FROM dues.incident")
+
+    def test_a_crash_between_storing_and_applying_loses_nothing(self):
+        payment = self.pay(self.add_card("pm_card_authenticationRequired"))
+        secret = payment["action"]["clientSecret"]
+        intent = secret.split("_secret_")[0]
+        self.order("too_many_requests", value=1, method="GET", path="/v1/payment_intents", count=1000)
+        self.simulator("POST", f"/_simulator/stripe/challenge/{intent}?client_secret={secret}", "result=succeeded", form=True)
+        owed = f"SELECT count(*) FROM dues.news WHERE object_id = '{intent}' AND type = 'payment_intent.succeeded' AND state = 'OWED'"
+        self.become(lambda: self.sql(owed) == "1", "the news")
+        kept = f"SELECT count(*) FROM dues.news WHERE object_id = '{intent}' AND length(body_sealed) > 100"
+        self.assertNotEqual(self.sql(kept), "0")
+        self.assertEqual(self.get(payment)["state"], "STATE_REQUIRES_ACTION")
+
+        self.server.kill_server()
+        self.server.start()
+        self.read_settings()
+
+        self.become(lambda: self.get(payment)["state"] == "STATE_SUCCEEDED", "the payment", SOON_S)
+        self.applied()
+        self.assertEqual(self.sql(kept), "0")
+        self.assertEqual(self.groups(payment), 1)
 
 
 if __name__ == "__main__":
