@@ -22,6 +22,12 @@ static const char *file_of(const char *file, const char *fallback)
     return file[0] == '\0' ? fallback : file;
 }
 
+/* One source alone does not keep the others out. */
+static int32_t share_of_source(int32_t connections)
+{
+    return connections - connections / 4;
+}
+
 bool inbox_open(const struct house *house, struct inbox **opened, char problem[INBOX_PROBLEM_SIZE])
 {
     const struct settings *settings = house->settings;
@@ -52,7 +58,7 @@ bool inbox_open(const struct house *house, struct inbox **opened, char problem[I
             .handle = inbox_answer,
             .owner = inbox,
             .connections_max = settings->gateway_news_connections,
-            .connections_per_source_max = settings->gateway_news_connections,
+            .connections_per_source_max = share_of_source(settings->gateway_news_connections),
             .connections_per_second = settings->gateway_news_rate,
             .time_limit_ms = TIME_LIMIT_MS,
             .idle_limit_ms = IDLE_LIMIT_MS,

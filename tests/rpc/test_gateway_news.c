@@ -1,10 +1,14 @@
 /*
  * Where gateways tell their news: who is believed, what is stored, and what is answered.
  */
+#include <netinet/in.h>
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -193,6 +197,116 @@ static void asks_to_come_again_while_it_cannot_store(void **state)
     assert_string_equal(state_of(f, "evt_outage"), "IGNORED");
 }
 
+struct teller {
+    struct rpc_fixture *f;
+    const char *body;
+    const char *signature;
+    atomic_bool stops;
+    int told;
+    int failed;
+};
+
+static void *keep_telling(void *arg)
+{
+    struct teller *teller = arg;
+
+    while (!atomic_load(&teller->stops)) {
+        if (news_post_trusting(teller->f, "both.pem", teller->body, teller->signature) != 200)
+            teller->failed++;
+        teller->told++;
+    }
+    return NULL;
+}
+
+static void write_pair(struct rpc_fixture *f, struct test_pair pair)
+{
+    test_write_file(f->directory, "server.pem", pair.certificate_pem);
+    test_write_file(f->directory, "server.key", pair.key_pem);
+}
+
+static bool comes_to_trust(struct rpc_fixture *f, const char *ca_file, const struct teller *teller)
+{
+    for (int i = 0; i < WAIT_STEPS; i++) {
+        if (news_post_trusting(f, ca_file, teller->body, teller->signature) == 200)
+            return true;
+        usleep(STEP_US);
+    }
+    return false;
+}
+
+static void serves_a_replaced_certificate_without_losing_a_letter(void **state)
+{
+    struct rpc_fixture *f = *state;
+    struct test_authority *other = test_authority_new(f->arena, "another authority");
+    const char *body = idle_event(f, "evt_rotation");
+    struct teller teller = {
+        .f = f, .body = body, .signature = news_sign(f, body, now_s(f), NEWS_SECRET)};
+    pthread_t thread;
+
+    test_write_file(f->directory, "other.pem", test_authority_pem(other));
+    test_write_file(
+        f->directory, "both.pem",
+        rpc_printf(f, "%s%s", test_authority_pem(f->authority), test_authority_pem(other)));
+    assert_int_equal(news_post_trusting(f, "other.pem", body, teller.signature), 0);
+    assert_int_equal(pthread_create(&thread, NULL, keep_telling, &teller), 0);
+    write_pair(f, test_issue_server(other));
+    bool changed = comes_to_trust(f, "other.pem", &teller);
+    write_pair(f, test_issue_server(f->authority));
+    bool changed_back = comes_to_trust(f, "ca.pem", &teller);
+    atomic_store(&teller.stops, true);
+    pthread_join(thread, NULL);
+    test_authority_free(other);
+
+    assert_true(changed);
+    assert_true(changed_back);
+    assert_true(teller.told > 0);
+    assert_int_equal(teller.failed, 0);
+}
+
+static void goes_on_with_the_old_certificate_when_the_new_does_not_fit(void **state)
+{
+    struct rpc_fixture *f = *state;
+    struct test_pair pair = test_issue_server(f->authority);
+    const char *body = idle_event(f, "evt_misfit");
+
+    test_write_file(f->directory, "server.pem", pair.certificate_pem);
+    while (!rpc_log_has(f, "changed files do not fit, the old ones stay"))
+        usleep(STEP_US);
+
+    assert_int_equal(tell(f, body), 200);
+    test_write_file(f->directory, "server.key", pair.key_pem);
+    assert_int_equal(tell(f, body), 200);
+}
+
+/* One address has a share, and who says nothing is let go of. */
+static void idle_connections_keep_nobody_out(void **state)
+{
+    struct rpc_fixture *f = *state;
+    const struct sockaddr_in address = {
+        .sin_family = AF_INET,
+        .sin_port = htons((uint16_t)house_news_port(f->opened)),
+        .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
+    };
+    const struct sockaddr_in elsewhere = {.sin_family = AF_INET,
+                                          .sin_addr.s_addr = htonl(0x7f000002)};
+    const char *body = idle_event(f, "evt_crowd");
+    int idle[64];
+    char byte;
+
+    for (size_t i = 0; i < ARRAY_LENGTH(idle); i++) {
+        idle[i] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        assert_int_equal(bind(idle[i], (const struct sockaddr *)&elsewhere, sizeof elsewhere), 0);
+        assert_int_equal(connect(idle[i], (const struct sockaddr *)&address, sizeof address), 0);
+    }
+    int status = tell(f, body);
+
+    assert_int_equal(status, 200);
+    for (size_t i = 0; i < ARRAY_LENGTH(idle); i++) {
+        assert_true(recv(idle[i], &byte, 1, 0) <= 0);
+        close(idle[i]);
+    }
+}
+
 static int setup(void **state)
 {
     *state = news_fixture_new("stripe_url = https://localhost:9\n");
@@ -216,6 +330,9 @@ int main(void)
         cmocka_unit_test(keeps_the_bytes_sealed_while_it_is_nobodys),
         cmocka_unit_test(tells_people_of_what_is_nobodys_after_a_quarter_of_an_hour),
         cmocka_unit_test(asks_to_come_again_while_it_cannot_store),
+        cmocka_unit_test(serves_a_replaced_certificate_without_losing_a_letter),
+        cmocka_unit_test(goes_on_with_the_old_certificate_when_the_new_does_not_fit),
+        cmocka_unit_test(idle_connections_keep_nobody_out),
     };
     return cmocka_run_group_tests_name("news of gateways", tests, setup, teardown);
 }

@@ -75,11 +75,17 @@ const char *news_sign(struct rpc_fixture *f, const char *body, int64_t time_s, c
 
 int news_post(struct rpc_fixture *f, const char *body, const char *signature)
 {
+    return news_post_trusting(f, "ca.pem", body, signature);
+}
+
+int news_post_trusting(struct rpc_fixture *f, const char *ca_file, const char *body,
+                       const char *signature)
+{
     const struct http_header header = {"Stripe-Signature", signature};
     char problem[HTTP_PROBLEM_SIZE] = "";
     const struct http_post post = {
         .url = rpc_printf(f, "https://localhost:%d" NEWS_PATH, house_news_port(f->opened)),
-        .ca_file = rpc_printf(f, "%s/ca.pem", f->directory),
+        .ca_file = rpc_printf(f, "%s/%s", f->directory, ca_file),
         .headers = &header,
         .header_count = signature == NULL ? 0 : 1,
         .body = body,

@@ -18,3 +18,7 @@ const char *news_sign(struct rpc_fixture *f, const char *body, int64_t time_s, c
 
 /* The status of the answer; 0: there was none.  `signature` NULL: without the header. */
 int news_post(struct rpc_fixture *f, const char *body, const char *signature);
+
+/* The same, believing the authorities of this file of the fixture's directory. */
+int news_post_trusting(struct rpc_fixture *f, const char *ca_file, const char *body,
+                       const char *signature);
