@@ -103,6 +103,8 @@ void doctor_certificates(struct doctor *doctor)
         doctor_say(doctor, FINDING_OK, "certificates", "server certificate, key and CAs fit");
     look_at_file(doctor, "server certificate", settings->tls_certificate, true);
     look_at_file(doctor, "client CA", settings->tls_client_ca, false);
+    if (settings->gateway_news_certificate[0] != '\0')
+        look_at_file(doctor, "gateway news certificate", settings->gateway_news_certificate, true);
 }
 
 static void look_at_secret(struct doctor *doctor, const char *key, const char *path)
@@ -129,4 +131,7 @@ void doctor_secrets(struct doctor *doctor)
         look_at_secret(doctor, "master_key_file", paths[i]);
     if (text_equal(doctor->settings->gateway, "stripe"))
         look_at_secret(doctor, "stripe_secret_key_file", doctor->settings->stripe_secret_key_file);
+    if (doctor->settings->stripe_webhook_secret_file[0] != '\0')
+        look_at_secret(doctor, "stripe_webhook_secret_file",
+                       doctor->settings->stripe_webhook_secret_file);
 }

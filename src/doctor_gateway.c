@@ -44,6 +44,13 @@ static void look_at_stripe(struct doctor *doctor, const struct stripe *stripe)
     else
         doctor_say(doctor, FINDING_OK, "gateway", "stripe: the key is for %s",
                    stripe_is_live(stripe) ? "real money" : "tests");
+    if (text_equal(doctor->settings->gateway_news_listen, "off"))
+        doctor_say(
+            doctor, FINDING_WARNING, "gateway",
+            "stripe: gateway_news_listen = off, so what Stripe does later is found out late");
+    else
+        doctor_say(doctor, FINDING_OK, "gateway", "stripe: tells its news at %s",
+                   doctor->settings->gateway_news_listen);
 }
 
 void doctor_gateway(struct doctor *doctor)

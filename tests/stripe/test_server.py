@@ -26,6 +26,11 @@ class Payments(Stage):
     def test_the_doctor_asks_stripe(self):
         self.assertIn(f"ok: stripe: {self.settings['stripe_url']} answers and knows the key", self.examine())
         self.assertIn("ok: stripe: the key is for tests", self.examine())
+        self.assertIn(f"ok: stripe: tells its news at {self.settings['gateway_news_listen']}", self.examine())
+
+    def test_the_doctor_says_when_stripe_cannot_tell_anything(self):
+        self.assertIn("warning: stripe: gateway_news_listen = off, so what Stripe does later is found out late",
+                      self.examine(gateway_news_listen="off"))
 
     def test_the_doctor_sees_a_key_that_stripe_does_not_know(self):
         path = os.path.join(self.server.scratch, "other.key")
