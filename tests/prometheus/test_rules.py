@@ -10,7 +10,7 @@ ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..")
 
 # Of PromQL and of Prometheus itself.
 NOT_OURS = {"up", "time", "sum", "max", "min", "by", "rate", "increase", "max_over_time", "and", "or", "job", "instance", "kind",
-            "check", "cause", "rpc_method", "rpc_grpc_status_code", "outcome", "state", "dues"}
+            "check", "cause", "gateway", "reason", "rpc_method", "rpc_grpc_status_code", "outcome", "state", "dues"}
 
 
 def text_of(*path):

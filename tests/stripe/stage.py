@@ -5,10 +5,8 @@ import os
 import ssl
 import subprocess
 import sys
-import threading
 import time
 import unittest
-import urllib.error
 import urllib.request
 import uuid
 

@@ -4,7 +4,10 @@
 import json
 import os
 import sys
+import threading
+import time
 import unittest
+import urllib.error
 import uuid
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
