@@ -123,16 +123,21 @@ static const char *spawn(struct dev *dev)
     return problem;
 }
 
-/* Free now: the server takes it when it starts. */
+/*
+ * A port that stays ours until the end: what is bound and does not listen gives way to a server
+ * that does, and to nobody else's connection.
+ */
 static const char *find_news_port(struct dev *dev)
 {
     const struct sockaddr_in any = {.sin_family = AF_INET,
                                     .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    AUTO(address_socket_release) int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    const int on = 1;
+    int place = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
-    if (listener < 0 || bind(listener, (const struct sockaddr *)&any, sizeof any) != 0)
+    if (place < 0 || setsockopt(place, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) != 0 ||
+        bind(place, (const struct sockaddr *)&any, sizeof any) != 0)
         return arena_printf(dev->arena, "there is no free port: %s", strerror(errno));
-    dev->news_port = address_bound_port(listener);
+    dev->news_port = address_bound_port(place);
     return NULL;
 }
 
