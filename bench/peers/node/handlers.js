@@ -111,14 +111,15 @@ function makeHandlers(store, services) {
     if (begun.outcome !== 'new') refuse(Status.ABORTED, 'the first request is still running');
 
     const answer = await charge(attempt, amount);
-    const foreseen = responseSerialize(paymentMessage(customer, {
+    const foreseen = paymentMessage(customer, {
       payment_id: payment, payment_method_id: method, currency: amount.currencyCode, amount: amount.minorUnits, description,
       state: 'SUCCEEDED', amount_captured: amount.minorUnits, amount_refunded: 0, create_time: payer.now,
       update_time: payer.now,
-    }));
-    const [row] = await store.finish([customer, payment, attempt, 1, answer.outcome, answer.transaction, answer.amount, '',
-      '', CREATE_PAYMENT, foreseen, payer.now]);
-    return paymentMessage(customer, row);
+    });
+    const [finished] = await store.finish([customer, payment, attempt, 1, answer.outcome, answer.transaction, answer.amount, '',
+      '', CREATE_PAYMENT, responseSerialize(foreseen), payer.now]);
+    if (finished.outcome !== 'settled') refuse(Status.ABORTED, 'somebody else has settled it');
+    return foreseen;
   }
 
   async function checkEntitlement(call) {

@@ -28,10 +28,8 @@ const CREATE = {
 
 const FINISH = {
   name: 'payment_finish',
-  text: `SELECT outcome, payment_id, payment_method_id, currency, amount, description, state, amount_captured,
-                amount_refunded, create_time, update_time
-           FROM dues.payment_finish($1, ROW($2, $3, $4, $5, $6, $7, $8, $9, '', '', NULL, NULL,
-           NULL)::dues.settlement, $10, $11, $12)`,
+  text: `SELECT dues.payment_finish($1, ROW($2, $3, $4, $5, $6, $7, $8, $9, '', '', NULL, NULL, NULL)::dues.settlement,
+           $10, $11, $12) AS outcome`,
 };
 
 const FACTS = {
