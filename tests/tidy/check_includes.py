@@ -31,7 +31,7 @@ SERVICES = {"auth", "payment", "membership", "sandbox"}
 BELOW["rpc"] = set(BELOW)
 BELOW["house"] = set(BELOW)
 # The command line is a program of its own, on the client library.
-BELOW["cli"] = {"base", "crypto", "pg", "http"}
+BELOW["cli"] = {"base", "crypto", "http"}
 # So is the simulator, which knows nothing of the house: what it says must be what a foreign gateway would say.
 BELOW["simulator"] = {"base", "crypto", "http"}
 
