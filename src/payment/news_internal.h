@@ -24,7 +24,7 @@ const struct error *news_load(struct call *call, const char *gateway, const char
 
 /* UNMATCHED ones whose time has come, at most `limit`. */
 const struct error *news_list_due(struct call *call, int64_t now_us, int64_t limit,
-                                  struct news_row **rows, size_t *count) MUST_CHECK;
+                                  struct news_row **list, size_t *count) MUST_CHECK;
 
 /* `*claimed` false: another server looks at it. */
 const struct error *news_claim(struct call *call, const struct news_row *row, int64_t until_us,

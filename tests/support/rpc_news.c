@@ -25,7 +25,7 @@ static const char *path_of(const struct rpc_fixture *f, const char *setting)
 struct rpc_fixture *news_fixture_new(const char *more_settings)
 {
     char directory[] = "/tmp/dues-news-XXXXXX";
-    char settings[4096];
+    static char settings[4096]; /* the fixture keeps it: one at a time */
 
     if (mkdtemp(directory) == NULL)
         bug("no directory for the gateway's files");
@@ -39,21 +39,16 @@ struct rpc_fixture *news_fixture_new(const char *more_settings)
              "gateway_news_listen = 127.0.0.1:0\n"
              "%s",
              directory, names[0], directory, names[1], more_settings);
-    char *kept = strdup(settings);
-    if (kept == NULL)
-        bug("no memory for the settings");
-    return rpc_fixture_new(kept);
+    return rpc_fixture_new(settings);
 }
 
 void news_fixture_free(struct rpc_fixture *f)
 {
-    char *settings = (char *)(uintptr_t)f->more_settings;
     char path[512];
 
     snprintf(path, sizeof path, "%.*s", (int)strcspn(path_of(f, "stripe_secret_key_file"), "\n"),
              path_of(f, "stripe_secret_key_file"));
     rpc_fixture_free(f);
-    free(settings);
     unlink(path);
     char *slash = strrchr(path, '/');
     snprintf(slash + 1, sizeof path - (size_t)(slash + 1 - path), "%s", names[1]);

@@ -9,7 +9,7 @@
 #define NEWS_OLD_SECRET "whsec_the_secret_before_it"
 #define NEWS_PATH       "/v1/gateways/stripe/news"
 
-/* "stripe_url = …\n" and whatever else beside. */
+/* "stripe_url = …\n" and whatever else beside; one at a time in a program. */
 struct rpc_fixture *news_fixture_new(const char *more_settings);
 void news_fixture_free(struct rpc_fixture *f);
 
