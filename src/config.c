@@ -92,6 +92,7 @@ static const struct key keys[] = {
     KEY(gateway_news_connections, KIND_INT32, "64", 1, 1024),
     KEY(gateway_news_rate, KIND_INT32, "500", 1, 100000),
     KEY(unknown_budget_seconds, KIND_INT64, "259200", 60, 2592000),
+    KEY(dispute_poll_seconds, KIND_INT64, "60", 0, 86400),
     KEY(ledger_checkpoint_seconds, KIND_INT64, "120", 1, 3600),
     KEY(webhook_timeout_ms, KIND_INT64, "15000", 1000, 30000),
     KEY(webhook_ca_file, KIND_TEXT, "", 0, 4095),

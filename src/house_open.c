@@ -29,6 +29,7 @@
 #include "membership/entitlement_feed.h"
 #include "membership/membership.h"
 #include "payment/charge.h"
+#include "payment/dispute.h"
 #include "payment/news.h"
 #include "payment/payment.h"
 #include "payment/payment_measure.h"
@@ -54,7 +55,7 @@ static const struct job_kind *const job_kinds[] = {
     &payment_expire_job,   &refund_watch_job,          &membership_renew_job,
     &membership_retry_job, &membership_end_job,        &membership_expire_job,
     &webhook_deliver_job,  &payment_method_expiry_job, &incident_resolve_job,
-    &gateway_news_job,
+    &gateway_news_job,     &dispute_watch_job,         &dispute_respond_job,
 };
 
 static const struct payment_purpose *const purposes[] = {
@@ -83,6 +84,7 @@ struct opened_house {
     struct ledger_sealer *sealer;
     struct news_watch *news;
     struct inbox *inbox; /* NULL: gateway_news_listen = off */
+    struct dispute_poll *disputes;
     struct rpc_server *server;
     struct house_view view;
     struct telemetry *telemetry; /* NULL: metrics_listen = off */
@@ -159,6 +161,7 @@ static bool open_rooms(struct opened_house *opened, char problem[HOUSE_PROBLEM_S
         return false;
     house->jobs = jobs_open(house, job_kinds, ARRAY_LENGTH(job_kinds));
     opened->news = news_watch_open(house);
+    opened->disputes = dispute_poll_open(house);
     const struct token_key *key = auth_keys_signing(house->keys);
     opened->sealer = ledger_sealer_open(&(struct ledger_seal_options){
         .house = house,
@@ -261,6 +264,7 @@ struct opened_house *house_open(const struct settings *settings, const struct cl
         news_watch_start(opened->news);
         jobs_start(opened->house.jobs);
         ledger_sealer_start(opened->sealer);
+        dispute_poll_start(opened->disputes);
         return opened;
     }
     /* It may have served for a moment (the self-test of the edge is a client among others), and a
@@ -352,6 +356,7 @@ static bool stop(struct opened_house *opened)
     telemetry_rest(opened->telemetry);
     news_watch_stop(opened->news);
     ledger_sealer_stop(opened->sealer);
+    dispute_poll_stop(opened->disputes);
     /* First: the advance of a test clock would hold its call for minutes. */
     if (jobs != NULL)
         jobs_stop(jobs, 0);
@@ -377,6 +382,7 @@ bool house_close(struct opened_house *opened)
     news_watch_close(opened->news);
     ledger_sealer_close(opened->sealer);
     rpc_server_close(opened->server);
+    dispute_poll_close(opened->disputes);
     if (house->jobs != NULL)
         jobs_close(house->jobs);
     courier_close(house->courier);

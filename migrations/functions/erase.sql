@@ -16,7 +16,7 @@ BEGIN
     END IF;
     SELECT string_agg(DISTINCT o.kind, ', ' ORDER BY o.kind) INTO detail FROM obligation o
      WHERE o.customer_id = p_customer AND o.kind NOT LIKE 'payment\_method.%'
-       AND o.kind NOT LIKE 'webhook.%';
+       AND o.kind NOT LIKE 'webhook.%' AND o.kind <> 'dispute.watch';
     IF detail IS NOT NULL THEN
         outcome := 'busy';
         RETURN NEXT;

@@ -6,7 +6,8 @@
 --   'revenue', 'bad_debt'
 --   'refunds'                     reduces revenue
 --   'fees'                        what gateways keep for their service
---   'disputes'                    withdrawn by the bank while a dispute is open, or lost with it
+--   'disputes'                    withdrawn by the bank while a dispute is not decided
+--   'dispute_losses'              lost with disputes
 --   'suspense'                    money that moved and whose reason nobody knows yet
 --
 --   invoice   customer_receivable +  revenue -               (invoice.sql)
@@ -14,7 +15,9 @@
 --   capture   gateway_clearing +     revenue -               (capture.sql)
 --   refund    refunds +              gateway_clearing -
 --   fee       fees +                 gateway_clearing -
---   dispute   disputes +             gateway_clearing -      (won: the other way round)
+--   dispute   disputes +             gateway_clearing -      (dispute_reversal: the other way round)
+--   dispute_loss  dispute_losses +   disputes -              (dispute_loss_reversal: the other way round)
+--   dispute_fee   fees +             gateway_clearing -      (dispute_fee_reversal: the other way round)
 --   refund_reversal  gateway_clearing +  refunds -           (it failed after it had succeeded)
 --   suspense  gateway_clearing +     suspense -              (a refund: the other way round)
 --

@@ -8,7 +8,7 @@ BEGIN
 END $$;
 
 -- The first step: reserves the amount on the payment and arms the attempt.  Outcomes of request_record, and
--- 'exceeds': captured - refunded - pending is less than asked; nothing was written.
+-- 'exceeds': captured - refunded - pending - disputed is less than asked; nothing was written.
 CREATE OR REPLACE FUNCTION refund_open(p_customer uuid, p_key request_key, p_refund refund_intent, p_now timestamptz,
                                        OUT outcome text, OUT answer bytea, OUT object_id uuid)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = dues, pg_temp AS $$
@@ -30,7 +30,7 @@ BEGIN
        SET amount_refund_pending = p.amount_refund_pending + p_refund.amount, refund_count = p.refund_count + 1
      WHERE p.customer_id = p_customer AND p.payment_id = p_refund.payment_id AND p.state = 'SUCCEEDED'
        AND p_refund.amount > 0
-       AND p.amount_captured - p.amount_refunded - p.amount_refund_pending >= p_refund.amount
+       AND p.amount_captured - p.amount_refunded - p.amount_refund_pending - p.amount_disputed >= p_refund.amount
     RETURNING p.* INTO v_payment;
     IF NOT FOUND THEN
         PERFORM request_forget(p_customer, p_key);

@@ -90,6 +90,7 @@ struct settings {
     int32_t gateway_news_connections;     /* at the same time */
     int32_t gateway_news_rate;            /* letters, and new connections, a second */
     int64_t unknown_budget_seconds;       /* after that an attempt is MANUAL */
+    int64_t dispute_poll_seconds; /* between looks for new disputes at a gateway; 0: never */
 
     /* ledger */
     int64_t ledger_checkpoint_seconds; /* between two rounds of sealing */

@@ -34,18 +34,32 @@ static const uint8_t key_letters[GATEWAY_OPERATION_COUNT] = {
     [GATEWAY_VOID] = 'V',   [GATEWAY_REFUND] = 'R',
 };
 
-const char *attempt_gateway_key(struct call *call, struct uuid attempt,
-                                enum gateway_operation operation)
+const char *gateway_key_make(struct call *call, struct uuid id, uint8_t letter)
 {
-    uint8_t input[sizeof attempt.bytes + 1];
+    uint8_t input[sizeof id.bytes + 1];
     uint8_t tag[SHA256_SIZE];
     char hex[2 * GATEWAY_KEY_BYTES + 1];
 
-    memcpy(input, attempt.bytes, sizeof attempt.bytes);
-    input[sizeof attempt.bytes] = key_letters[operation];
+    memcpy(input, id.bytes, sizeof id.bytes);
+    input[sizeof id.bytes] = letter;
     secret_hmac(call->house->secrets, SECRET_GATEWAY_KEY, input, sizeof input, tag);
     hex_encode(tag, GATEWAY_KEY_BYTES, hex);
     return arena_strdup(call->arena, hex);
+}
+
+const char *attempt_gateway_key(struct call *call, struct uuid attempt,
+                                enum gateway_operation operation)
+{
+    return gateway_key_make(call, attempt, key_letters[operation]);
+}
+
+void attempt_be_patient(struct call *call)
+{
+    int64_t until_us = clock_monotonic_us(call->house->clock) + CHARGE_RECORD_US;
+
+    if (call->deadline_us < until_us)
+        call->deadline_us = until_us;
+    call->patient = true;
 }
 
 int64_t attempt_lease_ms(const struct call *call)
@@ -158,12 +172,7 @@ void attempt_ask(struct call *call, const struct attempt_ask *ask, struct gatewa
     check_answer(call, &ask->request, answer);
     gateway_count_answer(call, ask->request.operation, ask->query_only, answer->outcome,
                          clock_monotonic_us(call->house->clock) - asked_us);
-
-    /* Recorded also when nobody waits any more. */
-    int64_t until_us = clock_monotonic_us(call->house->clock) + CHARGE_RECORD_US;
-    if (call->deadline_us < until_us)
-        call->deadline_us = until_us;
-    call->patient = true;
+    attempt_be_patient(call);
 }
 
 static const struct error *in_progress(struct call *call)

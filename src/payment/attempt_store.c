@@ -53,6 +53,25 @@ const struct error *attempt_find(struct call *call, struct uuid customer, struct
     return NULL;
 }
 
+/* Of no customer: a gateway names none. */
+const struct pg_statement attempt_owner_statement = {
+    .name = "attempt_owner",
+    .sql = "SELECT customer_id FROM attempt WHERE attempt_id = $1",
+};
+
+const struct error *attempt_find_anywhere(struct call *call, struct uuid id, struct uuid *customer,
+                                          struct attempt *attempt, bool *found)
+{
+    struct pg_rows rows;
+
+    TRY(pg_read(call, UUID_NIL, &attempt_owner_statement, PG_PARAMS(pg_uuid(id)), &rows));
+    *found = rows.count > 0;
+    if (!*found)
+        return NULL;
+    *customer = pg_get_uuid(&rows, 0, "customer_id");
+    return attempt_find(call, *customer, id, attempt, found);
+}
+
 const struct pg_statement attempt_of_payment_statement = {
     .name = "attempt_of_payment",
     .sql = "SELECT attempt_id FROM attempt"

@@ -98,7 +98,7 @@ const struct pg_statement capture_settle_statement = {
            "       description, state, decline_code, amount_captured, amount_refunded,"
            "       amount_refund_pending, create_time, update_time, is_manual, amount_capturable,"
            "       amount_capture_pending, authorization_expire_time,"
-           "       network_decline_code, advice"
+           "       amount_disputed, network_decline_code, advice"
            "  FROM capture_settle($1, $2, ROW($3, $4, $5, $6, $7, $8, $9, $10, $11, $12, NULL,"
            "       NULL, NULL)::settlement, ROW($13, $14, $15, $16, $17)::payment_known, $18, $19,"
            "       $20)",

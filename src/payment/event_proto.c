@@ -22,6 +22,7 @@ static const struct {
 } subjects[] = {
     {"customer", "customers/{}"},
     {"device", "users/{}/devices/{}"},
+    {"dispute", DISPUTE_PATTERN},
     {"incident", INCIDENT_PATTERN},
     {"invoice", INVOICE_PATTERN},
     {"membership", "customers/{}/memberships/{}"},

@@ -50,11 +50,11 @@ enum finding {
 static const struct error *look_at_dispute(struct call *call, const struct gateway *gateway,
                                            const struct news_row *row, enum finding *finding)
 {
-    (void)call;
-    (void)gateway;
-    (void)row;
-    *finding = FOUND_NOTHING;
-    return NULL;
+    bool is_known;
+
+    TRY(dispute_learned(call, gateway, row->told.object, &is_known));
+    *finding = is_known ? FOUND_OURS : FOUND_NOTHING;
+    return is_known ? news_end(call, row, NEWS_APPLIED) : NULL;
 }
 
 /* The metadata of what it belongs to say whose it is. */

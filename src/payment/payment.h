@@ -57,6 +57,7 @@ struct payment {
     int64_t capture_pending_minor; /* reserved by captures or a void on their way */
     int64_t refunded_minor;
     int64_t refund_pending_minor;    /* reserved by refunds on their way */
+    int64_t disputed_minor;          /* of disputes that are open or lost */
     int64_t authorization_expire_us; /* customer's time; 0: nothing was held */
     int64_t create_time_us;
     int64_t update_time_us;
@@ -74,7 +75,7 @@ bool attempt_may_move(enum attempt_state from, enum attempt_state to);
 /* A result, the customer's or a person's business: no machine moves it on by itself. */
 bool attempt_is_over(enum attempt_state state);
 
-/* Minor units that can still be refunded; 0 unless SUCCEEDED. */
+/* Minor units that can still be refunded, of which no bank wants any; 0 unless SUCCEEDED. */
 int64_t payment_refundable(const struct payment *payment);
 
 /* Fails with NOT_FOUND / PAYMENT_NOT_FOUND. */
@@ -100,6 +101,10 @@ extern const struct job_kind payment_action_job;
 extern const struct job_kind payment_expire_job;
 /* "refund.watch": has a refund failed after it had succeeded? */
 extern const struct job_kind refund_watch_job;
+/* "dispute.watch": how does a dispute stand now? */
+extern const struct job_kind dispute_watch_job;
+/* "dispute.respond": what became of evidence, or of giving in? */
+extern const struct job_kind dispute_respond_job;
 /* "payment_method.expiry": the card that a membership renews with is about to expire. */
 extern const struct job_kind payment_method_expiry_job;
 /* "incident.resolve": what two operators asked for is done. */

@@ -1,6 +1,6 @@
 /*
- * The filter of ListPayments: conditions joined by AND (a subset of AIP-160), turned into the few
- * bounds that one statement takes.
+ * The filter of ListPayments and ListDisputes: conditions joined by AND (a subset of AIP-160),
+ * turned into the few bounds that one statement takes.
  *
  *   state = SUCCEEDED AND create_time >= "2026-01-01T00:00:00Z"
  */
@@ -15,11 +15,26 @@
 #define WORD_SIZE         64
 #define STATE_PREFIX      "STATE_"
 
-/* The contract's states; a payment is never in those that this version does not reach. */
-static const char *const filter_states[] = {"PROCESSING", "REQUIRES_ACTION", "REQUIRES_CAPTURE",
-                                            "SUCCEEDED",  "FAILED",          "CANCELED"};
+#define STATES_MAX 16
 
-#define ALL_STATES ((1U << ARRAY_LENGTH(filter_states)) - 1)
+/* The contract's states of what is listed. */
+struct filter_states {
+    const char *names[STATES_MAX];
+    unsigned all; /* one bit each */
+    const char *example;
+};
+
+static const struct filter_states payment_states = {
+    {"PROCESSING", "REQUIRES_ACTION", "REQUIRES_CAPTURE", "SUCCEEDED", "FAILED", "CANCELED"},
+    (1U << 6) - 1,
+    "SUCCEEDED",
+};
+
+static const struct filter_states dispute_states = {
+    {"NEEDS_RESPONSE", "UNDER_REVIEW", "WON", "LOST", "ACCEPTED", "CLOSED"},
+    (1U << 6) - 1,
+    "NEEDS_RESPONSE",
+};
 
 enum comparison { EQUAL, NOT_EQUAL, LESS, LESS_EQUAL, GREATER, GREATER_EQUAL };
 
@@ -35,6 +50,7 @@ struct word {
 
 struct parser {
     struct call *call;
+    const struct filter_states *known;
     const char *text;
     const char *at;
     const char *word; /* where the last one began: what an error points to */
@@ -89,7 +105,9 @@ static const struct error *take_word(struct parser *parser, struct word *word)
         length = strcspn(parser->at, " =!<>\"");
     }
     if (length >= WORD_SIZE || (length == 0 && !word->is_quoted))
-        return invalid(parser, "must consist of conditions like: state = SUCCEEDED");
+        return invalid(parser, arena_printf(parser->call->arena,
+                                            "must consist of conditions like: state = %s",
+                                            parser->known->example));
     memcpy(word->text, parser->at, length);
     word->text[length] = '\0';
     parser->at += length + (word->is_quoted ? 1 : 0);
@@ -120,13 +138,15 @@ static const struct error *take_state(struct parser *parser, enum comparison com
     /* With the enum's prefix too, as an answer in JSON has it. */
     const char *name =
         text_starts_with(word.text, STATE_PREFIX) ? word.text + strlen(STATE_PREFIX) : word.text;
-    for (size_t i = 0; i < ARRAY_LENGTH(filter_states); i++) {
-        if (!text_equal(name, filter_states[i]))
+    for (size_t i = 0; i < STATES_MAX && parser->known->names[i] != NULL; i++) {
+        if (!text_equal(name, parser->known->names[i]))
             continue;
         parser->states &= comparison == EQUAL ? 1U << i : ~(1U << i);
         return NULL;
     }
-    return invalid(parser, "names a state that does not exist; one is SUCCEEDED");
+    return invalid(parser,
+                   arena_printf(parser->call->arena, "names a state that does not exist; one is %s",
+                                parser->known->example));
 }
 
 static void from(struct parser *parser, int64_t time_us)
@@ -205,12 +225,12 @@ static const char *state_list(const struct parser *parser)
 {
     const char *list = "";
 
-    if (parser->states == ALL_STATES)
+    if (parser->states == parser->known->all)
         return NULL;
-    for (size_t i = 0; i < ARRAY_LENGTH(filter_states); i++) {
+    for (size_t i = 0; i < STATES_MAX && parser->known->names[i] != NULL; i++) {
         if ((parser->states & (1U << i)) != 0)
             list = arena_printf(parser->call->arena, "%s%s%s", list, list[0] == '\0' ? "" : ",",
-                                filter_states[i]);
+                                parser->known->names[i]);
     }
     return list;
 }
@@ -232,15 +252,16 @@ static const struct error *take_all(struct parser *parser)
     }
 }
 
-const struct error *payment_filter_parse(struct call *call, const char *text,
-                                         struct payment_filter *filter)
+static const struct error *parse(struct call *call, const struct filter_states *known,
+                                 const char *text, struct payment_filter *filter)
 {
     struct parser parser = {
         .call = call,
+        .known = known,
         .text = text,
         .at = text,
         .word = text,
-        .states = ALL_STATES,
+        .states = known->all,
         .from_us = TIME_US_MIN,
         .until_us = TIME_US_MAX,
     };
@@ -259,4 +280,16 @@ const struct error *payment_filter_parse(struct call *call, const char *text,
         filter->created_until_us = parser.until_us == 0 ? 1 : parser.until_us;
     filter->created_never = parser.never;
     return NULL;
+}
+
+const struct error *payment_filter_parse(struct call *call, const char *text,
+                                         struct payment_filter *filter)
+{
+    return parse(call, &payment_states, text, filter);
+}
+
+const struct error *dispute_filter_parse(struct call *call, const char *text,
+                                         struct payment_filter *filter)
+{
+    return parse(call, &dispute_states, text, filter);
 }

@@ -8,6 +8,7 @@
 #include "dues/payment/v1/payment_service.pb-c.h"
 #include "payment/capture.h"
 #include "payment/charge.h"
+#include "payment/dispute.h"
 #include "payment/payment.h"
 #include "payment/payment_method.h"
 #include "payment/refund.h"
@@ -20,6 +21,7 @@
 #define PAYMENT_METHOD_PATTERN "customers/{}/paymentMethods/{}"
 #define PAYMENT_PATTERN        "customers/{}/payments/{}"
 #define REFUND_PATTERN         "customers/{}/payments/{}/refunds/{}"
+#define DISPUTE_PATTERN        "customers/{}/disputes/{}"
 #define INVOICE_PATTERN        "customers/{}/invoices/{}"
 #define INCIDENT_PATTERN       "customers/{}/incidents/{}"
 
@@ -28,6 +30,7 @@ rpc_handler update_payment_method, delete_payment_method;
 rpc_handler create_payment, get_payment, list_payments;
 rpc_handler confirm_payment, capture_payment, cancel_payment;
 rpc_handler create_refund, get_refund, list_refunds;
+rpc_handler get_dispute, list_disputes, submit_dispute_evidence, accept_dispute;
 rpc_handler list_events;
 rpc_stream_handler watch_events, watch_payments;
 rpc_handler get_balance, list_ledger_entries;
@@ -54,6 +57,8 @@ const struct error *payment_list(struct call *call, struct uuid customer,
 /* Fails with INVALID_ARGUMENT / FILTER_INVALID. */
 const struct error *payment_filter_parse(struct call *call, const char *text,
                                          struct payment_filter *filter) MUST_CHECK;
+const struct error *dispute_filter_parse(struct call *call, const char *text,
+                                         struct payment_filter *filter) MUST_CHECK;
 
 /* attempt_store.c */
 
@@ -79,6 +84,10 @@ struct attempt {
 const struct error *attempt_find(struct call *call, struct uuid customer, struct uuid id,
                                  struct attempt *attempt, bool *found) MUST_CHECK;
 
+/* The same when only its id is known, as a gateway tells it: also whose it is. */
+const struct error *attempt_find_anywhere(struct call *call, struct uuid id, struct uuid *customer,
+                                          struct attempt *attempt, bool *found) MUST_CHECK;
+
 /* The charge or authorization of a payment. */
 const struct error *attempt_of_payment(struct call *call, struct uuid customer, struct uuid payment,
                                        struct attempt *attempt, bool *found) MUST_CHECK;
@@ -101,6 +110,12 @@ const struct error *attempt_give_up(struct call *call, struct uuid customer,
 /* Pure function of the attempt and what it does; never holds anything personal. */
 const char *attempt_gateway_key(struct call *call, struct uuid attempt,
                                 enum gateway_operation operation);
+
+/* The same for whatever else is asked under a key; `letter` tells what from what. */
+const char *gateway_key_make(struct call *call, struct uuid id, uint8_t letter);
+
+/* What a gateway answered is recorded also when nobody waits for it any more. */
+void attempt_be_patient(struct call *call);
 
 /* How long a sender holds an attempt: longer than the gateway's timeout. */
 int64_t attempt_lease_ms(const struct call *call);
@@ -242,6 +257,11 @@ extern const struct pg_statement refund_reverse_statement;
 extern const struct pg_statement incident_open_statement, incident_load_statement,
     incident_list_statement, incident_approvals_statement, incident_approve_statement,
     incident_take_statement, incident_finish_statement;
+extern const struct pg_statement attempt_owner_statement;
+extern const struct pg_statement dispute_load_statement, dispute_find_statement,
+    dispute_list_statement, dispute_known_statement, dispute_record_statement;
+extern const struct pg_statement dispute_respond_statement, dispute_response_load_statement,
+    dispute_responded_statement, dispute_refused_statement, dispute_wait_statement;
 extern const struct pg_statement payment_method_load_statement, payment_method_list_statement,
     payment_method_record_statement, payment_method_update_statement,
     payment_method_refresh_statement, payment_method_delete_statement,

@@ -46,7 +46,7 @@ void action_to_proto(struct arena *arena, const struct gateway_action *action,
     proto->expire_time = time_to_proto(arena, action->expires_us);
 }
 
-/* What only an authorization or a waiting customer brings along. */
+/* What only an authorization, a waiting customer or a dispute brings along. */
 static void payment_more_to_proto(struct arena *arena, const struct payment *payment,
                                   Dues__Payment__V1__Payment *proto)
 {
@@ -55,6 +55,8 @@ static void payment_more_to_proto(struct arena *arena, const struct payment *pay
     if (payment->capture_pending_minor > 0)
         proto->amount_capture_pending =
             minor_to_proto(arena, payment, payment->capture_pending_minor);
+    if (payment->disputed_minor > 0)
+        proto->amount_disputed = minor_to_proto(arena, payment, payment->disputed_minor);
     if (payment->authorization_expire_us != 0)
         proto->authorization_expire_time = time_to_proto(arena, payment->authorization_expire_us);
     if (payment->action != NULL) {

@@ -149,7 +149,9 @@ int64_t payment_refundable(const struct payment *payment)
 {
     if (payment->state != PAYMENT_SUCCEEDED)
         return 0;
-    return payment->captured_minor - payment->refunded_minor - payment->refund_pending_minor;
+    int64_t left = payment->captured_minor - payment->refunded_minor -
+                   payment->refund_pending_minor - payment->disputed_minor;
+    return left > 0 ? left : 0;
 }
 
 struct payment payment_after_capture(const struct payment *payment, const struct capture *capture,

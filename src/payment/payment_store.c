@@ -10,7 +10,7 @@
     "payment_id, payment_method_id, invoice_id, currency::text AS currency, amount, description,"  \
     " state, decline_code, amount_captured, amount_refunded, amount_refund_pending, create_time,"  \
     " update_time, is_manual, amount_capturable, amount_capture_pending,"                          \
-    " authorization_expire_time, network_decline_code, advice"
+    " authorization_expire_time, amount_disputed, network_decline_code, advice"
 
 void payment_from_row(struct call *call, struct uuid customer, const struct pg_rows *rows,
                       size_t row, struct payment *payment)
@@ -31,6 +31,7 @@ void payment_from_row(struct call *call, struct uuid customer, const struct pg_r
         .captured_minor = pg_get_int64(rows, row, "amount_captured"),
         .refunded_minor = pg_get_int64(rows, row, "amount_refunded"),
         .refund_pending_minor = pg_get_int64(rows, row, "amount_refund_pending"),
+        .disputed_minor = pg_get_int64(rows, row, "amount_disputed"),
         .is_manual = pg_get_bool(rows, row, "is_manual"),
         .capturable_minor = pg_get_int64(rows, row, "amount_capturable"),
         .capture_pending_minor = pg_get_int64(rows, row, "amount_capture_pending"),

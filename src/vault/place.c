@@ -26,6 +26,14 @@ struct vault_place vault_place_payment_action(struct arena *arena, struct uuid c
     return (struct vault_place){.at = {"payment_action", "action_sealed", customer, row}};
 }
 
+struct vault_place vault_place_dispute_evidence(struct arena *arena, struct uuid customer,
+                                                struct uuid response)
+{
+    const char *row = uuid_text(arena, response);
+
+    return (struct vault_place){.at = {"dispute_response", "evidence_sealed", customer, row}};
+}
+
 struct vault_place vault_place_answer(struct arena *arena, struct uuid customer, const char *caller,
                                       const char *method, const char *request_id)
 {

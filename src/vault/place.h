@@ -17,6 +17,8 @@ struct vault_place vault_place_payment_token(struct arena *arena, struct uuid cu
                                              struct uuid payment_method);
 struct vault_place vault_place_payment_action(struct arena *arena, struct uuid customer,
                                               struct uuid payment);
+struct vault_place vault_place_dispute_evidence(struct arena *arena, struct uuid customer,
+                                                struct uuid response);
 struct vault_place vault_place_answer(struct arena *arena, struct uuid customer, const char *caller,
                                       const char *method, const char *request_id);
 struct vault_place vault_place_signing_key(struct arena *arena, const char *kind,

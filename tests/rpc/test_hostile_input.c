@@ -358,6 +358,7 @@ static void accepts_every_sample_as_it_stands(void **state)
     f->wrong = 0;
     world_free_customer(f->rpc, f->world);
     world_incident(f->rpc, f->world, "ch_last");
+    world_disputes(f->rpc, f->world);
     for (size_t i = 0; i < WORLD_SERVICES; i++) {
         const struct rpc_service *service = world_services[WORLD_SERVICES - 1 - i];
         for (size_t j = service->method_count; j-- > 0;) {

@@ -18,6 +18,8 @@ struct sample_world {
     const char *spare_method;     /* of `customer`: another, that nothing rests on */
     const char *payment;          /* of `customer`: SUCCEEDED, 1000.00 USD, 10.00 refunded */
     const char *refund;           /* of `payment` */
+    const char *dispute;          /* of `customer`: NEEDS_RESPONSE */
+    const char *doomed_dispute;   /* another, to be accepted */
     const char *held_payment;     /* of `customer`: REQUIRES_CAPTURE, 1000.00 USD */
     const char *doomed_payment;   /* another, to be canceled */
     const char *membership;       /* of `customer`: ACTIVE */

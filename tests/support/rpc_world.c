@@ -11,6 +11,7 @@
 #include "payment/payment.h"
 #include "pg/catalogue.h"
 #include "sandbox/sandbox.h"
+#include "support/rpc_dispute.h"
 
 #define REQUEST_SIZE_MAX 32768
 
@@ -118,6 +119,25 @@ static void make_money(struct rpc_fixture *f, struct rpc_world *world)
     world->names.refund = make(f, &payment_service, "CreateRefund", &request);
     world->names.held_payment = make_held(f, world);
     world->names.doomed_payment = make_held(f, world);
+}
+
+void world_disputes(struct rpc_fixture *f, struct rpc_world *world)
+{
+    static struct sample_store store;
+    struct request request;
+
+    sample_make(payment_service.descriptor->name, "CreatePaymentMethod", &world->names, &store,
+                &request);
+    request_set_text(&request, "payment_method.gateway_token", "tok_createMultipleDisputes");
+    const char *card = make(f, &payment_service, "CreatePaymentMethod", &request);
+    sample_make(payment_service.descriptor->name, "CreatePayment", &world->names, &store, &request);
+    request_set_text(&request, "payment.payment_method", card);
+    make(f, &payment_service, "CreatePayment", &request);
+    learn_disputes(f);
+    const DisputeList *list =
+        must_reply(ask_disputes(f, AS(SERVICE_BILLING), world->names.customer, 2, "", "", ""));
+    world->names.dispute = list->disputes[0]->name;
+    world->names.doomed_dispute = list->disputes[1]->name;
 }
 
 static void make_membership(struct rpc_fixture *f, struct rpc_world *world)
@@ -242,6 +262,7 @@ struct rpc_world *world_new(struct rpc_fixture *f)
         .refresh_token = world->other.refresh_token,
     };
     make_money(f, world);
+    world_disputes(f, world);
     make_membership(f, world);
     make_webhooks(f, world);
     world_incident(f, world, "ch_first");

@@ -28,6 +28,9 @@ void world_free(struct rpc_world *world);
 /* Another customer without membership, when the last one may have got one. */
 void world_free_customer(struct rpc_fixture *f, struct rpc_world *world);
 
+/* Two more disputes of one payment of the customer, which nobody has answered. */
+void world_disputes(struct rpc_fixture *f, struct rpc_world *world);
+
 /* Another incident, opened as the server does it; one may be asked about once by each operator. */
 void world_incident(struct rpc_fixture *f, struct rpc_world *world, const char *subject);
 

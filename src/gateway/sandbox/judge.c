@@ -54,6 +54,10 @@ static struct verdict judge_card(struct judge judge, struct arena *arena,
     case SANDBOX_REFUND_FAILS:
     case SANDBOX_REFUND_FAILS_LATER:
     case SANDBOX_CAPTURE_FAILS:
+    case SANDBOX_DISPUTED_FRAUD:
+    case SANDBOX_DISPUTED_GOODS:
+    case SANDBOX_DISPUTED_INQUIRY:
+    case SANDBOX_DISPUTED_TWICE:
         return approved;
     case SANDBOX_DECLINES:
         return decline(token->decline_code);
@@ -141,7 +145,8 @@ static struct verdict judge_refund(struct judge judge, struct arena *arena,
         return wrong("no such charge");
     if (!text_equal(charge->currency, request->amount.currency))
         return wrong("the charge was in another currency");
-    if (request->amount.minor_units > charge->captured_minor - charge->refunded_minor)
+    if (request->amount.minor_units >
+        charge->captured_minor - charge->refunded_minor - charge->disputed_minor)
         return wrong("more than is left of the charge");
     if (has_behaviour(charge, SANDBOX_REFUND_FAILS))
         return decline(charge->token->decline_code);

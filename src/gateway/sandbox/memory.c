@@ -23,6 +23,7 @@ struct memory {
     struct memory_request **by_transaction;
     struct counted_token **tokens;
     const struct memory_call *newest;
+    struct dispute_memory disputes;
 };
 
 struct memory *memory_new(void)
@@ -35,6 +36,7 @@ struct memory *memory_new(void)
         .by_key = arena_array(arena, BUCKET_COUNT, sizeof(void *)),
         .by_transaction = arena_array(arena, BUCKET_COUNT, sizeof(void *)),
         .tokens = arena_array(arena, BUCKET_COUNT, sizeof(void *)),
+        .disputes = {.arena = arena},
     };
     return memory;
 }
@@ -105,6 +107,11 @@ struct memory_request *memory_find_transaction(struct memory *memory, const char
     return request;
 }
 
+struct dispute_memory *memory_disputes(struct memory *memory)
+{
+    return &memory->disputes;
+}
+
 static struct counted_token *counted_find(struct memory *memory, const char *token)
 {
     struct counted_token *counted = memory->tokens[memory_hash(token) % BUCKET_COUNT];
@@ -172,6 +179,7 @@ static struct memory_request *learn_request(struct memory *memory, const struct 
         .transaction = "",
         .decline_code = "",
         .error = "",
+        .reference = arena_strdup(memory->arena, line->call.reference),
         .acted_on = arena_strdup(memory->arena, line->acted_on),
         .token = sandbox_token_find(line->call.token),
         .fingerprint = memory_fingerprint(line),
@@ -256,6 +264,7 @@ static void learn_result(struct memory *memory, struct memory_request *request,
         count_charge(memory, line->call.token);
         if (line->call.transaction[0] != '\0')
             learn_transaction(memory, request, line->call.transaction);
+        dispute_memory_expect(&memory->disputes, request);
     } else if (is_first) {
         request->transaction = arena_strdup(memory->arena, line->call.transaction);
     }
@@ -288,6 +297,11 @@ struct memory_request *memory_learn(struct memory *memory, const struct journal_
     learn_call(memory, line, offset);
     if (text_equal(line->call.operation, "QUERY"))
         return NULL;
+    if (text_equal(line->call.operation, SANDBOX_DISPUTE)) {
+        dispute_memory_learn(&memory->disputes, line,
+                             memory_find_transaction(memory, line->call.transaction));
+        return NULL;
+    }
     struct memory_request *request = learn_request(memory, line);
     bool is_open = !request->is_done || request->outcome == GATEWAY_REQUIRES_ACTION;
     if (is_open && outcome_of(line, &outcome))

@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include "gateway/sandbox/dispute_memory.h"
 #include "gateway/sandbox/journal.h"
 #include "gateway/sandbox/tokens.h"
 
@@ -15,6 +16,7 @@ struct memory_request {
     const char *transaction; /* "" while it has none */
     const char *decline_code;
     const char *error;
+    const char *reference;             /* of a charge or authorization: the caller's */
     const char *acted_on;              /* of a capture, void, refund */
     const struct sandbox_token *token; /* of a charge or authorization */
     uint64_t fingerprint;              /* of everything asked under the key */
@@ -22,6 +24,7 @@ struct memory_request {
     int64_t amount_minor;
     int64_t captured_minor; /* of an authorization; a charge captures all of it */
     int64_t refunded_minor; /* of a charge or authorization */
+    int64_t disputed_minor; /* of it: held or lost by disputes */
     char currency[4];
     enum gateway_operation operation;
     enum gateway_outcome outcome; /* once is_done */
@@ -46,6 +49,9 @@ void memory_free(struct memory *memory);
 struct memory_request *memory_find(struct memory *memory, const char *key);
 /* A charge or authorization, also one that waits for its customer. */
 struct memory_request *memory_find_transaction(struct memory *memory, const char *transaction);
+
+/* What banks take back. */
+struct dispute_memory *memory_disputes(struct memory *memory);
 
 /* How often the stored token was charged, declined or not. */
 int64_t memory_charge_count(struct memory *memory, const char *token);

@@ -6,18 +6,15 @@
  * caller's fiber.
  */
 
-#include "gateway/sandbox/sandbox.h"
+#include "gateway/sandbox/internal.h"
 
 #include <inttypes.h>
-#include <pthread.h>
 
 #include "base/check.h"
 #include "base/fail_point.h"
 #include "base/fiber.h"
 #include "base/text.h"
 #include "base/trace.h"
-#include "gateway/sandbox/judge.h"
-#include "gateway/sandbox/memory.h"
 
 /* Stripe compares parameters of a repeated key for 24 hours; we stop to re-send
  * before. */
@@ -28,17 +25,6 @@
 #define ACTION_URL      "https://sandbox.invalid/authenticate/"
 #define CARD_EXP_MONTH  12
 #define CARD_EXP_YEAR   2034
-
-struct sandbox {
-    struct gateway gateway;
-    const struct clock *clock;
-    const struct random *random;
-    int64_t timeout_ms;
-    int64_t latency_ms;
-    pthread_mutex_t mutex; /* guards what is below */
-    struct journal journal;
-    struct memory *memory;
-};
 
 static bool learn(void *arg, const struct journal_line *line, int64_t offset)
 {
@@ -82,9 +68,8 @@ static struct journal_line line_from(const struct call *call, const struct gatew
     };
 }
 
-/* Writes the line and learns it.  NULL: it could not be written, so nothing happened. */
-static struct memory_request *record(struct sandbox *sandbox, struct arena *arena,
-                                     struct journal_line *line, const struct verdict *verdict)
+bool sandbox_record(struct sandbox *sandbox, struct arena *arena, struct journal_line *line,
+                    const struct verdict *verdict, struct memory_request **learned)
 {
     int64_t offset;
     bool is_full;
@@ -99,9 +84,19 @@ static struct memory_request *record(struct sandbox *sandbox, struct arena *aren
     FAIL_POINT_HELD("sandbox.decided");
     if (!memory_has_room(sandbox->memory) ||
         !journal_append(&sandbox->journal, arena, line, &offset))
-        return NULL;
+        return false;
     FAIL_POINT_HELD("sandbox.journaled");
-    return memory_learn(sandbox->memory, line, offset, &is_full);
+    *learned = memory_learn(sandbox->memory, line, offset, &is_full);
+    return true;
+}
+
+/* NULL: it could not be written. */
+static struct memory_request *record(struct sandbox *sandbox, struct arena *arena,
+                                     struct journal_line *line, const struct verdict *verdict)
+{
+    struct memory_request *learned;
+
+    return sandbox_record(sandbox, arena, line, verdict, &learned) ? learned : NULL;
 }
 
 static struct judge judge_of(const struct sandbox *sandbox)
@@ -200,7 +195,7 @@ static struct memory_request *process(struct sandbox *sandbox, const struct call
  * it is not known. A caller that is in more of a hurry than that is not waited for: what it asked
  * for goes on without it.
  */
-static int64_t wait_us(const struct sandbox *sandbox, const struct call *call)
+int64_t sandbox_wait_us(const struct sandbox *sandbox, const struct call *call)
 {
     int64_t timeout_us = sandbox->timeout_ms * US_PER_MS;
     int64_t left_us = call_time_left_us(call) - ANSWER_MARGIN_US;
@@ -213,7 +208,7 @@ static void wait_for_answer(const struct sandbox *sandbox, const struct call *ca
                             struct gateway_answer *answer)
 {
     int64_t latency_us = sandbox->latency_ms * US_PER_MS;
-    int64_t patience_us = wait_us(sandbox, call);
+    int64_t patience_us = sandbox_wait_us(sandbox, call);
 
     if (latency_us >= patience_us) {
         *answer = answer_plain(GATEWAY_UNKNOWN, "no answer in time");
@@ -235,7 +230,7 @@ static void sandbox_send(const struct gateway *gateway, struct call *call,
             wait_for_answer(sandbox, call, answer);
         return;
     }
-    fiber_sleep(wait_us(sandbox, call));
+    fiber_sleep(sandbox_wait_us(sandbox, call));
     pthread_mutex_lock(&sandbox->mutex);
     waiting->is_sending = false;
     pthread_mutex_unlock(&sandbox->mutex);
@@ -310,6 +305,10 @@ struct sandbox *sandbox_open(const char *journal_path, int64_t timeout_ms, int64
         .describe = sandbox_describe,
         .send = sandbox_send,
         .query = sandbox_query,
+        .get_dispute = sandbox_get_dispute,
+        .submit_evidence = sandbox_submit_evidence,
+        .accept_dispute = sandbox_accept_dispute,
+        .list_disputes = sandbox_list_disputes,
         .state = sandbox,
     };
     sandbox->clock = clock;

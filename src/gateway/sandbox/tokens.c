@@ -64,6 +64,13 @@ static const struct sandbox_token tokens[] = {
     {"tok_refundFailsLater", "pm_card_refundFail", "visa", "5126", SANDBOX_REFUND_FAILS_LATER,
      "lost_or_stolen_card"},
     {"tok_captureDeclined", "", "visa", "4242", SANDBOX_CAPTURE_FAILS, "do_not_honor"},
+    {"tok_createDispute", "pm_card_createDispute", "visa", "0259", SANDBOX_DISPUTED_FRAUD, ""},
+    {"tok_createDisputeProductNotReceived", "pm_card_createDisputeProductNotReceived", "visa",
+     "2685", SANDBOX_DISPUTED_GOODS, ""},
+    {"tok_createDisputeInquiry", "pm_card_createDisputeInquiry", "visa", "1976",
+     SANDBOX_DISPUTED_INQUIRY, ""},
+    {"tok_createMultipleDisputes", "pm_card_createMultipleDisputes", "visa", "0079",
+     SANDBOX_DISPUTED_TWICE, ""},
 };
 
 size_t sandbox_token_length(const char *token)

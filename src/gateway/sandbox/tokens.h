@@ -20,6 +20,10 @@ enum sandbox_behaviour {
     SANDBOX_REFUND_FAILS,
     SANDBOX_REFUND_FAILS_LATER, /* the bank sends it back: seen when it is asked about */
     SANDBOX_CAPTURE_FAILS,      /* authorizes, and declines each capture */
+    SANDBOX_DISPUTED_FRAUD,     /* charges, and the cardholder says that it was somebody else */
+    SANDBOX_DISPUTED_GOODS,     /* … that nothing was delivered */
+    SANDBOX_DISPUTED_INQUIRY,   /* the bank only asks, at first */
+    SANDBOX_DISPUTED_TWICE,     /* two disputes, of a half each */
 };
 
 struct sandbox_token {

@@ -51,3 +51,15 @@ void stripe_send(const struct gateway *gateway, struct call *call,
                  const struct gateway_request *request, struct gateway_answer *answer);
 void stripe_query(const struct gateway *gateway, struct call *call,
                   const struct gateway_request *request, struct gateway_answer *answer);
+
+/* dispute.c */
+enum gateway_outcome stripe_get_dispute(const struct gateway *gateway, struct call *call,
+                                        const char *id, struct gateway_dispute *dispute);
+enum gateway_outcome stripe_submit_evidence(const struct gateway *gateway, struct call *call,
+                                            const struct gateway_dispute_request *request,
+                                            struct gateway_dispute *dispute);
+enum gateway_outcome stripe_accept_dispute(const struct gateway *gateway, struct call *call,
+                                           const struct gateway_dispute_request *request,
+                                           struct gateway_dispute *dispute);
+bool stripe_list_disputes(const struct gateway *gateway, struct call *call, int64_t since_us,
+                          const char *cursor, struct gateway_dispute_page *page);

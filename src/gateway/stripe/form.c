@@ -8,10 +8,15 @@
 
 #include "base/bug.h"
 
+static size_t size_max(const struct stripe_form *form)
+{
+    return form->size_max == 0 ? STRIPE_FORM_SIZE_MAX : form->size_max;
+}
+
 static void put(struct stripe_form *form, char byte)
 {
-    if (form->size + 1 == STRIPE_FORM_SIZE_MAX)
-        bug("stripe: a form of more than %zu bytes", STRIPE_FORM_SIZE_MAX);
+    if (form->size + 1 == size_max(form))
+        bug("stripe: a form of more than %zu bytes", size_max(form));
     form->text[form->size++] = byte;
     form->text[form->size] = '\0';
 }
@@ -41,7 +46,7 @@ static void put_encoded(struct stripe_form *form, const char *text)
 void form_add(struct stripe_form *form, const char *name, const char *value)
 {
     if (form->text == NULL)
-        form->text = arena_alloc(form->arena, STRIPE_FORM_SIZE_MAX);
+        form->text = arena_alloc(form->arena, size_max(form));
     else
         put(form, '&');
     put_encoded(form, name);

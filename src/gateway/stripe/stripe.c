@@ -99,6 +99,10 @@ struct stripe *stripe_open(const struct stripe_options *options, char problem[ST
         .describe = stripe_describe,
         .send = stripe_send,
         .query = stripe_query,
+        .get_dispute = stripe_get_dispute,
+        .submit_evidence = stripe_submit_evidence,
+        .accept_dispute = stripe_accept_dispute,
+        .list_disputes = stripe_list_disputes,
         .state = stripe,
     };
     pthread_mutex_init(&stripe->news_lock, NULL);

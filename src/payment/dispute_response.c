@@ -1,0 +1,351 @@
+/*
+ * A response to the bank, from the recorded intent to what became of it.  The gateway gets it under
+ * one idempotency key; where its answer is lost, the obligation "dispute.respond" looks whether it
+ * was done, and only then sends the same again.
+ */
+
+#include "payment/dispute_internal.h"
+
+#include "base/fiber.h"
+#include "base/settings.h"
+#include "base/text.h"
+#include "base/time.h"
+#include "jobs/jobs.h"
+#include "pg/replay.h"
+
+#define RECORD_TRIES_MAX 20
+#define IN_PROGRESS_MS   1000
+#define GATEWAY_RETRY_MS 60000
+
+#define AWAIT_US        (200 * US_PER_MS)
+#define AWAIT_IN_ALL_US (3 * US_PER_SECOND)
+
+typedef Dues__Payment__V1__Dispute Reply;
+
+static const struct error *in_progress(struct call *call)
+{
+    return error_retry(refuse(call, STATUS_ABORTED, "DISPUTE_RESPONSE_IN_PROGRESS",
+                              "another response to the dispute is on its way"),
+                       IN_PROGRESS_MS);
+}
+
+static const struct error *not_open(struct call *call, const struct dispute *dispute)
+{
+    const char *state = dispute_state_name(dispute->state);
+
+    return error_with(
+        call->arena,
+        refuse(call, STATUS_FAILED_PRECONDITION, "DISPUTE_NOT_OPEN", "dispute is %s", state),
+        "state", "%s", state);
+}
+
+static const struct error *too_late(struct call *call, const struct dispute *dispute)
+{
+    char due[TIME_TEXT_SIZE];
+
+    time_format(dispute->evidence_due_us, due);
+    return error_with(call->arena,
+                      refuse(call, STATUS_FAILED_PRECONDITION, "DISPUTE_EVIDENCE_LATE",
+                             "evidence was due by %s", due),
+                      "evidence_due_time", "%s", due);
+}
+
+static const struct error *check_answerable(struct call *call, const struct dispute *dispute,
+                                            enum dispute_action action)
+{
+    if (!uuid_is_nil(dispute->response))
+        return in_progress(call);
+    if (action == DISPUTE_ACCEPT)
+        return dispute_is_open(dispute->state) ? NULL : not_open(call, dispute);
+    if (dispute->state != DISPUTE_NEEDS_RESPONSE)
+        return not_open(call, dispute);
+    /* The bank's clock is the wall's. */
+    if (dispute->evidence_due_us != 0 && dispute->evidence_due_us <= call->now_us)
+        return too_late(call, dispute);
+    return NULL;
+}
+
+/* NULL when it is not configured, or cannot do this. */
+static const struct gateway *gateway_for(const struct call *call, const struct dispute *dispute)
+{
+    const struct gateway *gateway = gateway_find(call->house->gateways, dispute->gateway);
+
+    if (gateway == NULL || gateway->get_dispute == NULL || gateway->submit_evidence == NULL ||
+        gateway->accept_dispute == NULL)
+        return NULL;
+    return gateway;
+}
+
+static const struct error *no_gateway(struct call *call)
+{
+    return error_retry(refuse(call, STATUS_UNAVAILABLE, "GATEWAY_UNAVAILABLE",
+                              "the gateway of the dispute is not configured"),
+                       GATEWAY_RETRY_MS);
+}
+
+/* ---- What became of it ---- */
+
+struct reaction {
+    enum gateway_outcome outcome;
+    struct gateway_dispute news; /* SUCCEEDED */
+    int64_t asked_us;
+};
+
+/* Of another dispute, or in another currency: that is no answer. */
+static void doubt(struct call *call, const struct dispute *dispute, struct reaction *reaction)
+{
+    if (reaction->outcome == GATEWAY_SUCCEEDED &&
+        (!dispute_news_complete(call->arena, &reaction->news) ||
+         !dispute_news_fit(dispute, &reaction->news)))
+        reaction->outcome = GATEWAY_UNKNOWN;
+}
+
+static struct reaction send(struct call *call, const struct gateway *gateway,
+                            const struct dispute *dispute, const struct dispute_response *response)
+{
+    struct reaction reaction = {.asked_us = clock_wall_us(call->house->clock)};
+    struct gateway_dispute_request request = {
+        .idempotency_key = response->gateway_key,
+        .dispute = dispute->gateway_dispute,
+        .evidence_count = response->evidence_count,
+    };
+
+    memcpy(request.evidence, response->evidence, sizeof request.evidence);
+    if (response->action == DISPUTE_ACCEPT)
+        reaction.outcome = gateway->accept_dispute(gateway, call, &request, &reaction.news);
+    else
+        reaction.outcome = gateway->submit_evidence(gateway, call, &request, &reaction.news);
+    attempt_be_patient(call);
+    doubt(call, dispute, &reaction);
+    return reaction;
+}
+
+static const struct error *settle_done(struct call *call, const struct dispute_response *response,
+                                       const struct reaction *reaction, struct dispute *dispute)
+{
+    const char *outcome = "changed";
+
+    for (int i = 0; i < RECORD_TRIES_MAX && text_equal(outcome, "changed"); i++) {
+        struct dispute before;
+        TRY(dispute_load(call, response->customer, response->dispute, &before));
+        dispute_after(&before, &reaction->news, reaction->asked_us, response->now_us, dispute);
+        if (response->action == DISPUTE_EVIDENCE && dispute->evidence_us == 0)
+            dispute->evidence_us = response->now_us;
+        dispute->response = UUID_NIL;
+        dispute->response_action = DISPUTE_NO_ACTION;
+        dispute->update_time_us = response->now_us;
+        TRY(dispute_responded(call, response, &before, dispute, &outcome));
+    }
+    if (text_equal(outcome, "settled"))
+        return NULL;
+    return dispute_load(call, response->customer, response->dispute, dispute);
+}
+
+/* `*refused`: this call recorded that the gateway refused. */
+static const struct error *settle(struct call *call, const struct dispute_response *response,
+                                  const struct reaction *reaction, struct dispute *dispute,
+                                  bool *refused)
+{
+    *refused = false;
+    switch (reaction->outcome) {
+    case GATEWAY_SUCCEEDED:
+        return settle_done(call, response, reaction, dispute);
+    case GATEWAY_DECLINED:
+    case GATEWAY_FAILED:
+        TRY(dispute_response_refused(call, response, refused));
+        break;
+    case GATEWAY_REQUIRES_ACTION: /* means nothing for a dispute */
+    case GATEWAY_NOT_SENT:
+    case GATEWAY_IN_FLIGHT:
+    case GATEWAY_UNKNOWN:
+        TRY(dispute_response_wait(call, response));
+        break;
+    }
+    return dispute_load(call, response->customer, response->dispute, dispute);
+}
+
+/* ---- The call ---- */
+
+static const struct error *refused_by_gateway(struct call *call, const struct dispute *dispute)
+{
+    return error_with(call->arena,
+                      refuse(call, STATUS_FAILED_PRECONDITION, "DISPUTE_RESPONSE_REFUSED",
+                             "the gateway did not take the response"),
+                      "state", "%s", dispute_state_name(dispute->state));
+}
+
+static const struct error *respond(struct call *call, const struct gateway *gateway,
+                                   struct dispute *dispute, const struct dispute_response *response,
+                                   Reply *reply)
+{
+    struct reaction reaction = send(call, gateway, dispute, response);
+    bool is_refused;
+    bool is_known;
+
+    TRY(settle(call, response, &reaction, dispute, &is_refused));
+    if (is_refused) {
+        /* Why, is how it stands there; where that cannot be told either, "refused" is true. */
+        if (dispute_learned(call, gateway, dispute->gateway_dispute, &is_known) == NULL)
+            TRY(dispute_load(call, response->customer, response->dispute, dispute));
+        return refused_by_gateway(call, dispute);
+    }
+    dispute_to_proto(call->arena, dispute, reply);
+    return NULL;
+}
+
+/* The first request with this id is not answered yet: its answer, or the dispute as it stands. */
+static const struct error *as_it_stands(struct call *call, struct uuid customer, struct uuid id,
+                                        Reply *reply)
+{
+    struct dispute_response response;
+    struct dispute dispute;
+    bool answered;
+    bool found;
+
+    for (int64_t waited_us = 0;; waited_us += AWAIT_US) {
+        TRY(dispute_response_load(call, customer, id, &response, &found));
+        TRY(replay_find(call, customer, &answered, NULL));
+        if (answered)
+            return NULL;
+        /* Refused, and forgotten with it: a repeat is tried anew. */
+        if (!found || response.is_over)
+            return in_progress(call);
+        if (waited_us >= AWAIT_IN_ALL_US || call_time_left_us(call) < 2 * AWAIT_US)
+            break;
+        fiber_sleep(AWAIT_US);
+    }
+    TRY(dispute_load(call, customer, response.dispute, &dispute));
+    dispute_to_proto(call->arena, &dispute, reply);
+    return NULL;
+}
+
+static const struct error *begin(struct call *call, struct dispute *dispute,
+                                 struct dispute_response *response, Reply *reply)
+{
+    enum dispute_responding recorded = DISPUTE_RESPONSE_CHANGED;
+    struct customer customer;
+    struct uuid first;
+
+    for (int i = 0; i < RECORD_TRIES_MAX && recorded == DISPUTE_RESPONSE_CHANGED; i++) {
+        TRY(dispute_load(call, response->customer, response->dispute, dispute));
+        TRY(check_answerable(call, dispute, response->action));
+        const struct gateway *gateway = gateway_for(call, dispute);
+        if (gateway == NULL)
+            return no_gateway(call);
+        TRY(customer_load(call, response->customer, &customer));
+        response->now_us = customer.now_us;
+        TRY(dispute_response_record(call, dispute, response, &recorded, &first));
+        if (recorded == DISPUTE_RESPONDING)
+            return respond(call, gateway, dispute, response, reply);
+    }
+    if (recorded == DISPUTE_RESPONSE_REPLAYED)
+        return NULL;
+    if (recorded == DISPUTE_RESPONSE_RUNNING)
+        return as_it_stands(call, response->customer, first, reply);
+    return in_progress(call);
+}
+
+const struct error *dispute_answer_bank(struct call *call, const struct uuid ids[2],
+                                        const char *name,
+                                        const Dues__Payment__V1__DisputeEvidence *evidence,
+                                        Reply *reply)
+{
+    struct dispute_response response = {
+        .customer = ids[0],
+        .id = uuid_make(call->house->random, call->now_us),
+        .dispute = ids[1],
+        .action = evidence == NULL ? DISPUTE_ACCEPT : DISPUTE_EVIDENCE,
+    };
+    struct dispute dispute;
+    struct uuid first;
+    bool replayed;
+
+    TRY(owner_check(call, ids[0], "DISPUTE_NOT_FOUND", name));
+    TRY(replay_find(call, ids[0], &replayed, &first));
+    if (replayed)
+        return NULL;
+    if (!uuid_is_nil(first))
+        return as_it_stands(call, ids[0], first, reply);
+    response.gateway_key = gateway_key_make(call, response.id, evidence == NULL ? 'D' : 'E');
+    if (evidence != NULL)
+        response.evidence_count = dispute_evidence_texts(evidence, response.evidence);
+    return begin(call, &dispute, &response, reply);
+}
+
+/* ---- The obligation ---- */
+
+enum seen { SEEN_DONE, SEEN_REFUSED, SEEN_OPEN };
+
+/* What the gateway's present shows of a response that may have arrived. */
+static enum seen what_is_seen(enum dispute_action action, const struct gateway_dispute *news)
+{
+    switch (news->status) {
+    case GATEWAY_DISPUTE_NEEDS_RESPONSE:
+        return action == DISPUTE_EVIDENCE && news->has_evidence ? SEEN_DONE : SEEN_OPEN;
+    case GATEWAY_DISPUTE_UNDER_REVIEW:
+        return action == DISPUTE_EVIDENCE ? SEEN_DONE : SEEN_OPEN;
+    case GATEWAY_DISPUTE_WON:
+        return action == DISPUTE_EVIDENCE && news->has_evidence ? SEEN_DONE : SEEN_REFUSED;
+    case GATEWAY_DISPUTE_LOST:
+    case GATEWAY_DISPUTE_CLOSED:
+        break;
+    }
+    return action == DISPUTE_ACCEPT || news->has_evidence ? SEEN_DONE : SEEN_REFUSED;
+}
+
+static struct reaction find_out(struct call *call, const struct gateway *gateway,
+                                const struct dispute *dispute,
+                                const struct dispute_response *response)
+{
+    int64_t budget_us = call->house->settings->unknown_budget_seconds * US_PER_SECOND;
+    struct reaction reaction = {.asked_us = clock_wall_us(call->house->clock)};
+
+    reaction.outcome =
+        gateway->get_dispute(gateway, call, dispute->gateway_dispute, &reaction.news);
+    attempt_be_patient(call);
+    doubt(call, dispute, &reaction);
+    if (reaction.outcome != GATEWAY_SUCCEEDED) {
+        reaction.outcome = GATEWAY_UNKNOWN;
+        return reaction;
+    }
+    switch (what_is_seen(response->action, &reaction.news)) {
+    case SEEN_DONE:
+        return reaction;
+    case SEEN_REFUSED:
+        reaction.outcome = GATEWAY_FAILED;
+        return reaction;
+    case SEEN_OPEN:
+        break;
+    }
+    if (response->age_us <= gateway->resend_window_us)
+        return send(call, gateway, dispute, response);
+    /* The key is forgotten there, so nothing is sent; after so long nothing is on its way either.
+     */
+    reaction.outcome = response->age_us > budget_us ? GATEWAY_FAILED : GATEWAY_UNKNOWN;
+    return reaction;
+}
+
+static const struct error *resolve(struct call *call, const struct obligation *obligation)
+{
+    struct dispute_response response;
+    struct customer customer;
+    struct dispute dispute;
+    struct uuid id;
+    bool found = false;
+    bool is_refused;
+
+    if (uuid_parse(obligation->business_key, &id))
+        TRY(dispute_response_load(call, obligation->customer, id, &response, &found));
+    if (!found || response.is_over)
+        return jobs_finish(call, obligation);
+    TRY(dispute_load(call, obligation->customer, response.dispute, &dispute));
+    const struct gateway *gateway = gateway_for(call, &dispute);
+    if (gateway == NULL)
+        return no_gateway(call);
+    TRY(customer_load(call, obligation->customer, &customer));
+    struct reaction reaction = find_out(call, gateway, &dispute, &response);
+    response.now_us = customer.now_us;
+    return settle(call, &response, &reaction, &dispute, &is_refused);
+}
+
+const struct job_kind dispute_respond_job = {.name = "dispute.respond", .run = resolve};
