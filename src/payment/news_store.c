@@ -6,6 +6,7 @@
 #include "payment/news_internal.h"
 
 #include "base/bug.h"
+#include "base/fail_point.h"
 #include "base/text.h"
 #include "crypto/secrets.h"
 #include "vault/vault.h"
@@ -84,12 +85,13 @@ const struct error *news_store(struct call *call, const struct gateway *gateway,
 
     sha256(body.data, body.size, hash);
     TRY(vault_seal(call, &place, body, &sealed));
-    TRY(pg_write(
-        call, lane_key(gateway->name, news->event), &news_store_statement,
-        PG_PARAMS(NEWS_PARAMS(gateway, news, told_id(news->customer), told_id(news->reference)),
-                  pg_bytes(sealed.data, sealed.size), pg_bytes(hash, sizeof hash),
-                  pg_time(call->now_us)),
-        &rows));
+    TRY(FAIL_STEP(call, "news.store", "",
+                  pg_write(call, lane_key(gateway->name, news->event), &news_store_statement,
+                           PG_PARAMS(NEWS_PARAMS(gateway, news, told_id(news->customer),
+                                                 told_id(news->reference)),
+                                     pg_bytes(sealed.data, sealed.size),
+                                     pg_bytes(hash, sizeof hash), pg_time(call->now_us)),
+                           &rows)));
     *state = state_parse(pg_get_text(&rows, 0, "state"));
     return NULL;
 }
@@ -218,10 +220,12 @@ const struct error *news_applied(struct call *call, const struct news_row *row,
 {
     struct pg_rows rows;
 
-    return pg_write(call, customer, &news_apply_statement,
-                    PG_PARAMS(pg_uuid(customer), pg_text(row->gateway), pg_text(row->told.event),
-                              pg_int64(epoch), pg_time(call->now_us)),
-                    &rows);
+    return FAIL_STEP(
+        call, "news.apply", "",
+        pg_write(call, customer, &news_apply_statement,
+                 PG_PARAMS(pg_uuid(customer), pg_text(row->gateway), pg_text(row->told.event),
+                           pg_int64(epoch), pg_time(call->now_us)),
+                 &rows));
 }
 
 const struct pg_statement news_backlog_statement = {

@@ -22,6 +22,9 @@ STORIES = (
     Story("watched", (), "0", False, DONE, "0", "refund"),
     Story("watched to the end", (), "0", False, DONE, "90 days", "refund"),
 )
+# The same where the gateway tells its news: they alone find out what nobody heard.  Only what they pass is tried.
+NEWS_STORY = Story("told", (LOST,), "0", False, DONE)
+NEWS_OPERATIONS = ("charge", "capture", "refund")
 # Of the passages of one place in one story, so many are tried.
 PASSAGES_MAX = 2
 DELAY_MS = 400
@@ -89,3 +92,16 @@ def find_cases(gateway, registry, run):
             known |= seen
         for fault in registry.get("clock.wall", ()):
             yield Case(gateway, operation, STORIES[0], "clock.wall", "-", 0, fault)
+
+
+def is_of_news(point, detail):
+    return point.startswith("news.") or detail == "gateway.news" or detail.startswith("news_")
+
+
+def find_news_cases(registry, run):
+    for operation in NEWS_OPERATIONS:
+        base = Case("news", operation, NEWS_STORY, None, None, 0, None)
+        for (point, detail), count in sorted((passages(run(base)) & passages(run(base))).items()):
+            if count > 0 and is_of_news(point, detail):
+                for fault in registry[point]:
+                    yield Case("news", operation, NEWS_STORY, point, detail, 1, fault)

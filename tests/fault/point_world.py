@@ -7,6 +7,7 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import time
 
@@ -25,6 +26,10 @@ SETTINGS = {
 }
 LAPSE_EVERY = 4
 REST_LIMIT = 40
+TRIES_MAX = 10
+# In a world with news they are given time to settle what nobody heard, before anybody else asks.
+NEWS_PATIENCE = 5
+NEWS_SECRET = "whsec_" + "points" * 6
 
 
 class Session:
@@ -39,15 +44,27 @@ class Session:
     def rows(self, sql):
         self.process.stdin.write(sql + ";\n\\echo --end--\n")
         self.process.stdin.flush()
-        rows = []
+        rows, problem = [], ""
         for line in self.process.stdout:
             line = line.rstrip("\n")
+            if line == "--end--" and problem:
+                raise Broken(f"psql: {problem} in {sql}")
             if line == "--end--":
                 return rows
             if line.startswith("ERROR:"):
-                raise Broken(f"psql: {line} in {sql}")
+                problem = line
             rows.append(line.split("|"))
         raise Broken("psql ended")
+
+    def change(self, sql):
+        """The server's own steps lock the same rows in their order; whoever loses begins anew."""
+        for _ in range(TRIES_MAX):
+            try:
+                return self.rows(sql)
+            except Broken as broken:
+                if "deadlock detected" not in str(broken):
+                    raise
+        raise Broken("deadlocks without end")
 
     def one(self, sql):
         return self.rows(sql)[0][0]
@@ -87,9 +104,11 @@ class Caller:
 class World(Environment):
     def __init__(self, build, directory, gateway):
         super().__init__(build, directory, SETTINGS)
-        self.gateway = gateway
+        self.has_news = gateway == "news"
+        self.gateway = "stripe" if self.has_news else gateway
         self.simulator = None
         self.simulator_port = 0
+        self.news_port = 0
         self.simulator_key = "sk_test_points"
         self.control = os.path.join(directory, "orders")
         self.log_at = 0
@@ -130,8 +149,8 @@ class World(Environment):
             self.simulator = subprocess.Popen(
                 [os.path.join(self.build, "dues-simulator"), "--listen", "127.0.0.1:0", "--journal", self.journal,
                  "--secret-key", self.simulator_key, "--certificate", certificate,
-                 "--key", certificate.replace(".pem", ".key"), "--settle-ms", "20", "--die-with-parent"],
-                stdout=out, stderr=out)
+                 "--key", certificate.replace(".pem", ".key"), "--settle-ms", "20", "--die-with-parent",
+                 *(self.news_arguments() if self.has_news else ())], stdout=out, stderr=out)
         port = []
 
         def listens():
@@ -140,9 +159,28 @@ class World(Environment):
             return bool(port)
         until(listens, "the simulator")
         self.simulator_port = int(port[0])
+        if self.has_news:
+            self.listen_for_news()
         with open(self.configuration, "a", encoding="utf-8") as file:
             file.write(f"gateway = stripe\nstripe_url = https://localhost:{port[0]}\n"
                        f"stripe_secret_key_file = {key}\nstripe_ca_file = {self.certificates}/ca.pem\n")
+
+    def news_arguments(self):
+        with socket.socket() as place:
+            place.bind(("127.0.0.1", 0))
+            self.news_port = place.getsockname()[1]
+        return ("--webhook-url", f"https://localhost:{self.news_port}/v1/gateways/stripe/news",
+                "--webhook-secret", NEWS_SECRET, "--webhook-ca", os.path.join(self.certificates, "ca.pem"))
+
+    def listen_for_news(self):
+        secret = os.path.join(self.directory, "stripe.webhook")
+        with open(secret, "w", encoding="ascii") as file:
+            file.write(NEWS_SECRET + "\n")
+        os.chmod(secret, 0o600)
+        with open(self.configuration, "a", encoding="utf-8") as file:
+            file.write(f"gateway_news_listen = 127.0.0.1:{self.news_port}\nstripe_webhook_secret_file = {secret}\n"
+                       f"gateway_news_certificate = {self.certificates}/server.pem\n"
+                       f"gateway_news_key = {self.certificates}/server.key\n")
 
     def spawn_duesd(self):
         os.environ["DUES_FAIL_POINTS"] = self.control
@@ -200,53 +238,58 @@ class World(Environment):
 
     def lapse(self, customer, age="0"):
         """Leases end, and requests were sent so much earlier than they were."""
-        self.sql.rows(f"""UPDATE attempt SET lease_until = least(lease_until, clock_timestamp() - interval '1 ms'),
+        self.sql.change(f"""UPDATE attempt SET lease_until = least(lease_until, clock_timestamp() - interval '1 ms'),
                                  first_sent_time = first_sent_time - interval '{age}'
                            WHERE customer_id = '{customer}' AND state IN ('SENDING', 'UNKNOWN', 'RESOLVING')""")
-        self.sql.rows(f"UPDATE obligation SET lease_until = NULL WHERE customer_id = '{customer}'")
+        self.sql.change(f"UPDATE obligation SET lease_until = NULL WHERE customer_id = '{customer}'")
         self.hurry(customer)
 
     def hurry(self, customer):
         """What is to be found out is due."""
-        self.sql.rows(f"""UPDATE obligation SET due_time = now() - interval '1 s'
+        self.sql.change(f"""UPDATE obligation SET due_time = now() - interval '1 s'
                            WHERE customer_id = '{customer}' AND kind LIKE '%.resolve' AND due_time > now()
                              AND (lease_until IS NULL OR lease_until < clock_timestamp())""")
 
     def watch(self, customer, age):
         """The server looks again at a refund of this age, until it will do so later or never."""
         of_customer = f"FROM obligation WHERE customer_id = '{customer}' AND kind = 'refund.watch'"
-        self.sql.rows(f"UPDATE refund SET update_time = update_time - interval '{age}' WHERE customer_id = '{customer}'")
-        self.sql.rows(f"UPDATE obligation SET due_time = now() - interval '1 s'"
+        self.sql.change(f"UPDATE refund SET update_time = update_time - interval '{age}' WHERE customer_id = '{customer}'")
+        self.sql.change(f"UPDATE obligation SET due_time = now() - interval '1 s'"
                       f" WHERE customer_id = '{customer}' AND kind = 'refund.watch'")
         begun = time.monotonic()
         while self.sql.one(f"SELECT count(*) {of_customer} AND due_time < now() + interval '10 s'") != "0":
             if self.has_crashed():
                 self.come_back()
-                self.sql.rows(f"UPDATE obligation SET lease_until = NULL WHERE customer_id = '{customer}'")
+                self.sql.change(f"UPDATE obligation SET lease_until = NULL WHERE customer_id = '{customer}'")
             if time.monotonic() > begun + REST_LIMIT:
                 raise Broken("it does not stop to watch")
             time.sleep(0.01)
+
+    def is_told_all(self, customer):
+        return not self.has_news or self.sql.one(
+            f"SELECT count(*) FROM news WHERE customer_id = '{customer}' AND state IN ('OWED', 'UNMATCHED')") == "0"
 
     def is_at_rest(self, customer):
         return self.sql.one(f"""
             SELECT (SELECT count(*) FROM attempt WHERE customer_id = '{customer}'
                        AND state IN ('SENDING', 'UNKNOWN', 'RESOLVING'))
-                 + (SELECT count(*) FROM obligation WHERE customer_id = '{customer}' AND kind LIKE '%.resolve')""") == "0"
+                 + (SELECT count(*) FROM obligation WHERE customer_id = '{customer}' AND kind LIKE '%.resolve')""") == "0" and self.is_told_all(customer)
 
     def rest(self, customer, age="0"):
         """Until all is known.  Time flies, and duesd comes back when it crashes once more."""
         begun = time.monotonic()
-        lapse_at = begun
+        lapse_at = begun + (NEWS_PATIENCE if self.has_news else 0)
         while not self.is_at_rest(customer):
             now = time.monotonic()
             if self.has_crashed():
                 self.come_back()
-                lapse_at = now
+                lapse_at = now + (NEWS_PATIENCE if self.has_news else 0)
             if now >= lapse_at:
                 self.lapse(customer, age)
                 age = "0"
                 lapse_at = now + LAPSE_EVERY  # longer than a run takes, or none would ever end
-            self.hurry(customer)
+            if not self.has_news:
+                self.hurry(customer)
             if now > begun + REST_LIMIT:
                 raise Broken("it does not come to rest")
             time.sleep(0.01)
