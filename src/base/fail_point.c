@@ -53,6 +53,25 @@ void fail_points_open(const char *path)
         bug("fail points: could not open %s", log);
 }
 
+static bool read_order(char *line, struct order *order)
+{
+    char *words[5];
+
+    for (size_t i = 0; i < ARRAY_LENGTH(words); i++) {
+        words[i] = strsep(&line, " ");
+        if (words[i] == NULL)
+            return false;
+    }
+    *order = (struct order){
+        .nth = (int)strtol(words[3], NULL, 10),
+        .milliseconds = (int)strtol(words[4], NULL, 10),
+    };
+    snprintf(order->name, sizeof order->name, "%s", words[0]);
+    snprintf(order->detail, sizeof order->detail, "%s", words[1]);
+    snprintf(order->fault, sizeof order->fault, "%s", words[2]);
+    return true;
+}
+
 /* With the mutex held. */
 static void read_orders(void)
 {
@@ -69,12 +88,8 @@ static void read_orders(void)
     points.count = 0;
     char *rest = text;
     for (char *line = strsep(&rest, "\n"); line != NULL; line = strsep(&rest, "\n")) {
-        struct order order = {.passed = 0};
-        if (points.count < ORDERS_MAX &&
-            sscanf(line, "%63s %63s %23s %d %d", order.name, order.detail, order.fault,
-                   &order.nth, /* NOLINT(cert-err34-c): a test's own file */
-                   &order.milliseconds) == 5)
-            points.orders[points.count++] = order;
+        if (points.count < ORDERS_MAX && read_order(line, &points.orders[points.count]))
+            points.count++;
     }
 }
 

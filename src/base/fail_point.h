@@ -53,8 +53,8 @@ int64_t fail_point_shift_us(const char *name);
 
 const struct error *fail_point_error(struct call *call, const char *name);
 
-#define FAIL_TEXT_(text)  #text
-#define FAIL_TEXT(number) FAIL_TEXT_(number)
+#define FAIL_QUOTE(text)  #text
+#define FAIL_TEXT(number) FAIL_QUOTE(number)
 #define FAIL_ENTRY(name, faults)                                                                   \
     static const char fail_point_entry_[] __attribute__((section("fail_points"), used)) =          \
         name " " faults " " __FILE__ ":" FAIL_TEXT(__LINE__)

@@ -139,15 +139,15 @@ static void check_answer(struct call *call, const struct gateway_request *reques
 static void exchange(struct call *call, const struct gateway *gateway,
                      const struct attempt_ask *ask, struct gateway_answer *answer)
 {
-    const char *operation = gateway_operation_name(ask->request.operation);
-    bool is_lost = ask->query_only ? FAIL_DO("attempt.query", operation,
-                                             gateway->query(gateway, call, &ask->request, answer))
-                                   : FAIL_DO("attempt.send", operation,
-                                             gateway->send(gateway, call, &ask->request, answer));
+    bool is_lost = ask->query_only
+                       ? FAIL_DO("attempt.query", gateway_operation_name(ask->request.operation),
+                                 gateway->query(gateway, call, &ask->request, answer))
+                       : FAIL_DO("attempt.send", gateway_operation_name(ask->request.operation),
+                                 gateway->send(gateway, call, &ask->request, answer));
 
     if (is_lost)
         *answer = no_answer(GATEWAY_UNKNOWN, "the answer was lost");
-    if (FAIL_HIT("attempt.answer", operation))
+    if (FAIL_HIT("attempt.answer", gateway_operation_name(ask->request.operation)))
         answer->amount.minor_units++;
 }
 
