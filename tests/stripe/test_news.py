@@ -196,6 +196,15 @@ class News(Stage):
         self.become(lambda: self.call("PaymentService/GetPaymentMethod", {"name": card["name"]})["expYear"] == 2039, "the new card")
         self.applied()
 
+    def test_a_dispute_is_known_at_once(self):
+        payment = self.pay(self.add_card("pm_card_createDispute"))
+
+        self.become(lambda: self.call("PaymentService/ListDisputes", {"parent": self.customer}).get("disputes"), "the dispute")
+
+        self.applied()
+        dispute = self.call("PaymentService/ListDisputes", {"parent": self.customer})["disputes"][0]
+        self.assertIn(payment["name"].split("/")[-1], json.dumps(dispute))
+
     # ---- In any order, any number of times ----
 
     def test_duplicates_and_wrong_order_change_nothing(self):
