@@ -1,78 +1,22 @@
 """Damages copies of good artefacts, one thing at a time: a checker that finds nothing must not be believed.
 
-Each doctoring says which invariant has to notice it.  It takes a directory of artefacts, changes one fact, and
-answers False when there is nothing there that it could damage.
+Each damage says which invariants may notice it, one of which has to.  It takes a directory of artefacts, changes one fact,
+and answers nothing when there is nothing there that it could damage.
 """
 
-import csv
-import json
+import hashlib
 import os
 import shutil
 import subprocess
 import sys
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
+
+import doctor_journals
+from doctor_files import (add_row, change_log, change_row, find_in_log, find_row, read_table, write_table)
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-
-
-def table_path(directory, table):
-    return os.path.join(directory, "tables", table + ".csv")
-
-
-def read_table(directory, table):
-    with open(table_path(directory, table), newline="", encoding="utf-8") as file:
-        reader = csv.DictReader(file)
-        return reader.fieldnames, list(reader)
-
-
-def write_table(directory, table, columns, rows):
-    with open(table_path(directory, table), "w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, columns)
-        writer.writeheader()
-        writer.writerows(rows)
-
-
-def change_row(directory, table, wanted, change):
-    """Applies `change` to the first row that `wanted` likes; None from it drops the row."""
-    columns, rows = read_table(directory, table)
-    for index, row in enumerate(rows):
-        if wanted(row):
-            changed = change(dict(row))
-            rows[index:index + 1] = [changed] if changed else []
-            write_table(directory, table, columns, rows)
-            return row
-    return None
-
-
-def change_lines(path, wanted, change, last=False):
-    """The same for JSON lines; `change` answers the lines that take the place of the first (last) that is wanted."""
-    with open(path, encoding="utf-8") as file:
-        lines = file.readlines()
-    for index in reversed(range(len(lines))) if last else range(len(lines)):
-        value = json.loads(lines[index])
-        if wanted(value):
-            lines[index:index + 1] = [json.dumps(one, separators=(",", ":")) + "\n" for one in change(value)]
-            with open(path, "w", encoding="utf-8") as file:
-                file.writelines(lines)
-            return value
-    return None
-
-
-def change_journal(directory, wanted, change):
-    return change_lines(os.path.join(directory, "journal.jsonl"), wanted, change)
-
-
-def change_log(directory, wanted, change, last=False):
-    logs = os.path.join(directory, "logs")
-    for name in sorted(os.listdir(logs)):
-        found = change_lines(os.path.join(logs, name), wanted, change, last)
-        if found:
-            return found
-    return None
-
-
-def is_charge(line):
-    return line.get("operation") == "CHARGE" and line.get("outcome") == "APPROVED"
+AT_ONCE = 2
 
 
 def is_paid(line):
@@ -86,7 +30,7 @@ def succeeded(row):
 
 def acknowledged_payment(directory):
     """The id of a payment that a client was told had succeeded."""
-    found = change_log(directory, is_paid, lambda line: [line])
+    found = find_in_log(directory, is_paid)
     return found and found["name"].rsplit("/", 1)[-1]
 
 
@@ -99,24 +43,6 @@ def forget_that_it_succeeded(directory):
     payment = acknowledged_payment(directory)
     return payment and change_row(directory, "payment", lambda row: row["payment_id"] == payment,
                                   lambda row: row | {"state": "FAILED", "amount_captured": "0"})
-
-
-def drop_a_charge_from_the_journal(directory):
-    payment = acknowledged_payment(directory)
-    _, attempts = read_table(directory, "attempt")
-    attempt = next((row["attempt_id"] for row in attempts
-                    if row["payment_id"] == payment and row["operation"] == "CHARGE"), None)
-    return attempt and change_journal(directory, lambda line: is_charge(line) and line["reference"] == attempt,
-                                      lambda line: [])
-
-
-def charge_twice(directory):
-    return change_journal(directory, is_charge,
-                          lambda line: [line, line | {"transaction": "ch_again", "key": "another-key-of-ours"}])
-
-
-def charge_twice_under_the_key(directory):
-    return change_journal(directory, is_charge, lambda line: [line, line | {"transaction": "ch_again"}])
 
 
 def make_two_things_of_one_request(directory):
@@ -160,10 +86,6 @@ def name_another_transaction(directory):
                       lambda row: row | {"gateway_transaction": "ch_somebody_elses"})
 
 
-def charge_another_amount(directory):
-    return change_journal(directory, is_charge, lambda line: [line | {"amount": line["amount"] + 1}])
-
-
 def lose_an_answer(directory):
     """A request that was never answered, though its client asked until it knew."""
     found = change_log(directory, is_paid, lambda line: [])
@@ -179,9 +101,10 @@ def answer_otherwise(directory):
 
 
 def record_another_answer(directory):
-    return change_row(directory, "recorded_request",
-                      lambda row: row["method"].endswith("/CreatePayment") and row["answer"],
-                      lambda row: row | {"answer": row["answer"][:-2] + "7f"})
+    told = find_in_log(directory, is_paid)
+    return told and change_row(directory, "recorded_request",
+                               lambda row: row["method"].endswith("/CreatePayment") and row["request_id"] == told["id"],
+                               lambda row: row | {"answer": hashlib.sha256(b"another").hexdigest()})
 
 
 def be_under_way_again(directory):
@@ -208,34 +131,125 @@ def leave_out_an_invoice_number(directory):
     return change_row(directory, "invoice", lambda row: True, lambda row: row | {"number": "99"})
 
 
-DOCTORINGS = (
-    (drop_a_payment, "I1"),
-    (forget_that_it_succeeded, "I1"),
-    (drop_a_charge_from_the_journal, "I1"),
-    (charge_twice, "I2"),
-    (charge_twice_under_the_key, "I2"),
-    (make_two_things_of_one_request, "I2"),
-    (pay_an_invoice_twice, "I2"),
-    (edit_a_ledger_line, "I3"),
-    (drop_a_ledger_group, "I3"),
-    (post_to_nobody, "I3"),
-    (leave_an_attempt_unknown, "I4"),
-    (name_another_transaction, "I4"),
-    (charge_another_amount, "I4"),
-    (lose_an_answer, "I5"),
-    (answer_otherwise, "I5"),
-    (record_another_answer, "I5"),
-    (be_under_way_again, "I5"),
-    (accept_other_content, "I5"),
-    (fail_within, "I5"),
-    (leave_out_an_event, "I6"),
-    (leave_out_an_invoice_number, "I6"),
+def captured_acknowledged(directory):
+    """The row of an attempt to capture that a client was told had succeeded."""
+    told = find_in_log(directory, lambda line: line["e"] == "answer" and line["rpc"] == "CapturePayment"
+                       and line["status"] == "OK" and line["definitive"])
+    recorded = told and find_row(directory, "recorded_request", lambda row: row["request_id"] == told["id"]
+                                 and row["method"].endswith("/CapturePayment"))
+    return recorded and recorded["object_id"]
+
+
+def drop_a_capture(directory):
+    attempt = captured_acknowledged(directory)
+    return attempt and change_row(directory, "attempt", lambda row: row["attempt_id"] == attempt, lambda row: None)
+
+
+def capture_another_amount(directory):
+    attempt = captured_acknowledged(directory)
+    return attempt and change_row(directory, "attempt", lambda row: row["attempt_id"] == attempt,
+                                  lambda row: row | {"amount": str(int(row["amount"]) + 1)})
+
+
+def show_more_captured(directory):
+    return change_row(directory, "payment", lambda row: row["is_manual"] == "t" and succeeded(row),
+                      lambda row: row | {"amount_captured": str(int(row["amount_captured"]) + 1)})
+
+
+def hold_on_to_a_void(directory):
+    return change_row(directory, "payment", lambda row: row["state"] == "CANCELED",
+                      lambda row: row | {"state": "REQUIRES_CAPTURE", "amount_capturable": row["amount"]})
+
+
+def keep_a_refund_that_failed(directory):
+    group = find_row(directory, "ledger_entry", lambda row: row["kind"] == "refund_reversal")
+    attempt = group and find_row(directory, "attempt", lambda row: row["attempt_id"] == group["group_id"])
+    return attempt and change_row(directory, "refund", lambda row: row["refund_id"] == attempt["refund_id"],
+                                  lambda row: row | {"state": "SUCCEEDED"})
+
+
+def edit_with_a_partner(directory):
+    """Two lines of a group changed so that all sums hold: only the chain knows."""
+    line = find_row(directory, "ledger_entry", lambda row: row["kind"] == "refund" and row["line_no"] == "1")
+    return line and change_row(directory, "ledger_entry",
+                               lambda row: row["group_id"] == line["group_id"] and row["line_no"] == "1",
+                               lambda row: row | {"time_us": str(int(row["time_us"]) + 1)})
+
+
+def cut_the_chain(directory):
+    """The last group of somebody, and what is said of it in his row stays."""
+    columns, rows = read_table(directory, "ledger_entry")
+    if not rows:
+        return None
+    customer = rows[0]["customer_id"]
+    last = max((row for row in rows if row["customer_id"] == customer), key=lambda row: int(row["position"]))
+    write_table(directory, "ledger_entry", columns, [row for row in rows if row is not last])
+    return last
+
+
+def refuse_what_was_done(directory):
+    """A client was refused for good, and the request is recorded as done."""
+    told = find_in_log(directory, is_paid)
+    while told and change_log(directory, lambda line: line["e"] == "answer" and line["id"] == told["id"]
+                              and line["rpc"] == "CreatePayment" and line["status"] == "OK",
+                              lambda line: [line | {"status": "FAILED_PRECONDITION", "reason": "PAYMENT_METHOD_UNUSABLE"}]):
+        pass
+    return told
+
+
+def owe_a_resolver(directory):
+    attempt = find_row(directory, "attempt", succeeded)
+    if attempt is None:
+        return None
+    add_row(directory, "obligation", {"customer_id": attempt["customer_id"], "kind": "payment.resolve",
+                                      "business_key": attempt["attempt_id"], "overdue": "f", "failure_count": "0",
+                                      "virtual": "f", "last_failure": ""})
+    return attempt
+
+
+def open_an_incident(directory):
+    attempt = find_row(directory, "attempt", succeeded)
+    if attempt is None:
+        return None
+    add_row(directory, "incident", {"customer_id": attempt["customer_id"], "kind": "AMOUNT_MISMATCH", "state": "OPEN",
+                                    "subject": attempt["attempt_id"], "detail": "planted"})
+    return attempt
+
+
+DAMAGES = doctor_journals.DAMAGES + (
+    (drop_a_payment, ("I1",)),
+    (forget_that_it_succeeded, ("I1",)),
+    (drop_a_capture, ("I1",)),
+    (capture_another_amount, ("I1",)),
+    (make_two_things_of_one_request, ("I2",)),
+    (pay_an_invoice_twice, ("I2",)),
+    (edit_a_ledger_line, ("I3",)),
+    (edit_with_a_partner, ("I3",)),
+    (cut_the_chain, ("I3",)),
+    (drop_a_ledger_group, ("I3",)),
+    (post_to_nobody, ("I3",)),
+    (leave_an_attempt_unknown, ("I4",)),
+    (name_another_transaction, ("I4",)),
+    (show_more_captured, ("I4",)),
+    (hold_on_to_a_void, ("I1", "I4")),
+    (keep_a_refund_that_failed, ("I3", "I4")),
+    (owe_a_resolver, ("I4",)),
+    (open_an_incident, ("I4",)),
+    (lose_an_answer, ("I5",)),
+    (answer_otherwise, ("I5",)),
+    (record_another_answer, ("I5",)),
+    (be_under_way_again, ("I5",)),
+    (accept_other_content, ("I5",)),
+    (refuse_what_was_done, ("I5",)),
+    (fail_within, ("I5",)),
+    (leave_out_an_event, ("I6",)),
+    (leave_out_an_invoice_number, ("I6",)),
 )
 
 
 def verdict(directory):
     """The invariants that the checker calls violated, asked as a program, by its output and its exit code."""
-    result = subprocess.run([sys.executable, os.path.join(HERE, "check"), directory], capture_output=True, text=True,
+    result = subprocess.run([sys.executable, "-B", os.path.join(HERE, "check"), directory], capture_output=True, text=True,
                             check=False)
     violated = {line.split()[0] for line in result.stdout.splitlines() if "VIOLATED" in line}
     if (result.returncode == 1) != bool(violated) or result.returncode not in (0, 1):
@@ -243,21 +257,29 @@ def verdict(directory):
     return violated
 
 
+def examine_one(directory, damage, invariants):
+    """A line for the report, and whether it was noticed."""
+    name = damage.__name__.replace("_", " ")
+    with tempfile.TemporaryDirectory(prefix="dues-doctor-", dir=os.path.dirname(os.path.abspath(directory))) as scratch:
+        copy = os.path.join(scratch, "artefacts")
+        shutil.copytree(directory, copy, copy_function=os.link)
+        if not damage(copy):
+            return f"   {name}: nothing here to damage", True
+        violated = verdict(copy)
+    if violated & set(invariants):
+        return f"   {name}: noticed by {', '.join(sorted(violated))}", True
+    return f"   {name}: NOT NOTICED by {' or '.join(invariants)}", False
+
+
 def examine(directory, report):
     """Damages copies of `directory` in every way; True when the checker noticed all.  `report` gets lines."""
     noticed = True
-    for doctoring, invariant in DOCTORINGS:
-        name = doctoring.__name__.replace("_", " ")
-        with tempfile.TemporaryDirectory(prefix="dues-doctor-") as scratch:
-            copy = os.path.join(scratch, "artefacts")
-            shutil.copytree(directory, copy)
-            if not doctoring(copy):
-                report(f"   {name}: nothing here to damage")
-                continue
-            violated = verdict(copy)
-        if invariant in violated:
-            report(f"   {name}: noticed by {', '.join(sorted(violated))}")
-        else:
-            report(f"   {name}: NOT NOTICED by {invariant}")
-            noticed = False
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        for text, good in pool.map(lambda pair: examine_one(directory, *pair), DAMAGES):
+            report(text)
+            noticed = noticed and good
     return noticed
+
+
+if __name__ == "__main__":
+    sys.exit(0 if examine(sys.argv[1], print) else 1)

@@ -1,366 +1,381 @@
-"""The invariants, each a function from the artefacts to what it counted and what is wrong."""
+"""Nothing lost, nothing twice, the ledger balances, and all sides agree: the invariants of money."""
 
+import hashlib
+import struct
+import uuid
 from collections import Counter, defaultdict
 
-MONEY_MOVED = {"CHARGE", "CAPTURE", "REFUND"}
-TAKES = {"CHARGE", "CAPTURE"}
+from facts import PAYMENT_MOVES, REFUND_MOVES, TAKES, Invariant, by, is_unseen, last_id, may_become, signed
+
+MONEY_MOVES = {"CHARGE", "CAPTURE", "REFUND"}
 POSTS = {"CHARGE": "charge", "CAPTURE": "capture", "REFUND": "refund"}
+# Groups that the gateway's journal knows; others (fees, disputes) have their cause elsewhere.
+OF_ATTEMPTS = ("charge", "capture", "refund", "refund_reversal", "suspense")
+OF_INVOICES = ("invoice", "invoice_void", "write_off")
 
 
-class Finding:
-    """One invariant's result."""
+class NoLoss(Invariant):
+    name = "I1"
+    title = "nothing acknowledged is lost"
 
-    def __init__(self, name, title):
-        self.name = name
-        self.title = title
-        self.counts = Counter()
-        self.violations = []
+    MADE = {"CreateCustomer": ("customer", "customer_id"), "CreatePaymentMethod": ("payment_method", "payment_method_id"),
+            "CreateMembership": ("membership", "membership_id"), "CreateTestClock": ("test_clock", "test_clock_id")}
 
-    def check(self, holds, text):
-        if not holds:
-            self.violations.append(text)
-        return holds
+    def __init__(self, facts):
+        super().__init__(facts)
+        self.there = {rpc: {row[column] for row in facts.tables[table]} for rpc, (table, column) in self.MADE.items()}
 
-
-def last_id(name):
-    return name.rsplit("/", 1)[-1]
-
-
-def by(rows, *columns):
-    index = defaultdict(list)
-    for row in rows:
-        index[tuple(row[column] for column in columns)].append(row)
-    return index
-
-
-def is_approved(line):
-    """The gateway moved money with this line of its journal."""
-    return line.get("outcome") == "APPROVED" and line.get("operation") in MONEY_MOVED
-
-
-def is_done(line):
-    """The gateway did what it was asked: moved money, held it or let go of it."""
-    return line.get("outcome") == "APPROVED" and line.get("operation") != "QUERY"
-
-
-def acknowledged(artefacts, rpc):
-    """(intent, answer) of each request that the server answered definitively with OK, once per request."""
-    for lines in artefacts.logs.values():
-        intents = {}
-        seen = set()
+    def client(self, lines):
+        intents, seen = {}, set()
         for line in lines:
-            if line["rpc"] != rpc or line.get("other"):
+            key = line["rpc"], line["id"]
+            if line.get("other"):
                 continue
             if line["e"] == "intent":
-                intents[line["id"]] = line
-            elif line["status"] == "OK" and line["definitive"] and line["id"] not in seen:
-                seen.add(line["id"])
-                yield intents.get(line["id"]), line
+                intents[key] = line
+            elif line["status"] == "OK" and line["definitive"] and key not in seen:
+                seen.add(key)
+                self.acknowledged(line, intents.get(key))
 
+    def acknowledged(self, answer, intent):
+        rpc = answer["rpc"]
+        if rpc == "CreatePayment":
+            self.payment(answer, intent)
+        elif rpc == "ConfirmPayment":
+            self.confirmed(answer)
+        elif rpc in ("CapturePayment", "CancelPayment"):
+            self.acted(answer, intent, "CAPTURE" if rpc == "CapturePayment" else "VOID")
+        elif rpc == "CreateRefund":
+            self.refund(answer)
+        elif rpc in self.MADE:
+            table = self.MADE[rpc][0]
+            self.counts[table + "s"] += 1
+            self.check(last_id(answer["name"]) in self.there[rpc],
+                       f"{table} {last_id(answer['name'])} ({answer['id']}) was acknowledged and is not there")
 
-def no_loss(artefacts):
-    finding = Finding("I1", "nothing acknowledged is lost")
-    payments = {row["payment_id"]: row for row in artefacts.tables["payment"]}
-    refunds = {row["refund_id"]: row for row in artefacts.tables["refund"]}
-    attempts = by(artefacts.tables["attempt"], "payment_id")
-    approved = by(filter(is_approved, artefacts.journal), "transaction")
-
-    def check_at_gateway(kind, row, attempt_rows):
-        done = [attempt for attempt in attempt_rows if attempt["state"] == "SUCCEEDED"]
-        if not finding.check(len(done) == 1, f"{kind} has {len(done)} attempts that succeeded"):
+    def at_gateway(self, what, attempts, amount, currency):
+        done = [attempt for attempt in attempts if attempt["state"] == "SUCCEEDED"]
+        if not self.check(len(done) == 1, f"{what} has {len(done)} attempts that succeeded"):
             return
-        lines = approved.get((done[0]["gateway_transaction"],), [])
-        finding.check(len(lines) == 1, f"{kind}: transaction {done[0]['gateway_transaction'] or '?'} is "
-                                       f"{len(lines)} times in the journal")
-        for line in lines:
-            finding.check(line["amount"] == int(row["amount"]) and line["currency"] == row["currency"],
-                          f"{kind}: the gateway moved {line['amount']} {line['currency']}")
+        deeds = self.facts.deeds_of(done[0])
+        self.check(len(deeds) == 1, f"{what}: the gateway did it {len(deeds)} times for attempt {done[0]['attempt_id']}")
+        for deed in deeds:
+            self.check(deed["amount"] == int(amount) and deed["currency"] == currency,
+                       f"{what} is over {amount} {currency}, the gateway's is over {deed['amount']} {deed['currency']}")
 
-    for intent, answer in acknowledged(artefacts, "CreatePayment"):
-        finding.counts["payments"] += 1
-        row = payments.get(last_id(answer["name"]))
-        kind = f"payment {last_id(answer['name'])} ({answer['id']})"
-        if not finding.check(row is not None, f"{kind} was acknowledged and is not there"):
-            continue
-        finding.check(row["state"] == answer["state"],
-                      f"{kind} was acknowledged {answer['state']} and is {row['state']}")
+    def payment(self, answer, intent):
+        self.counts["payments"] += 1
+        what = f"payment {last_id(answer['name'])} ({answer['id']})"
+        row = self.facts.payments.get(last_id(answer["name"]))
+        if not self.check(row is not None, f"{what} was acknowledged and is not there"):
+            return
+        self.check(may_become(PAYMENT_MOVES, answer["state"], row["state"]),
+                   f"{what} was acknowledged {answer['state']} and is {row['state']}")
         if intent is not None:
-            finding.check(int(row["amount"]) == intent["amount"] and row["currency"] == intent["currency"],
-                          f"{kind} is not over what was asked for")
+            self.check(int(row["amount"]) == intent["amount"] and row["currency"] == intent["currency"],
+                       f"{what} is not over what was asked for")
+        if answer["state"] in ("SUCCEEDED", "REQUIRES_CAPTURE"):
+            wanted = "AUTHORIZE" if row["is_manual"] == "t" else "CHARGE"
+            self.counts["authorized" if wanted == "AUTHORIZE" else "charged"] += 1
+            self.at_gateway(what, [attempt for attempt in self.facts.attempts_of_payment.get((row["payment_id"],), ())
+                                   if attempt["operation"] == wanted], row["amount"], row["currency"])
+
+    def confirmed(self, answer):
+        self.counts["confirmed"] += 1
+        row = self.facts.payments.get(last_id(answer["name"]))
+        what = f"payment {last_id(answer['name'])}"
+        if self.check(row is not None, f"{what} was confirmed and is not there"):
+            self.check(may_become(PAYMENT_MOVES, answer["state"], row["state"]),
+                       f"{what} was confirmed {answer['state']} and is {row['state']}")
+
+    def acted(self, answer, intent, operation):
+        """A capture or a cancellation: the recorded request leads to its attempt."""
+        self.counts["captures" if operation == "CAPTURE" else "cancellations"] += 1
+        parts = answer["name"].split("/")
+        what = f"{operation} {answer['id']} of payment {parts[-1]}"
+        row = self.facts.payments.get(parts[-1])
+        recorded = self.facts.recorded.get((parts[1], answer["rpc"], answer["id"])) if len(parts) > 1 else None
+        attempt = self.facts.attempts.get(recorded["object_id"]) if recorded else None
+        if not self.check(row is not None and attempt is not None, f"{what} was acknowledged and is not there"):
+            return
+        self.check(may_become(PAYMENT_MOVES, answer["state"], row["state"]),
+                   f"{what} was acknowledged {answer['state']} and is {row['state']}")
+        self.check(attempt["operation"] == operation and attempt["payment_id"] == row["payment_id"],
+                   f"{what} is recorded as {attempt['operation']} of payment {attempt['payment_id']}")
+        if operation == "CAPTURE" and intent is not None and intent["amount"] > 0:
+            self.check(int(attempt["amount"]) == intent["amount"],
+                       f"{what} was over {intent['amount']} and is over {attempt['amount']}")
+        self.at_gateway(what, [attempt], attempt["amount"], attempt["currency"])
+
+    def refund(self, answer):
+        self.counts["refunds"] += 1
+        what = f"refund {last_id(answer['name'])} ({answer['id']})"
+        row = self.facts.refunds.get(last_id(answer["name"]))
+        if not self.check(row is not None, f"{what} was acknowledged and is not there"):
+            return
+        attempts = [attempt for attempt in self.facts.attempts_of_payment.get((row["payment_id"],), ())
+                    if attempt["refund_id"] == row["refund_id"]]
+        reversed_there = any(attempt["attempt_id"] in self.facts.reversed for attempt in attempts)
+        self.check(row["state"] == answer["state"] or (may_become(REFUND_MOVES, answer["state"], row["state"])
+                                                       and reversed_there),
+                   f"{what} was acknowledged {answer['state']} and is {row['state']}")
         if answer["state"] == "SUCCEEDED":
-            charges = [a for a in attempts.get((row["payment_id"],), []) if a["operation"] == "CHARGE"]
-            check_at_gateway(kind, row, charges)
-    for _, answer in acknowledged(artefacts, "CreateRefund"):
-        finding.counts["refunds"] += 1
-        row = refunds.get(last_id(answer["name"]))
-        kind = f"refund {last_id(answer['name'])} ({answer['id']})"
-        if not finding.check(row is not None, f"{kind} was acknowledged and is not there"):
-            continue
-        finding.check(row["state"] == answer["state"],
-                      f"{kind} was acknowledged {answer['state']} and is {row['state']}")
-        if answer["state"] == "SUCCEEDED":
-            check_at_gateway(kind, row, [a for a in attempts.get((row["payment_id"],), [])
-                                         if a["refund_id"] == row["refund_id"]])
-    for rpc, table, column in (("CreateCustomer", "customer", "customer_id"),
-                               ("CreatePaymentMethod", "payment_method", "payment_method_id"),
-                               ("CreateMembership", "membership", "membership_id"),
-                               ("CreateTestClock", "test_clock", "test_clock_id")):
-        there = {row[column] for row in artefacts.tables[table]}
-        for _, answer in acknowledged(artefacts, rpc):
-            finding.counts[table + "s"] += 1
-            finding.check(last_id(answer["name"]) in there,
-                          f"{table} {last_id(answer['name'])} ({answer['id']}) was acknowledged and is not there")
-    return finding
+            self.at_gateway(what, attempts, row["amount"], row["currency"])
 
 
-def no_duplicate(artefacts):
-    finding = Finding("I2", "nothing is charged twice")
-    attempts = {row["attempt_id"]: row for row in artefacts.tables["attempt"]}
-    charges_of_payment, captured_of_payment = Counter(), Counter()
-    for column, what in (("key", "idempotency key"), ("reference", "attempt"), ("transaction", "transaction")):
-        for (value,), lines in by(filter(is_approved, artefacts.journal), column).items():
-            finding.check(len(lines) == 1, f"{what} {value}: the gateway moved money {len(lines)} times")
-    for line in filter(is_approved, artefacts.journal):
-        finding.counts["gateway transactions"] += 1
-        attempt = attempts.get(line["reference"])
-        if attempt is not None and attempt["operation"] == "CHARGE":
-            charges_of_payment[attempt["payment_id"]] += 1
-        if attempt is not None and attempt["operation"] == "CAPTURE":
-            captured_of_payment[attempt["payment_id"]] += line["amount"]
-    for row in artefacts.tables["payment"]:
-        finding.check(captured_of_payment[row["payment_id"]] <= int(row["amount"]),
-                      f"payment {row['payment_id']} of {row['amount']} was captured {captured_of_payment[row['payment_id']]}")
-    for payment, count in charges_of_payment.items():
-        finding.check(count == 1, f"payment {payment} was charged {count} times")
+class NoDuplicate(Invariant):
+    name = "I2"
+    title = "nothing is done twice"
 
-    of_invoice = by((row for row in artefacts.tables["payment"]
-                     if row["invoice_id"] and row["state"] == "SUCCEEDED"), "invoice_id")
-    for (invoice,), rows in of_invoice.items():
-        finding.counts["paid invoices"] += 1
-        finding.check(len(rows) == 1, f"invoice {invoice} was paid {len(rows)} times")
-    for key, rows in by(artefacts.tables["invoice"], "customer_id", "membership_id", "due_time").items():
-        finding.check(len(rows) == 1, f"membership {key[1]} has {len(rows)} invoices for the period from {key[2]}")
+    def __init__(self, facts):
+        super().__init__(facts)
+        self.names = defaultdict(set)
 
-    names = defaultdict(set)
-    for answer in artefacts.answers():
-        if answer["status"] == "OK" and not answer.get("other"):
-            names[answer["rpc"], answer["id"]].add(answer["name"])
-    for (rpc, request_id), made in names.items():
-        finding.counts["requests"] += 1
-        finding.check(len(made) == 1, f"{rpc} {request_id} made {len(made)} things: {', '.join(sorted(made))}")
-    for (customer, _, method, request_id), rows in by(artefacts.tables["recorded_request"], "customer_id", "caller",
-                                                      "method", "request_id").items():
-        finding.check(len(rows) == 1, f"{method} {request_id} of {customer} is recorded {len(rows)} times")
-    for transaction, rows in by(artefacts.tables["gateway_transaction"], "gateway_transaction").items():
-        finding.check(len(rows) == 1, f"transaction {transaction[0]} belongs to {len(rows)} attempts")
-    return finding
+    def client(self, lines):
+        for line in lines:
+            if line["e"] == "answer" and line["status"] == "OK" and not line.get("other"):
+                self.names[line["rpc"], line["id"]].add(line["name"])
+
+    def finish(self):
+        self.gateway_once()
+        self.payments_once()
+        self.tables_once()
+        for (rpc, request_id), made in self.names.items():
+            self.counts["requests"] += 1
+            self.check(len(made) == 1, f"{rpc} {request_id} made {len(made)} things: {', '.join(sorted(made))}")
+
+    def gateway_once(self):
+        journal = self.facts.journal
+        for key, count in journal.done_by_key.items():
+            self.check(count == 1, f"idempotency key {key}: the gateway did it {count} times")
+        for (reference,), deeds in self.facts.approved.items():
+            self.counts["deeds of the gateway"] += len(deeds)
+            moves = [deed for deed in deeds if deed["operation"] in MONEY_MOVES | {"AUTHORIZE"}]
+            self.check(len(moves) <= 1 or not reference,
+                       f"attempt {reference}: the gateway moved money {len(moves)} times")
+        whole = [deed for deed in journal.deeds if deed["operation"] in ("CHARGE", "REFUND") and deed["outcome"] == "APPROVED"]
+        for (transaction,), deeds in by(whole, "transaction").items():
+            self.check(len(deeds) == 1, f"transaction {transaction}: the gateway moved money {len(deeds)} times")
+
+    def payments_once(self):
+        begun, taken, refunded, ended = Counter(), Counter(), Counter(), set()
+        for deed in self.facts.journal.deeds:
+            attempt = self.facts.attempts.get(deed["reference"])
+            if attempt is None or deed["operation"] == "LET_GO":
+                continue
+            payment = attempt["payment_id"]
+            if deed["operation"] in ("CHARGE", "AUTHORIZE"):
+                begun[payment] += 1
+            if deed["operation"] in TAKES:
+                taken[payment] += deed["amount"]
+                self.check(payment not in ended, f"payment {payment} was captured after it had been let go of")
+            if deed["operation"] == "VOID" and attempt["operation"] == "VOID":
+                ended.add(payment)
+            if deed["operation"] == "REFUND":
+                refunded[payment] -= signed(deed)
+        for payment, count in begun.items():
+            self.check(count == 1, f"payment {payment} was charged or authorized {count} times")
+        for row in self.facts.tables["payment"]:
+            payment, amount = row["payment_id"], int(row["amount"])
+            self.check(taken[payment] <= amount, f"of payment {payment} of {amount} were {taken[payment]} taken")
+            self.check(refunded[payment] <= taken[payment],
+                       f"of payment {payment} {taken[payment]} were taken and {refunded[payment]} given back")
+
+    def tables_once(self):
+        tables = self.facts.tables
+        paid = by((row for row in tables["payment"] if row["invoice_id"] and row["state"] == "SUCCEEDED"), "invoice_id")
+        for (invoice,), rows in paid.items():
+            self.counts["paid invoices"] += 1
+            self.check(len(rows) == 1, f"invoice {invoice} was paid {len(rows)} times")
+        for key, rows in by(tables["invoice"], "customer_id", "membership_id", "due_time").items():
+            self.check(len(rows) == 1, f"membership {key[1]} has {len(rows)} invoices for the period from {key[2]}")
+        for key, rows in by(tables["recorded_request"], "customer_id", "caller", "method", "request_id").items():
+            self.check(len(rows) == 1, f"{key[2]} {key[3]} of {key[0]} is recorded {len(rows)} times")
+        for transaction, rows in by(tables["gateway_transaction"], "gateway_transaction").items():
+            self.check(len(rows) == 1, f"transaction {transaction[0]} belongs to {len(rows)} attempts")
 
 
-def conservation(artefacts):
-    finding = Finding("I3", "the ledger balances")
-    attempts = {row["attempt_id"]: row for row in artefacts.tables["attempt"]}
-    invoices = {row["invoice_id"] for row in artefacts.tables["invoice"]}
-    totals = Counter()
-    groups = defaultdict(list)
-    for row in artefacts.tables["ledger_entry"]:
-        totals[row["currency"]] += int(row["amount"])
-        groups[row["customer_id"], row["group_id"], row["kind"]].append(row)
-        finding.counts["entries"] += 1
-    for currency, total in totals.items():
-        finding.check(total == 0, f"all entries in {currency} sum to {total}")
-    for (customer, group, kind), rows in groups.items():
-        finding.counts["groups"] += 1
+def entry_hash(previous, row):
+    """As docs/ledger.md says."""
+    texts = "\n".join((row["kind"], row["account"], row["currency"])).encode()
+    return hashlib.sha256(previous + uuid.UUID(row["customer_id"]).bytes + struct.pack(">q", int(row["position"]))
+                          + uuid.UUID(row["group_id"]).bytes
+                          + struct.pack(">hqq", int(row["line_no"]), int(row["amount"]), int(row["time_us"]))
+                          + texts).digest()
+
+
+class Conservation(Invariant):
+    name = "I3"
+    title = "the ledger balances, and nobody changed it"
+
+    def finish(self):
+        totals, groups, chains = Counter(), defaultdict(list), defaultdict(list)
+        for row in self.facts.tables["ledger_entry"]:
+            totals[row["currency"]] += int(row["amount"])
+            groups[row["customer_id"], row["group_id"], row["kind"]].append(row)
+            chains[row["customer_id"]].append(row)
+        self.counts["entries"] = len(self.facts.tables["ledger_entry"])
+        self.counts["groups"] = len(groups)
+        for currency, total in totals.items():
+            self.check(total == 0, f"all entries in {currency} sum to {total}")
+        for key, rows in groups.items():
+            self.group(key, rows)
+        self.attempts(groups)
+        self.chains(chains)
+
+    def group(self, key, rows):
+        customer, group, kind = key
         sums = Counter()
         for row in rows:
             sums[row["currency"]] += int(row["amount"])
         for currency, total in sums.items():
-            finding.check(total == 0, f"group {kind} {group} sums to {total} {currency}")
+            self.check(total == 0, f"group {kind} {group} sums to {total} {currency}")
         numbers = sorted(int(row["line_no"]) for row in rows)
-        finding.check(numbers == list(range(1, len(rows) + 1)) and len(rows) > 1,
-                      f"group {kind} {group} has the lines {numbers}")
-        if kind in ("charge", "capture", "refund", "refund_reversal", "suspense"):
-            attempt = attempts.get(group)
-            if finding.check(attempt is not None, f"group {kind} {group} belongs to no attempt"):
+        self.check(numbers == list(range(1, len(rows) + 1)) and len(rows) > 1, f"group {kind} {group} has the lines {numbers}")
+        if kind in OF_ATTEMPTS:
+            attempt = self.facts.attempts.get(group)
+            if self.check(attempt is not None, f"group {kind} {group} belongs to no attempt"):
                 moved = sum(int(row["amount"]) for row in rows if int(row["amount"]) > 0)
-                finding.check(attempt["customer_id"] == customer, f"group {kind} {group} is another customer's")
-                finding.check(kind == "suspense" or moved == int(attempt["amount"]),
-                              f"group {kind} {group} moves {moved}, its attempt {attempt['amount']}")
-        else:
-            finding.check(group in invoices, f"group {kind} {group} belongs to no invoice")
-    for attempt_id, attempt in attempts.items():
-        kind = POSTS.get(attempt["operation"], "any")
-        posted = (attempt["customer_id"], attempt_id, kind) in groups
-        finding.check(posted == (attempt["state"] == "SUCCEEDED" and attempt["operation"] in POSTS),
-                      f"attempt {attempt_id} is {attempt['state']} and has {'a' if posted else 'no'} {kind} group")
-    return finding
+                self.check(attempt["customer_id"] == customer, f"group {kind} {group} is another customer's")
+                self.check(kind == "suspense" or moved == int(attempt["amount"]),
+                           f"group {kind} {group} moves {moved}, its attempt {attempt['amount']}")
+        elif kind in OF_INVOICES:
+            self.invoices = getattr(self, "invoices", None) or {row["invoice_id"] for row in self.facts.tables["invoice"]}
+            self.check(group in self.invoices, f"group {kind} {group} belongs to no invoice")
 
+    def attempts(self, groups):
+        for attempt_id, attempt in self.facts.attempts.items():
+            operation, state = attempt["operation"], attempt["state"]
+            kind = POSTS.get(operation)
+            posted = kind is not None and (attempt["customer_id"], attempt_id, kind) in groups
+            self.check(posted == (state == "SUCCEEDED" and kind is not None),
+                       f"attempt {attempt_id} is {state} and has {'a' if posted else 'no'} {kind} group")
+            turned = (attempt["customer_id"], attempt_id, "refund_reversal") in groups
+            failed = self.facts.refunds.get(attempt["refund_id"], {}).get("state") == "FAILED"
+            self.check(turned == (operation == "REFUND" and state == "SUCCEEDED" and failed),
+                       f"attempt {attempt_id} has {'a' if turned else 'no'} refund_reversal group")
+            self.counts["reversals"] += turned
 
-def agreement(artefacts):
-    finding = Finding("I4", "intents, ledger and gateway agree")
-    attempts = {row["attempt_id"]: row for row in artefacts.tables["attempt"]}
-    states = Counter(row["state"] for row in artefacts.tables["attempt"])
-    finding.counts["attempts"] = len(attempts)
-    for state in ("SENDING", "UNKNOWN", "RESOLVING", "MANUAL"):
-        finding.check(states[state] == 0, f"{states[state]} attempts are {state}")
-    for row in artefacts.tables["incident"]:
-        finding.check(False, f"incident {row['kind']} of attempt {row['attempt_id']}: {row['detail']}")
-    for table, state in (("payment", "PROCESSING"), ("refund", "PENDING")):
-        count = sum(row["state"] == state for row in artefacts.tables[table])
-        finding.check(count == 0, f"{count} {table}s are {state}")
-    for row in artefacts.tables["obligation"]:
-        finding.check(not row["kind"].endswith(".resolve"),
-                      f"obligation {row['kind']} {row['business_key']} is still owed")
-        finding.check(row["overdue"] != "t", f"obligation {row['kind']} {row['business_key']} is overdue after "
-                                             f"{row['failure_count']} failures: {row['last_failure']}")
-
-    moved = by(filter(is_done, artefacts.journal), "reference")
-    for (reference,), lines in moved.items():
-        attempt = attempts.get(reference)
-        if not finding.check(attempt is not None, f"the gateway moved money for {reference}, which is no attempt"):
-            continue
-        # A charge that waited for its customer is let go of under its own reference.
-        lines = [line for line in lines if line["operation"] == attempt["operation"] or line["operation"] != "VOID"]
-        if not lines:
-            continue
-        line = lines[0]
-        finding.check(attempt["state"] == "SUCCEEDED",
-                      f"attempt {reference} is {attempt['state']} and the gateway moved the money")
-        finding.check(int(attempt["amount"]) == line["amount"] and attempt["currency"] == line["currency"]
-                      and attempt["operation"] == line["operation"] and attempt["gateway_key"] == line["key"],
-                      f"attempt {reference} is not what the gateway was asked")
-        finding.check(attempt["gateway_transaction"] == line["transaction"],
-                      f"attempt {reference} names transaction {attempt['gateway_transaction']}, "
-                      f"the gateway {line['transaction']}")
-    for attempt_id, attempt in attempts.items():
-        finding.check(attempt["state"] != "SUCCEEDED" or (attempt_id,) in moved,
-                      f"attempt {attempt_id} succeeded and the gateway knows nothing of it")
-
-    ours, ledger, theirs = Counter(), Counter(), Counter()
-    for row in artefacts.tables["payment"]:
-        ours[row["currency"]] += int(row["amount_captured"]) - int(row["amount_refunded"])
-    for row in artefacts.tables["ledger_entry"]:
-        if row["account"].startswith("gateway_clearing:"):
-            ledger[row["currency"]] += int(row["amount"])
-    for line in filter(is_approved, artefacts.journal):
-        theirs[line["currency"]] += line["amount"] if line["operation"] in TAKES else -line["amount"]
-    for line in artefacts.journal:
-        if line.get("outcome") == "REVERSED":
-            theirs[line["currency"]] += line["amount"]
-    for currency in sorted(set(ours) | set(ledger) | set(theirs)):
-        finding.counts["currencies"] += 1
-        finding.check(ours[currency] == ledger[currency] == theirs[currency],
-                      f"{currency}: payments say {ours[currency]}, the ledger {ledger[currency]}, "
-                      f"the gateway {theirs[currency]}")
-    given_back = Counter()
-    for row in artefacts.tables["refund"]:
-        if row["state"] == "SUCCEEDED":
-            given_back[row["payment_id"]] += int(row["amount"])
-    for row in artefacts.tables["payment"]:
-        finding.check(int(row["amount_refunded"]) == given_back[row["payment_id"]],
-                      f"payment {row['payment_id']} says {row['amount_refunded']} refunded, "
-                      f"its refunds {given_back[row['payment_id']]}")
-        finding.check(int(row.get("amount_capture_pending") or 0) == 0,
-                      f"payment {row['payment_id']} still reserves {row.get('amount_capture_pending')} for captures")
-        finding.check(int(row["amount_refund_pending"]) == 0,
-                      f"payment {row['payment_id']} still reserves {row['amount_refund_pending']} for refunds")
-    return finding
-
-
-def spans(lines):
-    """(time of the intent, answer) of each call of one client log: who was before whom."""
-    open_intents = defaultdict(list)
-    for line in lines:
-        key = line["rpc"], line["id"], line["try"], bool(line.get("other"))
-        if line["e"] == "intent":
-            open_intents[key].append(line["t"])
-        else:
-            # The earliest intent that can belong to it: never accuse where the order is not known.
-            begun = open_intents[key].pop(0) if open_intents[key] else line["t"]
-            yield begun, line
-
-
-def same_answers(artefacts):
-    finding = Finding("I5", "one request has one answer")
-    recorded = {(row["customer_id"], row["method"].rsplit("/", 1)[-1], row["request_id"]): row["answer"]
-                for row in artefacts.tables["recorded_request"]}
-    for lines in artefacts.logs.values():
-        reads = defaultdict(list)
-        requests = {(line["rpc"], line["id"]): [] for line in lines
-                    if line["e"] == "intent" and not line.get("other") and not line["rpc"].startswith("Get")}
-        for begun, answer in spans(lines):
-            finding.counts["calls"] += 1
-            finding.check(answer["status"] not in ("INTERNAL", "UNKNOWN", "DATA_LOSS"),
-                          f"{answer['rpc']} {answer['id']} was answered {answer['status']}: {answer['message']}")
-            if answer.get("other"):
-                finding.counts["other content"] += 1
-                finding.check(answer["status"] != "OK" and (not answer["definitive"]
-                                                            or answer["reason"] == "REQUEST_ID_REUSED"),
-                              f"{answer['rpc']} {answer['id']} with other content was answered {answer['status']} "
-                              f"{answer['reason']}")
-            elif answer["rpc"].startswith("Get"):
-                reads[answer["rpc"], answer["name"]].append((begun, answer))
+    def chains(self, chains):
+        for customer in self.facts.tables["customer"]:
+            rows = sorted(chains.pop(customer["customer_id"], ()), key=lambda row: int(row["position"]))
+            head = bytes(32)
+            self.check([int(row["position"]) for row in rows] == list(range(1, int(customer["ledger_count"]) + 1)),
+                       f"customer {customer['customer_id']} has {len(rows)} entries and counts {customer['ledger_count']}")
+            for row in rows:
+                head = entry_hash(head, row)
+                if not self.check(head.hex() == row["hash"],
+                                  f"entry {row['position']} of customer {customer['customer_id']} does not fit its hash"):
+                    break
             else:
-                requests.setdefault((answer["rpc"], answer["id"]), []).append((begun, answer))
-        for (rpc, request_id), answers in requests.items():
-            check_request(finding, recorded, rpc, request_id, answers)
-        for (_, name), answers in reads.items():
-            check_reads(finding, name, answers)
-    return finding
+                self.check(head.hex() == customer["ledger_head"],
+                           f"the head of customer {customer['customer_id']} is not the hash of the last entry")
+        for customer in chains:
+            self.check(False, f"entries of {customer}, who is no customer")
 
 
-def check_request(finding, recorded, rpc, request_id, answers):
-    finding.counts["requests"] += 1
-    definitive = [(begun, a) for begun, a in answers if a["definitive"] and a["status"] == "OK"]
-    replies = {a["reply"] for _, a in definitive}
-    finding.check(len(replies) <= 1, f"{rpc} {request_id} has {len(replies)} different answers")
-    if not definitive:
-        finding.check(any(a["definitive"] or a["state"] == "REQUIRES_ACTION" for _, a in answers),
-                      f"{rpc} {request_id} was never answered")
-        return
-    finding.counts["asked again"] += len(definitive) - 1
-    known_since = min(a["t"] for _, a in definitive)
-    for begun, answer in answers:
-        if begun > known_since:
-            finding.check(answer["status"] == "OK" or not answer["definitive"],
-                          f"{rpc} {request_id} was refused ({answer['reason']}) after it had been answered")
-            finding.check(answer["status"] != "OK" or answer["definitive"],
-                          f"{rpc} {request_id} was under way after it had been answered")
-    reply = definitive[0][1]["reply"]
-    parts = definitive[0][1]["name"].split("/")
-    kept = recorded.get((parts[1], rpc, request_id)) if parts[0] == "customers" else None
-    if kept:
-        finding.check(kept == reply, f"{rpc} {request_id}: another answer is recorded than was given")
+class Agreement(Invariant):
+    name = "I4"
+    title = "intents, ledger and gateway agree"
 
+    def finish(self):
+        self.at_rest()
+        self.deeds()
+        self.sums()
+        self.payments()
 
-def check_reads(finding, name, answers):
-    """A later read never shows less: a final state stays, what was refunded only grows."""
-    last = None
-    for begun, answer in sorted((pair for pair in answers if pair[1]["status"] == "OK"), key=lambda pair: pair[0]):
-        finding.counts["reads"] += 1
-        if last is not None and begun > last["t"] and answer["rpc"] == "GetPayment":
-            finding.check(last["state"] in ("PROCESSING", "REQUIRES_ACTION", "REQUIRES_CAPTURE")
-                          or answer["state"] == last["state"],
-                          f"{name} was read as {last['state']} and then as {answer['state']}")
-            finding.check(answer["refunded"] >= last["refunded"] and answer["captured"] >= last["captured"],
-                          f"{name} was read with {last['refunded']} refunded and then with {answer['refunded']}")
-        last = answer
+    def at_rest(self):
+        tables = self.facts.tables
+        self.counts["attempts"] = len(self.facts.attempts)
+        forgiven = set()
+        for attempt in tables["attempt"]:
+            if attempt["state"] not in ("SENDING", "UNKNOWN", "RESOLVING", "MANUAL"):
+                continue
+            if attempt["gateway_key"] in self.facts.journal.unanswerable:
+                self.counts["the gateway cannot tell"] += 1
+                forgiven |= {attempt["attempt_id"], attempt["payment_id"], attempt["refund_id"]}
+            else:
+                self.check(False, f"attempt {attempt['attempt_id']} is {attempt['state']}")
+        for row in tables["incident"]:
+            self.check(row["state"] == "RESOLVED", f"incident {row['kind']} of {row['subject']}: {row['detail']}")
+        for table, key, state in (("payment", "payment_id", "PROCESSING"), ("refund", "refund_id", "PENDING")):
+            for row in tables[table]:
+                self.check(row["state"] != state or row[key] in forgiven, f"{table} {row[key]} is {state}")
+        for row in tables["obligation"]:
+            what = f"obligation {row['kind']} {row['business_key']}"
+            self.check(not row["kind"].endswith(".resolve") or row["business_key"] in forgiven, f"{what} is still owed")
+            self.check(row["overdue"] != "t",
+                       f"{what} is overdue after {row['failure_count']} failures: {row['last_failure']}")
 
+    def deeds(self):
+        attempts = self.facts.attempts
+        for (reference,), deeds in self.facts.approved.items():
+            attempt = attempts.get(reference)
+            if attempt is None:
+                worth = [deed for deed in deeds if deed["operation"] != "LET_GO"]
+                self.check(not worth, f"the gateway did {worth[0]['operation'] if worth else ''} "
+                                      f"{worth[0]['transaction'] if worth else ''} for '{reference}', which is no attempt")
+                continue
+            if attempt["state"] == "REQUIRES_ACTION" and reference in self.facts.not_looked_at:
+                self.counts["customers not looked at yet"] += 1
+                continue
+            for deed in self.facts.deeds_of(attempt)[:1]:
+                self.check(attempt["state"] == "SUCCEEDED",
+                           f"attempt {reference} is {attempt['state']} and the gateway did {deed['operation']}")
+                self.check(int(attempt["amount"]) == deed["amount"] and attempt["currency"] == deed["currency"]
+                           and attempt["operation"] == deed["operation"] and attempt["gateway_key"] == deed["key"],
+                           f"attempt {reference} is not what the gateway was asked")
+                self.check(attempt["gateway_transaction"] == deed["transaction"],
+                           f"attempt {reference} names transaction {attempt['gateway_transaction']}, "
+                           f"the gateway {deed['transaction']}")
+        for attempt_id, attempt in attempts.items():
+            self.check(attempt["state"] != "SUCCEEDED" or bool(self.facts.deeds_of(attempt)),
+                       f"attempt {attempt_id} succeeded and the gateway knows nothing of it")
+            if attempt_id in self.facts.not_looked_at and attempt_id in self.facts.reversed:
+                self.counts["refunds not looked at yet"] += 1
+            elif attempt_id in self.facts.reversed:
+                self.counts["refunds that failed later"] += 1
+                self.check(self.facts.refunds.get(attempt["refund_id"], {}).get("state") == "FAILED",
+                           f"refund {attempt['refund_id']} failed at the gateway and here it did not")
 
-def no_gaps(artefacts):
-    finding = Finding("I6", "numbers have no gaps")
-    for table, column, counter in (("event", "sequence", "event_count"), ("invoice", "number", "invoice_count")):
-        numbers = defaultdict(list)
-        for row in artefacts.tables[table]:
-            numbers[row["customer_id"]].append(int(row[column]))
-            finding.counts[table + "s"] += 1
-        for customer in artefacts.tables["customer"]:
-            there = sorted(numbers.pop(customer["customer_id"], []))
-            finding.check(there == list(range(1, int(customer[counter]) + 1)),
-                          f"customer {customer['customer_id']} has {len(there)} {table}s up to "
-                          f"{there[-1] if there else 0} and counts {customer[counter]}")
-        for customer in numbers:
-            finding.check(False, f"{table}s of {customer}, who is no customer")
-    return finding
+    def sums(self):
+        ours, ledger, theirs = Counter(), Counter(), Counter()
+        for row in self.facts.tables["payment"]:
+            ours[row["currency"]] += int(row["amount_captured"]) - int(row["amount_refunded"])
+        for row in self.facts.tables["ledger_entry"]:
+            if row["account"].startswith("gateway_clearing:") and row["kind"] in OF_ATTEMPTS:
+                ledger[row["currency"]] += int(row["amount"])
+        unseen = Counter()
+        for deed in self.facts.journal.deeds:
+            theirs[deed["currency"]] += signed(deed)
+            if is_unseen(self.facts, deed):
+                unseen[deed["currency"]] += signed(deed)
+        booked = self.facts.journal.booked
+        for currency in sorted(set(ours) | set(ledger) | set(theirs)):
+            self.counts["currencies"] += 1
+            self.check(ours[currency] == ledger[currency] == theirs[currency] - unseen[currency],
+                       f"{currency}: payments say {ours[currency]}, the ledger {ledger[currency]}, "
+                       f"the gateway {theirs[currency]}")
+            if {deed["gateway"] for deed in self.facts.journal.deeds if deed["currency"] == currency} == {"stripe"}:
+                self.check(booked.get(currency, 0) == theirs[currency],
+                           f"{currency}: the gateway moved {theirs[currency]} and booked {booked.get(currency, 0)}")
 
-
-INVARIANTS = (no_loss, no_duplicate, conservation, agreement, same_answers, no_gaps)
+    def payments(self):
+        taken, given_back = Counter(), Counter()
+        for attempt in self.facts.tables["attempt"]:
+            if attempt["state"] == "SUCCEEDED" and attempt["operation"] in TAKES:
+                taken[attempt["payment_id"]] += int(attempt["amount"])
+        for row in self.facts.tables["refund"]:
+            if row["state"] == "SUCCEEDED":
+                given_back[row["payment_id"]] += int(row["amount"])
+        pending = {row["payment_id"] for row in self.facts.tables["attempt"]
+                   if row["gateway_key"] in self.facts.journal.unanswerable}
+        for row in self.facts.tables["payment"]:
+            payment = row["payment_id"]
+            self.check(int(row["amount_captured"]) == taken[payment],
+                       f"payment {payment} says {row['amount_captured']} captured, its attempts {taken[payment]}")
+            self.check(int(row["amount_refunded"]) == given_back[payment],
+                       f"payment {payment} says {row['amount_refunded']} refunded, its refunds {given_back[payment]}")
+            for column in ("amount_capture_pending", "amount_refund_pending"):
+                self.check(int(row[column]) == 0 or payment in pending,
+                           f"payment {payment} still reserves {row[column]} ({column})")
