@@ -104,6 +104,8 @@ void client_log_intent(struct client_log *log, const struct operation *operation
     add(log, ",\"parent\":\"%s\",\"method\":\"%s\",\"token\":\"%s\",\"plan\":\"%s\"",
         operation->parent, operation->method, operation->token, operation->plan);
     add(log, ",\"amount\":%" PRId64 ",\"currency\":\"%s\"", operation->amount, operation->currency);
+    add(log, ",\"manual\":%s,\"final\":%s", operation->manual ? "true" : "false",
+        operation->final ? "true" : "false");
     end(log);
 }
 
@@ -123,8 +125,9 @@ void client_log_answer(struct client_log *log, const struct operation *operation
     add(log, ",\"name\":\"%s\",\"state\":\"%s\",\"definitive\":%s,\"replayed\":%s", outcome->name,
         outcome->state, outcome->definitive ? "true" : "false",
         outcome->replayed ? "true" : "false");
-    add(log, ",\"captured\":%" PRId64 ",\"refunded\":%" PRId64 ",\"reply\":\"", outcome->captured,
-        outcome->refunded);
+    add(log, ",\"captured\":%" PRId64 ",\"capturable\":%" PRId64 ",\"refunded\":%" PRId64,
+        outcome->captured, outcome->capturable, outcome->refunded);
+    add(log, ",\"reply\":\"");
     add_hex(log, outcome->reply, outcome->reply_size);
     add(log, "\"");
     end(log);

@@ -4,7 +4,6 @@
 our own children, killed by process id only.
 """
 
-import ctypes
 import os
 import pwd
 import re
@@ -12,66 +11,21 @@ import shutil
 import signal
 import subprocess
 import tempfile
-import time
 
-PATIENCE = 60
-PR_SET_PDEATHSIG = 1
+from gateway import Simulator
+from processes import PATIENCE, Broken, children_of, die_with_parent, is_alive, kill, until
 
+__all__ = ["PATIENCE", "Broken", "Environment", "children_of", "die_with_parent", "is_alive", "kill", "until"]
 
-class Broken(Exception):
-    """Something that should have started did not, or ended by itself."""
-
-
-def until(condition, what, patience=PATIENCE, step=0.01):
-    """Waits for it and says how long it took."""
-    begun = time.monotonic()
-    while not condition():
-        if time.monotonic() - begun > patience:
-            raise Broken(f"{what} did not happen within {patience} s")
-        time.sleep(step)
-    return time.monotonic() - begun
-
-
-def die_with_parent():
-    """In a child before it becomes what it shall be: nothing of ours outlives us, however we end."""
-    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-
-
-def children_of(pid):
-    """Process ids of the direct children, from /proc."""
-    children = []
-    for entry in os.listdir("/proc"):
-        if not entry.isdigit():
-            continue
-        try:
-            with open(f"/proc/{entry}/stat", encoding="ascii", errors="replace") as file:
-                # The name in parentheses may hold anything; after it come the state and the parent.
-                if int(file.read().rpartition(")")[2].split()[1]) == pid:
-                    children.append(int(entry))
-        except (OSError, ValueError):
-            continue
-    return children
-
-
-def is_alive(pid):
-    """A zombie is dead."""
-    try:
-        with open(f"/proc/{pid}/stat", encoding="ascii", errors="replace") as file:
-            return file.read().rpartition(")")[2].split()[0] not in "ZX"
-    except OSError:
-        return False
-
-
-def kill(pid, number):
-    try:
-        os.kill(pid, number)
-    except ProcessLookupError:
-        pass
+HASTENED_MAX = 500
 
 
 class Environment:
-    def __init__(self, build, directory, settings):
-        """`settings` overrides keys of duesd.conf."""
+    def __init__(self, build, directory, settings, gateway="sandbox"):
+        """`settings` overrides keys of duesd.conf; the gateway is "sandbox" or "stripe-simulator"."""
+        self.gateway_beside = gateway
+        self.hastened = None
+        self.simulator_beside = None  # made and started with the state, and not killed
         self.build = os.path.abspath(build)
         self.directory = directory
         self.state = os.path.join(directory, "state")  # as `dues dev` makes it
@@ -94,7 +48,8 @@ class Environment:
         """The state as `dues dev` leaves it."""
         ready = os.path.join(self.state, "ready")
         with subprocess.Popen([os.path.join(self.build, "dues"), "dev", "--state-dir", self.state, "--listen",
-                               "127.0.0.1:0"], stdout=self.log, stderr=self.log, preexec_fn=die_with_parent) as dev:
+                               "127.0.0.1:0", "--gateway", self.gateway_beside], stdout=self.log, stderr=self.log,
+                              preexec_fn=die_with_parent) as dev:
             try:
                 until(lambda: os.path.exists(ready) or dev.poll() is not None, "dues dev")
             finally:
@@ -104,6 +59,11 @@ class Environment:
         with open(os.path.join(self.state, "duesd.conf"), encoding="utf-8") as file:
             lines = file.read().splitlines()
         keys = {line.split("=")[0].strip(): line for line in lines if "=" in line and not line.startswith("#")}
+        if self.gateway_beside != "sandbox":
+            self.simulator_beside = Simulator(self.build, self.state, self.log)
+            self.simulator_beside.start()
+            self.journal = self.simulator_beside.journal
+            keys["stripe_url"] = f"stripe_url = {self.simulator_beside.url}"
         keys["metrics_listen"] = f"metrics_listen = unix:{self.metrics}"
         keys.update({key: f"{key} = {value}" for key, value in self.settings.items()})
         text = "\n".join(keys.values()) + "\n"
@@ -121,6 +81,33 @@ class Environment:
         result = subprocess.run(["psql", "-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-d", self.database],
                                 input=sql, capture_output=True, text=True, check=False)
         return result.stdout.strip() if result.returncode == 0 else None
+
+    def hasten(self, age=1):
+        """An hour goes by for those who look whether a refund failed after all: each is looked after once, when it is
+        `age` seconds old."""
+        now = self.query("SELECT now()")
+        if now is None:
+            return  # it was killed
+        after = f"'{self.hastened}'::timestamptz" if self.hastened else "'-infinity'"
+        done = self.query("UPDATE dues.obligation SET due_time = now() WHERE kind = 'refund.watch' AND test_clock_id IS NULL"
+                          f" AND due_time > {after} + interval '1 hour' - interval '{age} s'"
+                          f" AND due_time <= '{now}'::timestamptz + interval '1 hour' - interval '{age} s'")
+        if done is not None:
+            self.hastened = now
+
+    def hasten_actions(self):
+        """An hour goes by for whoever waits for a customer: the gateway is asked once more what he did."""
+        return self.query("UPDATE dues.obligation SET due_time = now() WHERE kind = 'payment.action'"
+                          " AND test_clock_id IS NULL AND due_time > now()")
+
+    def hasten_resolvers(self):
+        """Those that wait after a try without an answer, up to hours, wait no longer; so many at a time that the gateway
+        is not flooded."""
+        self.query("UPDATE dues.obligation o SET due_time = now() FROM (SELECT customer_id, kind, business_key FROM"
+                   " dues.obligation WHERE kind LIKE '%.resolve' AND due_time > now() + interval '5 s'"
+                   f" AND lease_until IS NULL ORDER BY due_time LIMIT {HASTENED_MAX}) waiting"
+                   " WHERE o.customer_id = waiting.customer_id AND o.kind = waiting.kind"
+                   " AND o.business_key = waiting.business_key AND o.lease_until IS NULL")
 
     def start_postgres(self):
         with open(os.path.join(self.directory, "postgres.log"), "ab") as log:
@@ -184,6 +171,8 @@ class Environment:
             kill(self.postgres.pid, signal.SIGINT)
             self.postgres.wait(PATIENCE)
             self.postgres = None
+        if self.simulator_beside is not None:
+            status = self.simulator_beside.stop() or status
         shutil.rmtree(self.socket, ignore_errors=True)
         self.log.close()
         return status

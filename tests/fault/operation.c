@@ -24,6 +24,9 @@ static const struct {
     [CREATE_PAYMENT_METHOD] = {"CreatePaymentMethod",
                                &dues__payment__v1__payment_service__descriptor, false},
     [CREATE_PAYMENT] = {"CreatePayment", &dues__payment__v1__payment_service__descriptor, false},
+    [CAPTURE_PAYMENT] = {"CapturePayment", &dues__payment__v1__payment_service__descriptor, false},
+    [CANCEL_PAYMENT] = {"CancelPayment", &dues__payment__v1__payment_service__descriptor, false},
+    [CONFIRM_PAYMENT] = {"ConfirmPayment", &dues__payment__v1__payment_service__descriptor, true},
     [CREATE_REFUND] = {"CreateRefund", &dues__payment__v1__payment_service__descriptor, false},
     [CREATE_MEMBERSHIP] = {"CreateMembership",
                            &dues__membership__v1__membership_service__descriptor, false},
@@ -32,6 +35,7 @@ static const struct {
     [ADVANCE_TEST_CLOCK] = {"AdvanceTestClock", &dues__sandbox__v1__sandbox_service__descriptor,
                             false},
     [GET_PAYMENT] = {"GetPayment", &dues__payment__v1__payment_service__descriptor, true},
+    [GET_REFUND] = {"GetRefund", &dues__payment__v1__payment_service__descriptor, true},
     [GET_MEMBERSHIP] = {"GetMembership", &dues__membership__v1__membership_service__descriptor,
                         true},
 };
@@ -68,9 +72,13 @@ struct request {
     Dues__Payment__V1__PaymentMethod method;
     Dues__Payment__V1__Mandate mandate;
     Dues__Payment__V1__CreatePaymentRequest create_payment;
+    Dues__Payment__V1__CapturePaymentRequest capture_payment;
+    Dues__Payment__V1__CancelPaymentRequest cancel_payment;
+    Dues__Payment__V1__ConfirmPaymentRequest confirm_payment;
     Dues__Payment__V1__GetPaymentRequest get_payment;
     Dues__Payment__V1__Payment payment;
     Dues__Payment__V1__CreateRefundRequest create_refund;
+    Dues__Payment__V1__GetRefundRequest get_refund;
     Dues__Payment__V1__Refund refund;
     Dues__Type__V1__Money money;
 };
@@ -127,39 +135,48 @@ static const ProtobufCMessage *make_membership(struct request *r, const struct o
     return &r->create_membership.base;
 }
 
+static const ProtobufCMessage *make_method(struct request *r, const struct operation *operation)
+{
+    dues__payment__v1__mandate__init(&r->mandate);
+    r->mandate.type = DUES__PAYMENT__V1__MANDATE__TYPE__TYPE_RECURRING;
+    r->mandate.text_version = text("fault");
+    dues__payment__v1__payment_method__init(&r->method);
+    r->method.gateway_token = text(operation->token);
+    r->method.mandate = &r->mandate;
+    dues__payment__v1__create_payment_method_request__init(&r->create_method);
+    r->create_method.parent = text(operation->parent);
+    r->create_method.payment_method = &r->method;
+    r->create_method.request_id = text(operation->request_id);
+    return &r->create_method.base;
+}
+
 static const ProtobufCMessage *make_payment(struct request *r, const struct operation *operation)
 {
-    dues__type__v1__money__init(&r->money);
-    r->money.currency_code = text(operation->currency);
-    r->money.minor_units = operation->amount;
-    if (operation->kind == CREATE_PAYMENT_METHOD) {
-        dues__payment__v1__payment_method__init(&r->method);
-        r->method.gateway_token = text(operation->token);
-        dues__payment__v1__create_payment_method_request__init(&r->create_method);
-        r->create_method.parent = text(operation->parent);
-        r->create_method.payment_method = &r->method;
-        dues__payment__v1__mandate__init(&r->mandate);
-        r->mandate.type = DUES__PAYMENT__V1__MANDATE__TYPE__TYPE_RECURRING;
-        r->mandate.text_version = text("fault");
-        r->method.mandate = &r->mandate;
-        r->create_method.request_id = text(operation->request_id);
-        return &r->create_method.base;
-    }
-    if (operation->kind == CREATE_PAYMENT) {
-        dues__payment__v1__payment__init(&r->payment);
-        r->payment.amount = &r->money;
-        r->payment.payment_method = text(operation->method);
-        dues__payment__v1__create_payment_request__init(&r->create_payment);
-        r->create_payment.parent = text(operation->parent);
-        r->create_payment.payment = &r->payment;
-        r->create_payment.request_id = text(operation->request_id);
-        return &r->create_payment.base;
-    }
-    if (operation->kind == GET_PAYMENT) {
-        dues__payment__v1__get_payment_request__init(&r->get_payment);
-        r->get_payment.name = text(operation->parent);
-        return &r->get_payment.base;
-    }
+    dues__payment__v1__payment__init(&r->payment);
+    r->payment.amount = &r->money;
+    r->payment.payment_method = text(operation->method);
+    if (operation->manual)
+        r->payment.capture_mode = DUES__PAYMENT__V1__PAYMENT__CAPTURE_MODE__CAPTURE_MODE_MANUAL;
+    dues__payment__v1__create_payment_request__init(&r->create_payment);
+    r->create_payment.parent = text(operation->parent);
+    r->create_payment.payment = &r->payment;
+    r->create_payment.request_id = text(operation->request_id);
+    return &r->create_payment.base;
+}
+
+static const ProtobufCMessage *make_capture(struct request *r, const struct operation *operation)
+{
+    dues__payment__v1__capture_payment_request__init(&r->capture_payment);
+    r->capture_payment.name = text(operation->parent);
+    if (operation->amount > 0)
+        r->capture_payment.amount = &r->money;
+    r->capture_payment.final_capture = operation->final;
+    r->capture_payment.request_id = text(operation->request_id);
+    return &r->capture_payment.base;
+}
+
+static const ProtobufCMessage *make_refund(struct request *r, const struct operation *operation)
+{
     dues__payment__v1__refund__init(&r->refund);
     if (operation->amount > 0)
         r->refund.amount = &r->money;
@@ -170,6 +187,47 @@ static const ProtobufCMessage *make_payment(struct request *r, const struct oper
     return &r->create_refund.base;
 }
 
+/* A message that says which payment or refund, and nothing else but perhaps the request_id. */
+static const ProtobufCMessage *make_named(struct request *r, const struct operation *operation)
+{
+    if (operation->kind == CANCEL_PAYMENT) {
+        dues__payment__v1__cancel_payment_request__init(&r->cancel_payment);
+        r->cancel_payment.name = text(operation->parent);
+        r->cancel_payment.request_id = text(operation->request_id);
+        return &r->cancel_payment.base;
+    }
+    if (operation->kind == CONFIRM_PAYMENT) {
+        dues__payment__v1__confirm_payment_request__init(&r->confirm_payment);
+        r->confirm_payment.name = text(operation->parent);
+        return &r->confirm_payment.base;
+    }
+    if (operation->kind == GET_REFUND) {
+        dues__payment__v1__get_refund_request__init(&r->get_refund);
+        r->get_refund.name = text(operation->parent);
+        return &r->get_refund.base;
+    }
+    dues__payment__v1__get_payment_request__init(&r->get_payment);
+    r->get_payment.name = text(operation->parent);
+    return &r->get_payment.base;
+}
+
+static const ProtobufCMessage *make_money_request(struct request *r,
+                                                  const struct operation *operation)
+{
+    dues__type__v1__money__init(&r->money);
+    r->money.currency_code = text(operation->currency);
+    r->money.minor_units = operation->amount;
+    if (operation->kind == CREATE_PAYMENT_METHOD)
+        return make_method(r, operation);
+    if (operation->kind == CREATE_PAYMENT)
+        return make_payment(r, operation);
+    if (operation->kind == CAPTURE_PAYMENT)
+        return make_capture(r, operation);
+    if (operation->kind == CREATE_REFUND)
+        return make_refund(r, operation);
+    return make_named(r, operation);
+}
+
 static const ProtobufCMessage *make_request(struct request *r, const struct operation *operation)
 {
     const ProtobufCServiceDescriptor *service = kinds[operation->kind].service;
@@ -177,7 +235,7 @@ static const ProtobufCMessage *make_request(struct request *r, const struct oper
         return make_sandbox(r, operation);
     if (service == &dues__membership__v1__membership_service__descriptor)
         return make_membership(r, operation);
-    return make_payment(r, operation);
+    return make_money_request(r, operation);
 }
 
 /* "SUCCEEDED" for STATE_SUCCEEDED. */
@@ -190,6 +248,11 @@ static const char *state_text(const ProtobufCEnumDescriptor *descriptor, int val
     return known->name + strlen(prefix);
 }
 
+static int64_t units(const Dues__Type__V1__Money *money)
+{
+    return money == NULL ? 0 : money->minor_units;
+}
+
 static void read_payment(const Dues__Payment__V1__Payment *payment, struct outcome *outcome)
 {
     outcome->name = payment->name;
@@ -198,10 +261,24 @@ static void read_payment(const Dues__Payment__V1__Payment *payment, struct outco
     outcome->waits = payment->state == DUES__PAYMENT__V1__PAYMENT__STATE__STATE_REQUIRES_ACTION;
     outcome->definitive =
         payment->state != DUES__PAYMENT__V1__PAYMENT__STATE__STATE_PROCESSING && !outcome->waits;
-    if (payment->amount_captured != NULL)
-        outcome->captured = payment->amount_captured->minor_units;
-    if (payment->amount_refunded != NULL)
-        outcome->refunded = payment->amount_refunded->minor_units;
+    outcome->captured = units(payment->amount_captured);
+    outcome->capturable = units(payment->amount_capturable);
+    outcome->refunded = units(payment->amount_refunded);
+}
+
+/* What is pending may be of another capture: then the answer comes again, as a recorded one. */
+static void read_capture(const Dues__Payment__V1__Payment *payment, struct outcome *outcome)
+{
+    read_payment(payment, outcome);
+    outcome->definitive = outcome->replayed || units(payment->amount_capture_pending) == 0;
+}
+
+static void read_refund(const Dues__Payment__V1__Refund *refund, struct outcome *outcome)
+{
+    outcome->name = refund->name;
+    outcome->state = state_text(&dues__payment__v1__refund__state__descriptor, (int)refund->state);
+    outcome->definitive = refund->state != DUES__PAYMENT__V1__REFUND__STATE__STATE_PENDING;
+    outcome->refunded = units(refund->amount);
 }
 
 /* INCOMPLETE without a decline: the first payment's outcome is being found out. */
@@ -232,19 +309,18 @@ static void read_reply(enum operation_kind kind, const ProtobufCMessage *reply,
         outcome->name = ((const Dues__Payment__V1__PaymentMethod *)reply)->name;
         break;
     case CREATE_PAYMENT:
+    case CONFIRM_PAYMENT:
     case GET_PAYMENT:
         read_payment((const Dues__Payment__V1__Payment *)reply, outcome);
         break;
-    case CREATE_REFUND: {
-        const Dues__Payment__V1__Refund *refund = (const Dues__Payment__V1__Refund *)reply;
-        outcome->name = refund->name;
-        outcome->state =
-            state_text(&dues__payment__v1__refund__state__descriptor, (int)refund->state);
-        outcome->definitive = refund->state != DUES__PAYMENT__V1__REFUND__STATE__STATE_PENDING;
-        if (refund->amount != NULL)
-            outcome->refunded = refund->amount->minor_units;
+    case CAPTURE_PAYMENT:
+    case CANCEL_PAYMENT:
+        read_capture((const Dues__Payment__V1__Payment *)reply, outcome);
         break;
-    }
+    case CREATE_REFUND:
+    case GET_REFUND:
+        read_refund((const Dues__Payment__V1__Refund *)reply, outcome);
+        break;
     case CREATE_MEMBERSHIP:
     case CANCEL_MEMBERSHIP:
     case GET_MEMBERSHIP:

@@ -17,11 +17,15 @@ enum operation_kind {
     CREATE_CUSTOMER,
     CREATE_PAYMENT_METHOD,
     CREATE_PAYMENT,
+    CAPTURE_PAYMENT,
+    CANCEL_PAYMENT,
+    CONFIRM_PAYMENT,
     CREATE_REFUND,
     CREATE_MEMBERSHIP,
     CANCEL_MEMBERSHIP,
     ADVANCE_TEST_CLOCK,
     GET_PAYMENT,
+    GET_REFUND,
     GET_MEMBERSHIP,
     OPERATION_KIND_COUNT,
 };
@@ -29,7 +33,8 @@ enum operation_kind {
 /* "CreatePayment" */
 const char *operation_kind_rpc(enum operation_kind kind);
 
-/* A read has no request_id: `request_id` is then only a label of the log. */
+/* A read has no request_id, and neither has ConfirmPayment: `request_id` is then only a label of
+ * the log. */
 bool operation_kind_is_read(enum operation_kind kind);
 
 struct operation {
@@ -39,8 +44,11 @@ struct operation {
     char method[NAME_SIZE]; /* payment method; CREATE_CUSTOMER: the test clock */
     char token[64];
     char plan[64];
-    int64_t amount; /* minor units; ADVANCE_TEST_CLOCK: the target in seconds since 1970 */
+    /* Minor units, 0: all that is left; ADVANCE_TEST_CLOCK: the target in seconds since 1970. */
+    int64_t amount;
     char currency[4];
+    bool manual;        /* CREATE_PAYMENT: authorize only */
+    bool final;         /* CAPTURE_PAYMENT: the last one */
     bool other_content; /* sent under an id that was used for something else: must be refused */
 
     int tries;
@@ -49,6 +57,7 @@ struct operation {
     bool acknowledged; /* … and it was OK */
     char name[NAME_SIZE];
     char state[24];
+    int64_t captured; /* of the payment that it was about */
 };
 
 /* What came back, until the answer is freed. */
@@ -59,6 +68,7 @@ struct outcome {
     const char *name;
     const char *state;
     int64_t captured;
+    int64_t capturable;
     int64_t refunded;
     bool definitive; /* a repeat must answer the same */
     bool waits;      /* for its customer: known, and a repeat may answer something else */
