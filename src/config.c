@@ -93,6 +93,8 @@ static const struct key keys[] = {
     KEY(gateway_news_rate, KIND_INT32, "500", 1, 100000),
     KEY(unknown_budget_seconds, KIND_INT64, "259200", 60, 2592000),
     KEY(dispute_poll_seconds, KIND_INT64, "60", 0, 86400),
+    KEY(reconcile_days, KIND_INT64, "3", 0, 31),
+    KEY(reconcile_confirm_max, KIND_INT64, "200", 0, 1000),
     KEY(ledger_checkpoint_seconds, KIND_INT64, "120", 1, 3600),
     KEY(webhook_timeout_ms, KIND_INT64, "15000", 1000, 30000),
     KEY(webhook_ca_file, KIND_TEXT, "", 0, 4095),

@@ -14,6 +14,7 @@
 #include "base/method.h"
 #include "base/text.h"
 #include "base/time.h"
+#include "base/watch.h"
 #include "crypto/offload.h"
 #include "crypto/secrets.h"
 #include "crypto/x509.h"
@@ -56,6 +57,7 @@ static const struct job_kind *const job_kinds[] = {
     &membership_retry_job, &membership_end_job,        &membership_expire_job,
     &webhook_deliver_job,  &payment_method_expiry_job, &incident_resolve_job,
     &gateway_news_job,     &dispute_watch_job,         &dispute_respond_job,
+    &reconcile_run_job,    &reconcile_daily_job,       &reconcile_confirm_job,
 };
 
 static const struct payment_purpose *const purposes[] = {
@@ -81,6 +83,7 @@ struct opened_house {
     struct secrets *secrets;
     struct house_gateways gateways;
     struct entitlement_feed *feed; /* NULL: nothing is remembered */
+    struct watch *reconcile;       /* NULL: nothing is compared by itself */
     struct ledger_sealer *sealer;
     struct news_watch *news;
     struct inbox *inbox; /* NULL: gateway_news_listen = off */
@@ -162,6 +165,8 @@ static bool open_rooms(struct opened_house *opened, char problem[HOUSE_PROBLEM_S
     house->jobs = jobs_open(house, job_kinds, ARRAY_LENGTH(job_kinds));
     opened->news = news_watch_open(house);
     opened->disputes = dispute_poll_open(house);
+    if (settings->reconcile_days > 0 || settings->reconcile_confirm_max > 0)
+        opened->reconcile = reconcile_watch_open(house);
     const struct token_key *key = auth_keys_signing(house->keys);
     opened->sealer = ledger_sealer_open(&(struct ledger_seal_options){
         .house = house,
@@ -265,6 +270,8 @@ struct opened_house *house_open(const struct settings *settings, const struct cl
         jobs_start(opened->house.jobs);
         ledger_sealer_start(opened->sealer);
         dispute_poll_start(opened->disputes);
+        if (opened->reconcile != NULL)
+            watch_start(opened->reconcile);
         return opened;
     }
     /* It may have served for a moment (the self-test of the edge is a client among others), and a
@@ -357,6 +364,8 @@ static bool stop(struct opened_house *opened)
     news_watch_stop(opened->news);
     ledger_sealer_stop(opened->sealer);
     dispute_poll_stop(opened->disputes);
+    if (opened->reconcile != NULL)
+        watch_stop(opened->reconcile);
     /* First: the advance of a test clock would hold its call for minutes. */
     if (jobs != NULL)
         jobs_stop(jobs, 0);
@@ -380,6 +389,7 @@ bool house_close(struct opened_house *opened)
     telemetry_close(opened->telemetry);
     inbox_close(opened->inbox);
     news_watch_close(opened->news);
+    watch_close(opened->reconcile);
     ledger_sealer_close(opened->sealer);
     rpc_server_close(opened->server);
     dispute_poll_close(opened->disputes);

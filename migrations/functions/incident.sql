@@ -6,6 +6,7 @@ CREATE OR REPLACE FUNCTION house_customer() RETURNS uuid
 LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
     SELECT '00000000-0000-0000-0000-000000000000'::uuid
 $$;
+GRANT EXECUTE ON FUNCTION house_customer() TO dues_service;
 
 CREATE OR REPLACE FUNCTION house_customer_ensure(p_customer uuid, p_now timestamptz) RETURNS void
 LANGUAGE plpgsql AS $$

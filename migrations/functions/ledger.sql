@@ -20,6 +20,7 @@
 --   dispute_fee   fees +             gateway_clearing -      (dispute_fee_reversal: the other way round)
 --   refund_reversal  gateway_clearing +  refunds -           (it failed after it had succeeded)
 --   suspense  gateway_clearing +     suspense -              (a refund: the other way round)
+--   suspense_release  suspense +     where it belongs -      (incident.sql)
 --
 -- A customer's entries are a chain: positions from 1 without gaps, each entry with a hash over the one before and itself
 -- (ledger_entry_hash).  Head and length stand in the customer's row, and the UPDATE that moves them on is also the lock

@@ -90,7 +90,9 @@ struct settings {
     int32_t gateway_news_connections;     /* at the same time */
     int32_t gateway_news_rate;            /* letters, and new connections, a second */
     int64_t unknown_budget_seconds;       /* after that an attempt is MANUAL */
-    int64_t dispute_poll_seconds; /* between looks for new disputes at a gateway; 0: never */
+    int64_t dispute_poll_seconds;  /* between looks for new disputes at a gateway; 0: never */
+    int64_t reconcile_days;        /* compared with the gateways' books every day; 0: never */
+    int64_t reconcile_confirm_max; /* successes asked about again at a time; 0: none */
 
     /* ledger */
     int64_t ledger_checkpoint_seconds; /* between two rounds of sealing */

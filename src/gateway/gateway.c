@@ -67,3 +67,14 @@ const struct gateway *gateway_find(const struct gateways *gateways, const char *
     }
     return NULL;
 }
+
+const char *gateway_line_kind_name(enum gateway_line_kind kind)
+{
+    static const char *const names[GATEWAY_LINE_KIND_COUNT] = {
+        [GATEWAY_LINE_CHARGE] = "CHARGE",   [GATEWAY_LINE_REFUND] = "REFUND",
+        [GATEWAY_LINE_DISPUTE] = "DISPUTE", [GATEWAY_LINE_FEE] = "FEE",
+        [GATEWAY_LINE_PAYOUT] = "PAYOUT",
+    };
+
+    return names[kind];
+}

@@ -168,6 +168,34 @@ struct gateway_dispute_page {
     const char *next; /* the cursor of the next page; "": there is none */
 };
 
+/* One line of a gateway's books. */
+enum gateway_line_kind {
+    GATEWAY_LINE_CHARGE,  /* money taken: a charge or a capture */
+    GATEWAY_LINE_REFUND,  /* given back, or come again because giving it back failed */
+    GATEWAY_LINE_DISPUTE, /* withdrawn by the bank, or given back by it */
+    GATEWAY_LINE_FEE,     /* for the gateway's service, without a transaction of its own */
+    GATEWAY_LINE_PAYOUT,  /* to our bank, and whatever else is the gateway's and ours alone */
+    GATEWAY_LINE_KIND_COUNT
+};
+
+struct gateway_transaction {
+    const char *id; /* of the line */
+    enum gateway_line_kind kind;
+    const char *transaction;        /* as attempts have it; "" when there is none */
+    const char *acted_on;           /* refund, dispute: the charge's transaction, or "" */
+    const char *reference;          /* the attempt that the gateway was told; "" when none */
+    const char *acted_on_reference; /* refund, dispute without reference: the charge's, or "" */
+    struct money amount;            /* positive is what came to us */
+    int64_t fee_minor;              /* kept of it, in the same currency */
+    int64_t created_us;
+};
+
+struct gateway_transaction_page {
+    struct gateway_transaction *list;
+    size_t count;
+    const char *next; /* the cursor of the next page; "" after the last */
+};
+
 struct gateway {
     const char *name; /* "sandbox": stored with each attempt */
     int64_t resend_window_us;
@@ -228,10 +256,18 @@ struct gateway {
     /* The card behind a token of ours as it stands now; changes nothing.  Errors as describe. */
     const struct error *(*look_at_card)(const struct gateway *gateway, struct call *call,
                                         const char *token, struct gateway_card *card);
+    /*
+     * The gateway's books of a time, a page of at most GATEWAY_LINES_MAX; `cursor` is "" for the
+     * first.  Within the call's arena.  False: nothing is known now.
+     */
+    bool (*list_transactions)(const struct gateway *gateway, struct call *call, int64_t from_us,
+                              int64_t until_us, const char *cursor,
+                              struct gateway_transaction_page *page);
     void *state;
 };
 
-#define GATEWAYS_MAX 8
+#define GATEWAYS_MAX      8
+#define GATEWAY_LINES_MAX 100
 
 struct gateways {
     const struct gateway *list[GATEWAYS_MAX]; /* the first is where new payment methods go */
@@ -242,6 +278,9 @@ struct gateways {
 const char *gateway_operation_name(enum gateway_operation operation);
 /* False leaves `*operation` alone. */
 bool gateway_operation_parse(const char *name, enum gateway_operation *operation);
+
+/* "CHARGE", "REFUND" …: of a line. */
+const char *gateway_line_kind_name(enum gateway_line_kind kind);
 
 /* "SUCCEEDED", "DECLINED" …: what the step functions understand. */
 const char *gateway_outcome_name(enum gateway_outcome outcome);

@@ -109,3 +109,8 @@ extern const struct job_kind dispute_respond_job;
 extern const struct job_kind payment_method_expiry_job;
 /* "incident.resolve": what two operators asked for is done. */
 extern const struct job_kind incident_resolve_job;
+/* Our books against the gateways': a run; every day one; what succeeded lately. */
+extern const struct job_kind reconcile_run_job, reconcile_daily_job, reconcile_confirm_job;
+
+/* Sees to it that runs and confirmations are owed, while it is open. */
+struct watch *reconcile_watch_open(const struct house *house);

@@ -38,6 +38,7 @@ rpc_handler create_webhook_endpoint, get_webhook_endpoint, list_webhook_endpoint
 rpc_handler update_webhook_endpoint, delete_webhook_endpoint, rotate_webhook_secret;
 rpc_handler list_webhook_deliveries, redeliver_webhook;
 rpc_handler list_incidents, resolve_incident;
+rpc_handler run_reconciliation, list_reconciliations;
 
 /* payment_store.c */
 
@@ -262,6 +263,14 @@ extern const struct pg_statement dispute_load_statement, dispute_find_statement,
     dispute_list_statement, dispute_known_statement, dispute_record_statement;
 extern const struct pg_statement dispute_respond_statement, dispute_response_load_statement,
     dispute_responded_statement, dispute_refused_statement, dispute_wait_statement;
+extern const struct pg_statement reconciliation_load_statement, reconciliation_list_statement,
+    reconciliation_begin_statement, reconciliation_pass_statement, reconciliation_trouble_statement,
+    reconcile_report_statement, reconcile_hurry_statement, reconcile_find_statement,
+    reconcile_differences_statement, reconciliation_compared_statement,
+    reconciliation_page_statement, reconciliation_own_statement, reconciliation_fees_statement,
+    reconciliation_fee_statement, reconciliation_leaks_statement, reconcile_mark_statement,
+    reconcile_confirmed_statement, reconcile_unconfirmed_statement,
+    reconciliation_schedule_statement;
 extern const struct pg_statement payment_method_load_statement, payment_method_list_statement,
     payment_method_record_statement, payment_method_update_statement,
     payment_method_refresh_statement, payment_method_delete_statement,

@@ -41,6 +41,14 @@ struct webhook_facts {
     int64_t age_us; /* of the oldest pending */
 };
 
+#define BOOKS_MAX 8
+
+/* A gateway whose books are compared with ours every day. */
+struct books_facts {
+    char gateway[32];
+    int64_t age_us; /* since they were last compared to the end, or since that is owed */
+};
+
 /* What was answered last. */
 struct answers {
     int64_t look_us;                       /* monotonic, when all was answered; 0: never */
@@ -52,6 +60,11 @@ struct answers {
     int64_t groups_checked;
     int64_t rounds;
     struct webhook_facts webhooks[WEBHOOK_STATES];
+    int64_t incident_count;
+    int64_t incident_age_us;
+    int64_t manual_count;
+    struct books_facts books[BOOKS_MAX];
+    size_t books_count;
 };
 
 struct facts {
@@ -100,6 +113,20 @@ static const struct measure checked = {"dues_ledger_groups_checked_total",
 static const struct measure rounds = {"dues_ledger_rounds_total",
                                       "Walks through the whole ledger that came to its end.",
                                       MEASURE_COUNTER, MEASURE_PLAIN};
+
+static const struct measure incidents = {"dues_incidents_open",
+                                         "Incidents that wait for people, at most 10,000.",
+                                         MEASURE_GAUGE, MEASURE_PLAIN};
+static const struct measure incident_age = {"dues_incidents_age_seconds",
+                                            "Since the oldest of them was found.", MEASURE_GAUGE,
+                                            MEASURE_SECONDS};
+static const struct measure manual_count = {"dues_attempts_manual",
+                                            "Attempts that no machine moves on: people have them.",
+                                            MEASURE_GAUGE, MEASURE_PLAIN};
+static const struct measure books_age = {
+    "dues_reconciliation_age_seconds",
+    "Since our books and the gateway's were last compared to the end.", MEASURE_GAUGE,
+    MEASURE_SECONDS};
 
 static const struct measure webhook_endpoints = {
     "dues_webhook_endpoints",
@@ -237,6 +264,34 @@ static const struct error *ask_webhooks(struct call *call, struct answers *answe
     return NULL;
 }
 
+static const struct pg_statement incidents_statement = {
+    .name = "telemetry_incidents",
+    .sql = "SELECT open_count, manual_count, oldest_age_us FROM telemetry_incidents()",
+};
+
+static const struct pg_statement books_statement = {
+    .name = "telemetry_reconciliations",
+    .sql = "SELECT gateway, success_age_us FROM telemetry_reconciliations()",
+};
+
+static const struct error *ask_incidents(struct call *call, struct answers *answers)
+{
+    struct pg_rows rows;
+
+    TRY(pg_read(call, UUID_NIL, &incidents_statement, (struct pg_params){0}, &rows));
+    answers->incident_count = pg_get_int64(&rows, 0, "open_count");
+    answers->manual_count = pg_get_int64(&rows, 0, "manual_count");
+    answers->incident_age_us = pg_get_int64(&rows, 0, "oldest_age_us");
+    TRY(pg_read(call, UUID_NIL, &books_statement, (struct pg_params){0}, &rows));
+    answers->books_count = rows.count < BOOKS_MAX ? rows.count : BOOKS_MAX;
+    for (size_t i = 0; i < answers->books_count; i++) {
+        struct books_facts *books = &answers->books[i];
+        snprintf(books->gateway, sizeof books->gateway, "%s", pg_get_text(&rows, i, "gateway"));
+        books->age_us = pg_get_int64(&rows, i, "success_age_us");
+    }
+    return NULL;
+}
+
 static const struct error *ask(void *owner, struct call *call)
 {
     struct facts *facts = owner;
@@ -247,6 +302,7 @@ static const struct error *ask(void *owner, struct call *call)
     TRY(ask_recent_ledger(call, &answers));
     TRY(walk_ledger(facts, call, &answers));
     TRY(ask_webhooks(call, &answers));
+    TRY(ask_incidents(call, &answers));
     answers.look_us = clock_monotonic_us(call->house->clock);
     pthread_mutex_lock(&facts->mutex);
     facts->answers = answers;
@@ -329,6 +385,16 @@ static void measure_webhooks(const struct answers *answers, struct measures *out
     measure_number(out, &webhook_age, MEASURE_NO_LABELS, answers->webhooks[WEBHOOK_ENABLED].age_us);
 }
 
+static void measure_incidents(const struct answers *answers, struct measures *out)
+{
+    measure_number(out, &incidents, MEASURE_NO_LABELS, answers->incident_count);
+    measure_number(out, &incident_age, MEASURE_NO_LABELS, answers->incident_age_us);
+    measure_number(out, &manual_count, MEASURE_NO_LABELS, answers->manual_count);
+    for (size_t i = 0; i < answers->books_count; i++)
+        measure_number(out, &books_age, MEASURE_LABELS({"gateway", answers->books[i].gateway}),
+                       answers->books[i].age_us);
+}
+
 void facts_measure(struct facts *facts, struct measures *out)
 {
     int64_t now_us = clock_monotonic_us(facts->options.house->clock);
@@ -351,9 +417,10 @@ void facts_measure(struct facts *facts, struct measures *out)
     measure_number(out, &checked, MEASURE_NO_LABELS, answers.groups_checked);
     measure_number(out, &rounds, MEASURE_NO_LABELS, answers.rounds);
     measure_webhooks(&answers, out);
+    measure_incidents(&answers, out);
 }
 
 pg_statement_list telemetry_statements = {
-    &obligations_statement, &attempts_statement, &ledger_recent_statement,
-    &ledger_walk_statement, &webhooks_statement, NULL,
+    &obligations_statement, &attempts_statement,  &ledger_recent_statement, &ledger_walk_statement,
+    &webhooks_statement,    &incidents_statement, &books_statement,         NULL,
 };

@@ -15,6 +15,7 @@
 #include "base/fiber.h"
 #include "base/text.h"
 #include "base/trace.h"
+#include "gateway/sandbox/books.h"
 
 /* Stripe compares parameters of a repeated key for 24 hours; we stop to re-send
  * before. */
@@ -288,6 +289,35 @@ static const struct error *sandbox_describe(const struct gateway *gateway, struc
     return NULL;
 }
 
+/* Newest first; the cursor is the number of the last line that was looked at. */
+static bool sandbox_list(const struct gateway *gateway, struct call *call, int64_t from_us,
+                         int64_t until_us, const char *cursor,
+                         struct gateway_transaction_page *page)
+{
+    struct sandbox *sandbox = gateway->state;
+    int64_t before = strtoll(cursor, NULL, 10);
+
+    *page = (struct gateway_transaction_page){
+        .list = arena_array(call->arena, GATEWAY_LINES_MAX, sizeof *page->list), .next = ""};
+    pthread_mutex_lock(&sandbox->mutex);
+    for (const struct memory_call *at = memory_newest(sandbox->memory); at != NULL;
+         at = at->previous) {
+        struct journal_line line;
+        if (before > 0 && at->number >= before)
+            continue;
+        if (page->count == GATEWAY_LINES_MAX) {
+            page->next = arena_printf(call->arena, "%" PRId64, at->number + 1);
+            break;
+        }
+        if (journal_read(&sandbox->journal, call->arena, at->offset, &line) &&
+            line.call.time_us >= from_us && line.call.time_us < until_us &&
+            books_line(sandbox->memory, call->arena, &line, &page->list[page->count]))
+            page->count++;
+    }
+    pthread_mutex_unlock(&sandbox->mutex);
+    return true;
+}
+
 struct sandbox *sandbox_open(const char *journal_path, int64_t timeout_ms, int64_t latency_ms,
                              const struct clock *clock, const struct random *random,
                              char problem[256])
@@ -309,6 +339,7 @@ struct sandbox *sandbox_open(const char *journal_path, int64_t timeout_ms, int64
         .submit_evidence = sandbox_submit_evidence,
         .accept_dispute = sandbox_accept_dispute,
         .list_disputes = sandbox_list_disputes,
+        .list_transactions = sandbox_list,
         .state = sandbox,
     };
     sandbox->clock = clock;

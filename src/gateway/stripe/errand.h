@@ -63,3 +63,8 @@ enum gateway_outcome stripe_accept_dispute(const struct gateway *gateway, struct
                                            struct gateway_dispute *dispute);
 bool stripe_list_disputes(const struct gateway *gateway, struct call *call, int64_t since_us,
                           const char *cursor, struct gateway_dispute_page *page);
+
+/* balance.c */
+bool stripe_list_transactions(const struct gateway *gateway, struct call *call, int64_t from_us,
+                              int64_t until_us, const char *cursor,
+                              struct gateway_transaction_page *page);

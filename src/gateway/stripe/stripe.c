@@ -103,6 +103,7 @@ struct stripe *stripe_open(const struct stripe_options *options, char problem[ST
         .submit_evidence = stripe_submit_evidence,
         .accept_dispute = stripe_accept_dispute,
         .list_disputes = stripe_list_disputes,
+        .list_transactions = stripe_list_transactions,
         .state = stripe,
     };
     pthread_mutex_init(&stripe->news_lock, NULL);

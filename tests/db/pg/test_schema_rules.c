@@ -18,7 +18,9 @@
 #define LOOKUP                                                                                     \
     "('email_reservation', 'stranger_request', 'signing_key', 'entitlement_change', "              \
     "'revoked_key', 'key_encryption_key', 'house_data_key', 'house_secret', "                      \
-    "'ledger_checkpoint', 'ledger_verification', 'news')"
+    "'ledger_checkpoint', 'ledger_verification', 'news', 'reconciliation', "                       \
+    "'reconciliation_line', "                                                                      \
+    "'reconciliation_watch')"
 
 #define OURS " relnamespace = 'dues'::regnamespace "
 
@@ -221,7 +223,7 @@ static void knows_every_table_of_its_lists(void **state)
     (void)state;
     assert_int_equal(db_count(fixture, "pg_class WHERE relkind = 'r' AND" OURS
                                        "AND (relname IN " CATALOGUE " OR relname IN " LOOKUP ")"),
-                     16);
+                     19);
 }
 
 /* A service that tries, rather than a catalogue that says so. */

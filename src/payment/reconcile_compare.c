@@ -1,0 +1,296 @@
+/*
+ * COMPARE: both sides of the transactions of one bucket.  The database says where sums differ; here
+ * is decided what a difference means, after looking at what is recorded now, because the run's
+ * lists are some moments old and end somewhere.
+ */
+
+#include <inttypes.h>
+
+#include "base/text.h"
+#include "base/time.h"
+#include "jobs/jobs.h"
+#include "payment/reconcile.h"
+
+#define BUCKETS   64
+#define PAGE_SIZE 100
+/* The gateway's list may lack for so long what it says it has done. */
+#define LISTED_WITHIN_US US_PER_DAY
+
+/* A transaction that differs. */
+struct difference {
+    const char *transaction;
+    bool is_theirs;
+    const char *kind;
+    const char *reference;
+    const char *acted_on;
+    const char *acted_on_reference;
+    const char *currency;
+    int64_t amount;
+    bool is_ours;
+    const char *own_currency;
+    int64_t own_amount;
+    int64_t own_ever; /* of all times, not of this run's list only */
+    struct uuid customer;
+    struct uuid attempt;
+    bool is_due;
+};
+
+const struct pg_statement reconcile_differences_statement = {
+    .name = "reconcile_differences",
+    .sql = "SELECT transaction, t.amount IS NOT NULL AS is_theirs, t.kind, t.reference, t.acted_on,"
+           "       t.acted_on_reference, t.currency, coalesce(t.amount, 0) AS amount,"
+           "       o.amount IS NOT NULL AS is_ours, o.currency AS own_currency,"
+           "       coalesce(o.amount, 0) AS own_amount, o.customer_id, o.attempt_id,"
+           "       coalesce(o.is_due, false) AS is_due,"
+           "       (SELECT coalesce(sum(attempt_moved(a.operation, a.amount, r.state)), 0)::bigint"
+           "          FROM attempt a LEFT JOIN refund r"
+           "            ON r.customer_id = a.customer_id AND r.payment_id = a.payment_id"
+           "           AND r.refund_id = a.refund_id"
+           "         WHERE a.customer_id = o.customer_id AND a.payment_id = p.payment_id"
+           "           AND a.gateway_transaction = transaction AND a.state = 'SUCCEEDED')"
+           "           AS own_ever"
+           "  FROM (SELECT transaction, min(kind) AS kind, max(reference) AS reference,"
+           "               max(acted_on) AS acted_on,"
+           "               max(acted_on_reference) AS acted_on_reference,"
+           "               min(currency)::text AS currency, sum(amount)::bigint AS amount"
+           "          FROM reconciliation_line"
+           "         WHERE reconciliation_id = $1 AND bucket = $2 AND side = 'T'"
+           "           AND kind IN ('CHARGE', 'REFUND') AND transaction > $3"
+           "         GROUP BY transaction) t"
+           "  FULL JOIN"
+           "       (SELECT transaction, min(line_id)::uuid AS attempt_id,"
+           "               min(customer_id::text)::uuid AS customer_id,"
+           "               min(currency)::text AS currency, sum(amount)::bigint AS amount,"
+           "               bool_and(is_due) AS is_due"
+           "          FROM reconciliation_line"
+           "         WHERE reconciliation_id = $1 AND bucket = $2 AND side = 'O'"
+           "           AND transaction > $3"
+           "         GROUP BY transaction) o USING (transaction)"
+           "  LEFT JOIN attempt p ON p.customer_id = o.customer_id AND p.attempt_id = o.attempt_id"
+           " WHERE (t.amount, t.currency) IS DISTINCT FROM (o.amount, o.currency)"
+           " ORDER BY transaction LIMIT $4",
+};
+
+static struct difference difference_from_row(const struct pg_rows *rows, size_t row)
+{
+    return (struct difference){
+        .transaction = pg_get_text(rows, row, "transaction"),
+        .is_theirs = pg_get_bool(rows, row, "is_theirs"),
+        .kind = pg_get_text(rows, row, "kind"),
+        .reference = pg_get_text(rows, row, "reference"),
+        .acted_on = pg_get_text(rows, row, "acted_on"),
+        .acted_on_reference = pg_get_text(rows, row, "acted_on_reference"),
+        .currency = pg_get_text(rows, row, "currency"),
+        .amount = pg_get_int64(rows, row, "amount"),
+        .is_ours = pg_get_bool(rows, row, "is_ours"),
+        .own_currency = pg_get_text(rows, row, "own_currency"),
+        .own_amount = pg_get_int64(rows, row, "own_amount"),
+        .own_ever = pg_get_int64(rows, row, "own_ever"),
+        .customer = pg_get_uuid(rows, row, "customer_id"),
+        .attempt = pg_get_uuid(rows, row, "attempt_id"),
+        .is_due = pg_get_bool(rows, row, "is_due"),
+    };
+}
+
+static struct reconcile_finding finding_of(const struct difference *difference,
+                                           enum incident_kind kind, const char *detail)
+{
+    return (struct reconcile_finding){
+        .customer = difference->customer,
+        .kind = kind,
+        .subject = difference->transaction,
+        .detail = detail,
+        .attempt = difference->attempt,
+        .transaction = difference->transaction,
+        .currency = difference->is_theirs ? difference->currency : difference->own_currency,
+        .amount = difference->is_theirs ? difference->amount : difference->own_amount,
+    };
+}
+
+/* Nothing was captured as far as we know, nor is being captured. */
+static const struct error *is_only_held(struct call *call, struct uuid customer,
+                                        const struct attempt *attempt, bool *only_held)
+{
+    struct payment payment;
+
+    *only_held = false;
+    if (attempt->operation != GATEWAY_AUTHORIZE)
+        return NULL;
+    TRY(payment_load(call, customer, attempt->payment, &payment));
+    *only_held = payment.captured_minor == 0 && payment.capture_pending_minor == 0;
+    return NULL;
+}
+
+/* The gateway has it, and its reference is that of an attempt of ours. */
+static const struct error *judge_referred(struct call *call, const struct reconciliation *run,
+                                          const struct difference *difference,
+                                          const struct attempt *attempt, int64_t *mended)
+{
+    struct reconcile_finding finding =
+        finding_of(difference, INCIDENT_STATUS_DIFFERS,
+                   arena_printf(call->arena, "the gateway lists %" PRId64 " %s, recorded is %s %s",
+                                difference->amount, difference->currency,
+                                attempt_state_name(attempt->state), attempt->transaction));
+    bool only_held;
+    bool hurried;
+
+    finding.attempt = attempt->id;
+    finding.payment = attempt->payment;
+    finding.delta = difference->amount;
+    switch (attempt->state) {
+    case ATTEMPT_SENDING:
+    case ATTEMPT_UNKNOWN:
+    case ATTEMPT_RESOLVING:
+    case ATTEMPT_REQUIRES_ACTION:
+        /* The resolver finds the same, now instead of later. */
+        TRY(reconcile_hurry(call, finding.customer, attempt->id, &hurried));
+        *mended += hurried ? 1 : 0;
+        return NULL;
+    case ATTEMPT_MANUAL: /* people have it */
+    case ATTEMPT_STATE_COUNT:
+        return NULL;
+    case ATTEMPT_SUCCEEDED:
+        /* Ours, but not of the run's time or of the kind that moves money by itself. */
+        TRY(is_only_held(call, finding.customer, attempt, &only_held));
+        if (text_equal(attempt->transaction, difference->transaction) && !only_held)
+            return NULL;
+        if (!only_held)
+            finding.kind = INCIDENT_DUPLICATE_REFERENCE;
+        return reconcile_report(call, run, &finding);
+    case ATTEMPT_DECLINED:
+    case ATTEMPT_FAILED:
+        finding.to_people = true;
+        return reconcile_report(call, run, &finding);
+    }
+    return NULL;
+}
+
+static const struct error *judge_theirs(struct call *call, const struct reconciliation *run,
+                                        struct difference *difference, int64_t *mended)
+{
+    bool is_refund = text_equal(difference->kind, "REFUND");
+    struct attempt attempt;
+    struct uuid customer;
+    struct uuid id;
+    bool found;
+
+    if (difference->amount == 0) /* given back and come again */
+        return NULL;
+    TRY(reconcile_find(call, difference->reference, &customer, &attempt, &found));
+    if (found) {
+        difference->customer = customer;
+        return judge_referred(call, run, difference, &attempt, mended);
+    }
+    struct reconcile_finding finding =
+        finding_of(difference, INCIDENT_GATEWAY_ONLY,
+                   arena_printf(call->arena, "the gateway lists %" PRId64 " %s, reference \"%s\"",
+                                difference->amount, difference->currency, difference->reference));
+    /* What names a reference of ours is our money, though nothing is left that says whose. */
+    if (uuid_parse(difference->reference, &id))
+        finding.delta = difference->amount;
+    if (is_refund)
+        TRY(reconcile_find(call, difference->acted_on_reference, &customer, &attempt, &found));
+    if (found) {
+        finding.kind = INCIDENT_REFUNDED_AT_GATEWAY_ONLY;
+        finding.customer = customer;
+        finding.payment = attempt.payment;
+        finding.delta = difference->amount;
+    }
+    return reconcile_report(call, run, &finding);
+}
+
+/* We have it, the gateway does not list it: it is asked before anything is said. */
+static const struct error *judge_ours(struct call *call, const struct reconciliation *run,
+                                      const struct difference *difference)
+{
+    struct attempt_errand errand;
+    struct gateway_answer answer;
+    struct attempt attempt;
+    bool found;
+
+    if (!difference->is_due || difference->own_amount == 0)
+        return NULL;
+    TRY(attempt_find(call, difference->customer, difference->attempt, &attempt, &found));
+    if (!found || attempt.state != ATTEMPT_SUCCEEDED)
+        return NULL;
+    TRY(reconcile_ask(call, difference->customer, &attempt, &errand, &answer));
+    bool is_confirmed =
+        answer.outcome == GATEWAY_SUCCEEDED && text_equal(answer.transaction, attempt.transaction);
+    bool says_nothing = answer.outcome == GATEWAY_NOT_SENT || answer.outcome == GATEWAY_IN_FLIGHT ||
+                        (answer.outcome == GATEWAY_UNKNOWN && answer.transaction[0] == '\0');
+    /* The next day's run lists the same time again. */
+    if ((is_confirmed || says_nothing) && attempt.age_us < LISTED_WITHIN_US)
+        return NULL;
+    struct reconcile_finding finding =
+        finding_of(difference, INCIDENT_OURS_ONLY,
+                   arena_printf(call->arena, "not in the gateway's list; asked, it says %s: %s",
+                                gateway_outcome_name(answer.outcome), answer.evidence));
+    finding.payment = attempt.payment;
+    finding.delta = -difference->own_amount;
+    return reconcile_report(call, run, &finding);
+}
+
+static const struct error *judge_both(struct call *call, const struct reconciliation *run,
+                                      const struct difference *difference, int64_t *mended)
+{
+    bool same_currency = text_equal(difference->currency, difference->own_currency);
+    bool hurried = false;
+
+    /* Captures of one authorization on both sides of the run's edge. */
+    if (!difference->is_due || difference->own_ever != difference->own_amount)
+        return NULL;
+    /* A refund that failed after it had succeeded: whoever watches it finds that out now. */
+    if (difference->own_amount < 0 && difference->amount == 0)
+        TRY(reconcile_hurry(call, difference->customer, difference->attempt, &hurried));
+    if (hurried) {
+        (*mended)++;
+        return NULL;
+    }
+    struct reconcile_finding finding = finding_of(
+        difference, INCIDENT_AMOUNT_MISMATCH,
+        arena_printf(call->arena, "the gateway lists %" PRId64 " %s, recorded are %" PRId64 " %s",
+                     difference->amount, difference->currency, difference->own_amount,
+                     difference->own_currency));
+    finding.delta = same_currency ? difference->amount - difference->own_amount : 0;
+    return reconcile_report(call, run, &finding);
+}
+
+static const struct error *judge(struct call *call, const struct reconciliation *run,
+                                 struct difference *difference, int64_t *mended)
+{
+    if (difference->is_theirs && difference->is_ours)
+        return judge_both(call, run, difference, mended);
+    return difference->is_ours ? judge_ours(call, run, difference)
+                               : judge_theirs(call, run, difference, mended);
+}
+
+const struct pg_statement reconciliation_compared_statement = {
+    .name = "reconciliation_compared",
+    .sql = "SELECT reconciliation_compared($1, $2, $3, $4)",
+};
+
+const struct error *reconcile_compare(struct call *call, const struct reconciliation *run)
+{
+    int32_t bucket = (int32_t)strtol(run->position, NULL, 10) % BUCKETS;
+    const char *behind = "";
+    int64_t mended = 0;
+    struct pg_rows rows;
+
+    do {
+        TRY(pg_read(
+            call, UUID_NIL, &reconcile_differences_statement,
+            PG_PARAMS(pg_uuid(run->id), pg_int32(bucket), pg_text(behind), pg_int64(PAGE_SIZE)),
+            &rows));
+        for (size_t i = 0; i < rows.count; i++) {
+            struct difference difference = difference_from_row(&rows, i);
+            TRY(judge(call, run, &difference, &mended));
+            behind = difference.transaction;
+        }
+    } while (rows.count == PAGE_SIZE);
+    if (mended > 0 && call->house->jobs != NULL)
+        jobs_wake(call->house->jobs);
+    return pg_write(
+        call, UUID_NIL, &reconciliation_compared_statement,
+        PG_PARAMS(pg_uuid(run->id), pg_int32(bucket), pg_int64(mended), pg_time(call->now_us)),
+        &rows);
+}

@@ -1,0 +1,263 @@
+/*
+ * The obligation "reconcile.run": a run of reconciliation, step by step.  Between two steps nothing
+ * is remembered but what the row says, so a step may be cut or taken twice.
+ */
+
+#include <inttypes.h>
+
+#include "base/text.h"
+#include "base/time.h"
+#include "jobs/jobs.h"
+#include "payment/reconcile.h"
+
+/* A step begins only with so much of the obligation's lease left. */
+#define STEP_US (5 * US_PER_SECOND)
+/* A page of a gateway's list. */
+#define LIST_STEP_US  (20 * US_PER_SECOND)
+#define LOOK_AGAIN_US US_PER_MINUTE
+/* A gateway that cannot be read for so long has no reconciliation this time. */
+#define GIVE_UP_US (20 * US_PER_HOUR)
+
+/* Attempts may have been sent long before the gateway did what it lists. */
+#define OWN_BEFORE_US   US_PER_DAY
+#define OWN_SLICE_US    (30 * US_PER_MINUTE)
+#define DUE_MARGIN_US   (10 * US_PER_MINUTE)
+#define FEES_PAGE_SIZE  100
+#define LEAKS_BEFORE_US (10 * US_PER_DAY)
+#define LEAKS_SLICE_US  (4 * US_PER_HOUR)
+
+/* ---- LIST ---- */
+
+/* One line for reconciliation_list.  What gateways say has no tab and no line feed in it. */
+static const char *plain(struct arena *arena, const char *text)
+{
+    char *copy = arena_strdup(arena, text);
+
+    for (char *at = copy; *at != '\0'; at++) {
+        if ((unsigned char)*at < ' ')
+            *at = '?';
+    }
+    return copy;
+}
+
+static const char *line_of(struct arena *arena, const struct gateway_transaction *entry)
+{
+    return arena_printf(
+        arena, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%" PRId64 "\t%" PRId64 "\t%" PRId64 "\n",
+        plain(arena, entry->id), gateway_line_kind_name(entry->kind),
+        plain(arena, entry->transaction), plain(arena, entry->acted_on),
+        plain(arena, entry->reference), plain(arena, entry->acted_on_reference),
+        entry->amount.currency, entry->amount.minor_units, entry->fee_minor, entry->created_us);
+}
+
+static const char *lines_of(struct arena *arena, const struct gateway_transaction_page *page)
+{
+    const char *lines[GATEWAY_LINES_MAX];
+    size_t size = 1;
+    char *text;
+
+    for (size_t i = 0; i < page->count; i++) {
+        lines[i] = line_of(arena, &page->list[i]);
+        size += strlen(lines[i]);
+    }
+    text = arena_alloc(arena, size);
+    char *at = text;
+    for (size_t i = 0; i < page->count; i++) {
+        size_t length = strlen(lines[i]);
+        memcpy(at, lines[i], length);
+        at += length;
+    }
+    *at = '\0';
+    return text;
+}
+
+const struct pg_statement reconciliation_page_statement = {
+    .name = "reconciliation_page",
+    .sql = "SELECT reconciliation_list($1, $2, $3, $4, $5)",
+};
+
+/* `*waits`: the gateway cannot be read now. */
+static const struct error *list_step(struct call *call, const struct reconciliation *run,
+                                     bool *waits)
+{
+    const struct gateway *gateway = gateway_find(call->house->gateways, run->gateway);
+    struct gateway_transaction_page page;
+    struct pg_rows rows;
+
+    *waits = gateway == NULL || gateway->list_transactions == NULL ||
+             !gateway->list_transactions(gateway, call, run->from_us, run->until_us, run->position,
+                                         &page);
+    if (*waits)
+        return reconciliation_trouble(call, run, "the gateway's list cannot be read now",
+                                      call->now_us - run->create_time_us > GIVE_UP_US);
+    return pg_write(call, UUID_NIL, &reconciliation_page_statement,
+                    PG_PARAMS(pg_uuid(run->id), pg_text(run->position), pg_text(page.next),
+                              pg_text(lines_of(call->arena, &page)), pg_time(call->now_us)),
+                    &rows);
+}
+
+/* ---- OWN ---- */
+
+const struct pg_statement reconciliation_own_statement = {
+    .name = "reconciliation_own",
+    .sql = "SELECT reconciliation_own($1, $2, $3, $4, $5, $6, $7)",
+};
+
+/* The slice at which the run stands; its position is where that begins, in microseconds. */
+static int64_t slice_of(const struct reconciliation *run, int64_t first_us)
+{
+    return run->position[0] == '\0' ? first_us : strtoll(run->position, NULL, 10);
+}
+
+static const char *next_slice(struct call *call, int64_t slice_us, int64_t length_us,
+                              int64_t until_us)
+{
+    if (slice_us + length_us >= until_us)
+        return "";
+    return arena_printf(call->arena, "%" PRId64, slice_us + length_us);
+}
+
+static const struct error *own_step(struct call *call, const struct reconciliation *run)
+{
+    int64_t slice_us = slice_of(run, run->from_us - OWN_BEFORE_US);
+    struct pg_rows rows;
+
+    return pg_write(call, UUID_NIL, &reconciliation_own_statement,
+                    PG_PARAMS(pg_uuid(run->id), pg_text(run->position),
+                              pg_text(next_slice(call, slice_us, OWN_SLICE_US, run->until_us)),
+                              pg_time(slice_us), pg_time(run->from_us),
+                              pg_time(run->until_us - DUE_MARGIN_US), pg_time(call->now_us)),
+                    &rows);
+}
+
+/* ---- FEES ---- */
+
+/* Of what is known to be a customer's; of the house are those without a transaction. */
+const struct pg_statement reconciliation_fees_statement = {
+    .name = "reconciliation_fees",
+    .sql = "SELECT t.line_id, t.bucket, t.currency::text AS currency,"
+           "       CASE t.kind WHEN 'FEE' THEN t.fee - t.amount ELSE t.fee END AS fee,"
+           "       CASE t.kind WHEN 'FEE' THEN house_customer() ELSE"
+           "            (SELECT o.customer_id FROM reconciliation_line o"
+           "              WHERE o.reconciliation_id = $1 AND o.bucket = t.bucket AND o.side = 'O'"
+           "                AND o.transaction = t.transaction LIMIT 1) END AS customer_id"
+           "  FROM reconciliation_line t"
+           " WHERE t.reconciliation_id = $1 AND t.side = 'T'"
+           "   AND (t.bucket, t.line_id) > ($2, $3)"
+           "   AND (t.kind = 'FEE' AND t.fee <> t.amount"
+           "        OR t.kind IN ('CHARGE', 'REFUND') AND t.fee <> 0)"
+           " ORDER BY t.bucket, t.line_id LIMIT $4",
+};
+
+const struct pg_statement reconciliation_fee_statement = {
+    .name = "reconciliation_fee",
+    .sql = "SELECT reconciliation_fee($1, $2, $3, $4, $5, $6, $7)",
+};
+
+/* The position is the last line's bucket and id, with a blank between them. */
+static const struct error *fees_step(struct call *call, const struct reconciliation *run)
+{
+    char *id = NULL;
+    int64_t bucket = run->position[0] == '\0' ? -1 : strtoll(run->position, &id, 10);
+    const char *next = "";
+    struct pg_rows rows;
+    struct pg_rows done;
+
+    TRY(pg_read(call, UUID_NIL, &reconciliation_fees_statement,
+                PG_PARAMS(pg_uuid(run->id), pg_int32((int32_t)bucket),
+                          pg_text(id == NULL || *id == '\0' ? "" : id + 1),
+                          pg_int64(FEES_PAGE_SIZE)),
+                &rows));
+    for (size_t i = 0; i < rows.count; i++) {
+        struct uuid customer = pg_get_uuid(&rows, i, "customer_id");
+        next = arena_printf(call->arena, "%" PRId64 " %s", pg_get_int64(&rows, i, "bucket"),
+                            pg_get_text(&rows, i, "line_id"));
+        if (pg_is_null(&rows, i, "customer_id"))
+            continue;
+        TRY(pg_write(call, customer, &reconciliation_fee_statement,
+                     PG_PARAMS(pg_uuid(customer), pg_uuid(run->id), pg_text(run->gateway),
+                               pg_text(pg_get_text(&rows, i, "line_id")),
+                               pg_text(pg_get_text(&rows, i, "currency")),
+                               pg_int64(pg_get_int64(&rows, i, "fee")), pg_time(call->now_us)),
+                     &done));
+    }
+    if (rows.count < FEES_PAGE_SIZE)
+        return reconciliation_pass(call, run, "LEAKS", "", 0);
+    return reconciliation_pass(call, run, "FEES", next, 0);
+}
+
+/* ---- LEAKS ---- */
+
+const struct pg_statement reconciliation_leaks_statement = {
+    .name = "reconciliation_leaks",
+    .sql = "SELECT customer_id, kind, subject, detail, attempt_id, payment_id, transaction,"
+           "       currency, amount"
+           "  FROM reconciliation_leaks($1, $2, $3)",
+};
+
+static const struct error *report_leak(struct call *call, const struct reconciliation *run,
+                                       const struct pg_rows *rows, size_t row)
+{
+    struct reconcile_finding finding = {
+        .customer = pg_get_uuid(rows, row, "customer_id"),
+        .subject = pg_get_text(rows, row, "subject"),
+        .detail = pg_get_text(rows, row, "detail"),
+        .payment = pg_get_uuid(rows, row, "payment_id"),
+        .transaction = pg_get_text(rows, row, "transaction"),
+        .currency = pg_get_text(rows, row, "currency"),
+        .amount = pg_get_int64(rows, row, "amount"),
+    };
+
+    if (!incident_kind_parse(pg_get_text(rows, row, "kind"), &finding.kind))
+        return NULL;
+    return reconcile_report(call, run, &finding);
+}
+
+static const struct error *leaks_step(struct call *call, const struct reconciliation *run)
+{
+    int64_t slice_us = slice_of(run, run->from_us - LEAKS_BEFORE_US);
+    struct pg_rows rows;
+
+    TRY(pg_read(call, UUID_NIL, &reconciliation_leaks_statement,
+                PG_PARAMS(pg_text(run->gateway), pg_time(slice_us), pg_time(call->now_us)), &rows));
+    for (size_t i = 0; i < rows.count; i++)
+        TRY(report_leak(call, run, &rows, i));
+    const char *next = next_slice(call, slice_us, LEAKS_SLICE_US, run->until_us);
+    return reconciliation_pass(call, run, next[0] == '\0' ? "DONE" : "LEAKS", next, 0);
+}
+
+/* ---- The run ---- */
+
+static const struct error *step(struct call *call, const struct reconciliation *run, bool *waits)
+{
+    *waits = false;
+    if (text_equal(run->stage, "LIST"))
+        return list_step(call, run, waits);
+    if (text_equal(run->stage, "OWN"))
+        return own_step(call, run);
+    if (text_equal(run->stage, "COMPARE"))
+        return reconcile_compare(call, run);
+    if (text_equal(run->stage, "FEES"))
+        return fees_step(call, run);
+    return leaks_step(call, run);
+}
+
+static const struct error *drive(struct call *call, const struct obligation *obligation)
+{
+    struct reconciliation run;
+    bool waits;
+
+    for (int steps = 0;; steps++) {
+        TRY(reconciliation_load(call, obligation->subject, &run));
+        if (!text_equal(run.state, "RUNNING"))
+            return jobs_finish(call, obligation);
+        int64_t need_us = text_equal(run.stage, "LIST") ? LIST_STEP_US : STEP_US;
+        if (steps > 0 && call_time_left_us(call) < need_us)
+            return jobs_move(call, obligation, obligation->now_us);
+        TRY(step(call, &run, &waits));
+        if (waits)
+            return jobs_move(call, obligation, obligation->now_us + LOOK_AGAIN_US);
+    }
+}
+
+const struct job_kind reconcile_run_job = {.name = "reconcile.run", .run = drive};

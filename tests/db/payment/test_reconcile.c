@@ -1,0 +1,463 @@
+/*
+ * Reconciliation: each class of difference is planted in one of the two books, and is mended or
+ * becomes an incident, once, also when the run is cut after each of its steps and when it is
+ * repeated.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+
+#include "base/time.h"
+#include "db/payment/payment_fixture.h"
+#include "jobs/jobs.h"
+#include "payment/reconcile.h"
+
+#define STEPS_MAX 2000
+
+/* The gateway's own things are done with requests that dues knows nothing of. */
+struct foreign {
+    struct gateway_request request;
+    struct gateway_answer answer;
+};
+
+static const struct error *do_at_gateway(struct call *call, void *arg)
+{
+    struct foreign *foreign = arg;
+    const struct gateway *gateway = call->house->gateways->list[0];
+
+    gateway->send(gateway, call, &foreign->request, &foreign->answer);
+    return NULL;
+}
+
+static struct foreign given_at_gateway(struct payment_fixture *f, enum gateway_operation operation,
+                                       const char *key, const char *reference, const char *acted_on,
+                                       int64_t minor_units)
+{
+    struct foreign foreign = {
+        .request =
+            {
+                .operation = operation,
+                .idempotency_key = key,
+                .reference = reference,
+                .payment = "",
+                .amount = money_make("USD", minor_units),
+                .token = operation == GATEWAY_CHARGE ? "tok_visa" : "",
+                .transaction = acted_on,
+            },
+    };
+
+    assert_null(db_run(f->db, do_at_gateway, &foreign));
+    assert_int_equal(foreign.answer.outcome, GATEWAY_SUCCEEDED);
+    foreign.answer.transaction = arena_strdup(f->db->arena, foreign.answer.transaction);
+    return foreign;
+}
+
+static void release(struct asked *asked)
+{
+    if (asked->reply != NULL)
+        protobuf_c_message_free_unpacked(asked->reply, NULL);
+    asked->reply = NULL;
+}
+
+/* A payment of 10.00 USD in the books of both. */
+static struct payer given_paid(struct payment_fixture *f)
+{
+    struct payer payer = given_payer(f, "tok_visa");
+    struct asked paying = asked_payment(f, payer.customer, payer.method, 1000, "request-1");
+
+    assert_null(db_run(f->db, asked_run, &paying));
+    release(&paying);
+    return payer;
+}
+
+struct begun {
+    struct reconciliation run;
+};
+
+static const struct error *begin(struct call *call, void *arg)
+{
+    struct begun *begun = arg;
+    bool replayed;
+
+    begun->run = (struct reconciliation){
+        .id = uuid_make(call->house->random, call->now_us),
+        .gateway = "sandbox",
+        .from_us = call->now_us - 3 * US_PER_DAY,
+        .until_us = call->now_us + US_PER_HOUR, /* what this test does is due, too */
+        .requester = "test",
+    };
+    call->request_id = "";
+    return reconciliation_begin(call, &begun->run, (struct bytes){NULL, 0}, &replayed);
+}
+
+struct driving {
+    struct reconciliation *run;
+    int32_t steps; /* of which the call has time for; INT32_MAX: all */
+};
+
+static const struct error *drive(struct call *call, void *arg)
+{
+    struct driving *driving = arg;
+    struct pg_rows rows;
+    static const struct pg_statement owed = {
+        .name = "test_owed",
+        .sql = "SELECT epoch FROM obligation WHERE customer_id = $1 AND kind = 'reconcile.run'"
+               "   AND business_key = $2",
+    };
+
+    TRY(pg_read(call, UUID_NIL, &owed,
+                PG_PARAMS(pg_uuid(UUID_NIL), pg_text(uuid_text(call->arena, driving->run->id))),
+                &rows));
+    if (rows.count > 0) {
+        const struct obligation obligation = {
+            .kind = "reconcile.run",
+            .business_key = uuid_text(call->arena, driving->run->id),
+            .subject = driving->run->id,
+            .now_us = call->now_us,
+            .epoch = pg_get_int64(&rows, 0, "epoch"),
+        };
+        /* As a job whose lease ends: one step a run. */
+        call->deadline_us =
+            clock_monotonic_us(call->house->clock) + (driving->steps == 1 ? 3 : 50) * US_PER_SECOND;
+        TRY(reconcile_run_job.run(call, &obligation));
+    }
+    TRY(reconciliation_load(call, driving->run->id, driving->run));
+    driving->run->state = strcmp(driving->run->state, "RUNNING") == 0 ? "RUNNING" : "ENDED";
+    driving->run->stage = "";
+    return NULL;
+}
+
+/* Runs a whole reconciliation, `steps` at a time. */
+static struct reconciliation reconciled_by(struct payment_fixture *f, int32_t steps)
+{
+    struct begun begun;
+    struct driving driving = {.run = &begun.run, .steps = steps};
+
+    assert_null(db_run(f->db, begin, &begun));
+    for (int i = 0; i < STEPS_MAX; i++) {
+        assert_null(db_run(f->db, drive, &driving));
+        if (strcmp(begun.run.state, "RUNNING") != 0)
+            return begun.run;
+    }
+    fail_msg("the reconciliation does not end");
+    return begun.run;
+}
+
+static struct reconciliation reconciled(struct payment_fixture *f)
+{
+    return reconciled_by(f, INT32_MAX);
+}
+
+static const char *house_text(struct payment_fixture *f, const char *columns_from)
+{
+    return of_customer_text(f, columns_from, UUID_NIL);
+}
+
+static void both_books_that_agree_have_no_difference(void **state)
+{
+    struct payment_fixture *f = *state;
+    struct payer payer = given_paid(f);
+
+    struct reconciliation run = reconciled(f);
+    struct reconciliation again = reconciled(f);
+
+    assert_int_equal(run.entry_count, 1);
+    assert_int_equal(run.own_count, 1);
+    assert_int_equal(run.incident_count, 0);
+    assert_int_equal(run.fee_count, 1);
+    assert_int_equal(run.list_hash_size, 32);
+    assert_int_equal(again.fee_count, 0); /* posted once */
+    assert_int_equal(of_customer(f, "count(*) FROM ledger_entry", payer.customer), 4);
+    assert_int_equal(of_customer(f, "sum(amount) FILTER (WHERE account = 'fees') FROM ledger_entry",
+                                 payer.customer),
+                     59); /* 2.9 % and 0.30 */
+    assert_int_equal(of_customer(f, "sum(amount) FROM ledger_entry", payer.customer), 0);
+}
+
+static void a_charge_of_which_nothing_is_known_goes_into_suspense(void **state)
+{
+    struct payment_fixture *f = *state;
+    /* P23: the backup that was restored is older than the charge. */
+    given_at_gateway(f, GATEWAY_CHARGE, "key-of-the-past-1", "018f0000-0000-7000-8000-000000000001",
+                     "", 500);
+
+    struct reconciliation run = reconciled(f);
+    struct reconciliation again = reconciled(f);
+
+    assert_int_equal(run.incident_count, 1);
+    assert_int_equal(again.incident_count, 0);
+    assert_string_equal(house_text(f, "kind FROM incident"), "GATEWAY_ONLY");
+    assert_int_equal(of_customer(f,
+                                 "sum(amount) FILTER (WHERE account = 'suspense')"
+                                 " FROM ledger_entry",
+                                 UUID_NIL),
+                     -500);
+    assert_int_equal(of_customer(f, "sum(amount) FROM ledger_entry", UUID_NIL), 0);
+}
+
+static void a_charge_of_somebody_else_is_an_incident_and_no_money_of_ours(void **state)
+{
+    struct payment_fixture *f = *state;
+    int64_t lines = of_customer(f, "count(*) FROM ledger_entry", UUID_NIL);
+
+    given_at_gateway(f, GATEWAY_CHARGE, "key-of-others-001", "order 17", "", 700);
+    struct reconciliation run = reconciled(f);
+
+    assert_int_equal(run.incident_count, 1);
+    assert_int_equal(of_customer(f, "count(*) FROM ledger_entry", UUID_NIL), lines);
+}
+
+static void what_the_gateway_lists_is_found_out_now(void **state)
+{
+    struct payment_fixture *f = *state;
+    struct payer payer = given_payer(f, "tok_timeoutAfterSuccess");
+    struct asked paying = asked_payment(f, payer.customer, payer.method, 1000, "request-1");
+    assert_null(db_run(f->db, asked_run, &paying));
+    release(&paying);
+
+    int64_t before = of_customer(f,
+                                 "count(*) FILTER (WHERE due_time > clock_timestamp()"
+                                 " + interval '2 s') FROM obligation",
+                                 payer.customer);
+    struct reconciliation run = reconciled(f);
+
+    assert_int_equal(before, 1);
+    assert_int_equal(run.mended_count, 1);
+    assert_int_equal(run.incident_count, 0);
+    assert_int_equal(of_customer(f,
+                                 "count(*) FILTER (WHERE due_time <= clock_timestamp())"
+                                 " FROM obligation",
+                                 payer.customer),
+                     1);
+}
+
+static void two_transactions_of_one_reference_are_an_incident(void **state)
+{
+    struct payment_fixture *f = *state;
+    struct payer payer = given_paid(f);
+    const char *attempt = of_customer_text(f, "attempt_id FROM attempt", payer.customer);
+
+    given_at_gateway(f, GATEWAY_CHARGE, "key-of-the-double", attempt, "", 1000);
+    struct reconciliation run = reconciled(f);
+    reconciled(f);
+
+    assert_int_equal(run.incident_count, 1);
+    assert_string_equal(of_customer_text(f, "kind FROM incident", payer.customer),
+                        "DUPLICATE_REFERENCE");
+    assert_string_equal(of_customer_text(f, "state FROM attempt", payer.customer), "SUCCEEDED");
+    assert_int_equal(of_customer(f,
+                                 "sum(amount) FILTER (WHERE account = 'suspense')"
+                                 " FROM ledger_entry",
+                                 payer.customer),
+                     -1000);
+}
+
+static void a_charge_that_we_recorded_as_failed_goes_to_people(void **state)
+{
+    struct payment_fixture *f = *state;
+    struct payer payer = given_payer(f, "tok_chargeDeclined");
+    struct asked paying = asked_payment(f, payer.customer, payer.method, 1000, "request-1");
+    assert_null(db_run(f->db, asked_run, &paying));
+    release(&paying);
+    const char *attempt = of_customer_text(f, "attempt_id FROM attempt", payer.customer);
+
+    given_at_gateway(f, GATEWAY_CHARGE, "key-of-the-opposite", attempt, "", 1000);
+    struct reconciliation run = reconciled(f);
+    reconciled(f);
+
+    assert_int_equal(run.incident_count, 1);
+    assert_string_equal(of_customer_text(f, "kind FROM incident", payer.customer),
+                        "STATUS_DIFFERS");
+    assert_string_equal(of_customer_text(f, "state FROM attempt", payer.customer), "MANUAL");
+    assert_string_equal(of_customer_text(f, "state FROM payment", payer.customer), "FAILED");
+    assert_int_equal(of_customer(f, "count(*) FROM ledger_entry", payer.customer), 2);
+}
+
+static void a_refund_at_the_gateway_only_is_found_with_its_payment(void **state)
+{
+    struct payment_fixture *f = *state;
+    struct payer payer = given_paid(f);
+    const char *charge = of_customer_text(f, "gateway_transaction FROM attempt", payer.customer);
+
+    given_at_gateway(f, GATEWAY_REFUND, "key-of-the-desk-01", "", charge, 300);
+    struct reconciliation run = reconciled(f);
+    reconciled(f);
+
+    assert_int_equal(run.incident_count, 1);
+    assert_string_equal(of_customer_text(f, "kind FROM incident", payer.customer),
+                        "REFUNDED_AT_GATEWAY_ONLY");
+    assert_string_equal(
+        of_customer_text(f, "(payment_id IS NOT NULL) FROM incident", payer.customer), "t");
+    assert_int_equal(of_customer(f,
+                                 "sum(amount) FILTER (WHERE account = 'suspense')"
+                                 " FROM ledger_entry",
+                                 payer.customer),
+                     300);
+}
+
+static void another_amount_is_an_incident_with_the_difference_in_suspense(void **state)
+{
+    struct payment_fixture *f = *state;
+    struct payer payer = given_paid(f);
+
+    db_execute(f->db, db_printf(f->db, "UPDATE attempt SET amount = 900 WHERE customer_id = '%s'",
+                                db_uuid_text(f->db, payer.customer)));
+    struct reconciliation run = reconciled(f);
+    reconciled(f);
+
+    assert_int_equal(run.incident_count, 1);
+    assert_string_equal(of_customer_text(f, "kind FROM incident", payer.customer),
+                        "AMOUNT_MISMATCH");
+    assert_int_equal(of_customer(f,
+                                 "sum(amount) FILTER (WHERE account = 'suspense')"
+                                 " FROM ledger_entry",
+                                 payer.customer),
+                     -100);
+}
+
+static void what_is_not_in_the_gateways_books_is_an_incident(void **state)
+{
+    struct payment_fixture *f = *state;
+    struct payer payer = given_paid(f);
+
+    /* The gateway never heard of it: another transaction, under another key. */
+    db_execute(f->db, db_printf(f->db,
+                                "UPDATE attempt SET gateway_transaction = 'ch_gone',"
+                                " gateway_key = 'a-key-of-nobody-' || substr(gateway_key, 1, 8)"
+                                " WHERE customer_id = '%s'",
+                                db_uuid_text(f->db, payer.customer)));
+    struct reconciliation run = reconciled(f);
+    reconciled(f);
+
+    assert_int_equal(run.incident_count, 2); /* theirs has the same reference */
+    assert_int_equal(
+        of_customer(f, "count(*) FILTER (WHERE kind = 'OURS_ONLY') FROM incident", payer.customer),
+        1);
+    assert_int_equal(of_customer(f,
+                                 "count(*) FILTER (WHERE kind = 'DUPLICATE_REFERENCE')"
+                                 " FROM incident",
+                                 payer.customer),
+                     1);
+    assert_int_equal(of_customer(f,
+                                 "sum(amount) FILTER (WHERE account = 'suspense')"
+                                 " FROM ledger_entry",
+                                 payer.customer),
+                     0); /* one came, one did not: they are the same */
+    assert_int_equal(of_customer(f, "sum(amount) FROM ledger_entry", payer.customer), 0);
+}
+
+static void money_that_is_held_for_ever_is_found(void **state)
+{
+    struct payment_fixture *f = *state;
+    struct payer payer = given_payer(f, "tok_visa");
+    struct asked paying = asked_payment(f, payer.customer, payer.method, 1000, "request-1");
+    ((Dues__Payment__V1__CreatePaymentRequest *)(uintptr_t)paying.request)->payment->capture_mode =
+        DUES__PAYMENT__V1__PAYMENT__CAPTURE_MODE__CAPTURE_MODE_MANUAL;
+    assert_null(db_run(f->db, asked_run, &paying));
+    release(&paying);
+
+    db_execute(f->db, db_printf(f->db,
+                                "UPDATE payment SET authorization_expire_time = clock_timestamp()"
+                                " - interval '2 d' WHERE customer_id = '%s'",
+                                db_uuid_text(f->db, payer.customer)));
+    db_execute(f->db, db_printf(f->db,
+                                "UPDATE attempt SET first_sent_time = clock_timestamp()"
+                                " - interval '9 d' WHERE customer_id = '%s'",
+                                db_uuid_text(f->db, payer.customer)));
+    struct reconciliation run = reconciled(f);
+    reconciled(f);
+
+    assert_int_equal(run.incident_count, 1);
+    assert_string_equal(of_customer_text(f, "kind FROM incident", payer.customer),
+                        "NEVER_CAPTURED");
+}
+
+static void a_run_that_is_cut_after_every_step_finds_the_same_once(void **state)
+{
+    struct payment_fixture *f = *state;
+    struct payer payer = given_paid(f);
+    const char *charge = of_customer_text(f, "gateway_transaction FROM attempt", payer.customer);
+    given_at_gateway(f, GATEWAY_REFUND, "key-of-the-desk-02", "", charge, 100);
+    given_at_gateway(f, GATEWAY_CHARGE, "key-of-the-past-2", "018f0000-0000-7000-8000-000000000002",
+                     "", 800);
+
+    struct reconciliation run = reconciled_by(f, 1);
+
+    assert_int_equal(run.incident_count, 2);
+    assert_int_equal(run.fee_count, 1);
+    assert_int_equal(of_customer(f, "count(*) FROM incident", payer.customer), 1);
+    assert_int_equal(of_customer(f, "count(*) FROM ledger_entry", payer.customer), 6);
+}
+
+static const struct error *confirm_now(struct call *call, void *arg)
+{
+    const struct obligation obligation = {
+        .kind = "reconcile.confirm",
+        .business_key = "sandbox",
+        .now_us = call->now_us + 5 * US_PER_MINUTE,
+    };
+
+    (void)arg;
+    return reconcile_confirm_job.run(call, &obligation);
+}
+
+static void confirm_all(struct payment_fixture *f)
+{
+    for (int i = 0; i < 300; i++)
+        assert_null(db_run(f->db, confirm_now, NULL));
+}
+
+static void what_succeeded_is_asked_about_once_more(void **state)
+{
+    struct payment_fixture *f = *state;
+    struct payer right = given_paid(f);
+    struct payer wrong = given_paid(f);
+
+    db_execute(f->db, db_printf(f->db,
+                                "UPDATE attempt SET gateway_key = 'another-key-' ||"
+                                " substr(gateway_key, 1, 8) WHERE customer_id = '%s'",
+                                db_uuid_text(f->db, wrong.customer)));
+    f->db->settings.reconcile_confirm_max = 10;
+    confirm_all(f);
+    confirm_all(f);
+    f->db->settings.reconcile_confirm_max = 0;
+
+    assert_int_equal(of_customer(f, "count(*) FROM incident", right.customer), 0);
+    assert_string_equal(of_customer_text(f, "kind FROM incident", wrong.customer),
+                        "LATE_OPPOSITE_EVIDENCE");
+    assert_string_equal(of_customer_text(f, "state FROM attempt", wrong.customer), "MANUAL");
+    assert_string_equal(of_customer_text(f, "state FROM payment", wrong.customer), "SUCCEEDED");
+}
+
+/* Each test has books of its own on both sides, whose times are of one clock. */
+static int fresh(void **state)
+{
+    if (payment_setup(state) != 0)
+        return -1;
+    struct payment_fixture *f = *state;
+    fake_clock_set(&f->db->clock, clock_wall_us(clock_system()));
+    return 0;
+}
+
+#define TEST(test) cmocka_unit_test_setup_teardown(test, fresh, payment_teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(both_books_that_agree_have_no_difference),
+        TEST(a_charge_of_which_nothing_is_known_goes_into_suspense),
+        TEST(a_charge_of_somebody_else_is_an_incident_and_no_money_of_ours),
+        TEST(what_the_gateway_lists_is_found_out_now),
+        TEST(two_transactions_of_one_reference_are_an_incident),
+        TEST(a_charge_that_we_recorded_as_failed_goes_to_people),
+        TEST(a_refund_at_the_gateway_only_is_found_with_its_payment),
+        TEST(another_amount_is_an_incident_with_the_difference_in_suspense),
+        TEST(what_is_not_in_the_gateways_books_is_an_incident),
+        TEST(money_that_is_held_for_ever_is_found),
+        TEST(a_run_that_is_cut_after_every_step_finds_the_same_once),
+        TEST(what_succeeded_is_asked_about_once_more),
+    };
+    return cmocka_run_group_tests_name("reconciliation", tests, NULL, NULL);
+}
