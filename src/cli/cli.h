@@ -16,6 +16,7 @@ int command_customers(int argc, char **argv);
 int command_demo(int argc, char **argv);
 int command_dev(int argc, char **argv);
 int command_doctor(int argc, char **argv);
+int command_incidents(int argc, char **argv);
 int command_keys(int argc, char **argv);
 int command_events(int argc, char **argv);
 int command_ledger(int argc, char **argv);

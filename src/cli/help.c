@@ -69,6 +69,23 @@ static const struct page {
      "  --count N            ends after so many events\n"
      "  -o json              one object a line\n",
      true},
+    {"incidents", "list|show|resolve [connection] [options] [customers/ID/incidents/ID]",
+     "what does not add up: see it, ask for a resolution; two operators must",
+     "list [--customer CUSTOMER] [--kind KIND] [--state STATE] [-o json]\n"
+     "  --customer CUSTOMER  customers/ID, or the ID; default: everybody\n"
+     "  --kind KIND          paid_not_granted, gateway_only …; default: all\n"
+     "  --state STATE        open (default), approved, resolved or all\n"
+     "show INCIDENT [-o json]\n"
+     "resolve INCIDENT --resolution RESOLUTION [--account ACCOUNT] --reason TEXT\n"
+     "  --resolution WHAT    mark_succeeded, mark_failed, post_from_suspense or ignore\n"
+     "  --account ACCOUNT    post_from_suspense: revenue, customer_receivable, refunds, fees,\n"
+     "                       disputes, bad_debt or gateway_clearing\n"
+     "  --reason TEXT        why; kept for ever\n"
+     "  --request-id ID      the same again after a lost answer\n"
+     "  -o json              one object a line\n"
+     "\n"
+     "The connection is operator-demo's by default.\n",
+     true},
     {"ledger",
      "verify [--state-dir DIR | --config FILE] [--kept NUMBER:HASH] [--read-only] [-o json]",
      "walks all of the ledger: is an entry changed, missing, swapped or cut off?",
