@@ -57,7 +57,7 @@ static const char *quiet_settings(struct rpc_fixture *f)
     static const char *const lines[] = {
         "rate_service = 0\n",   "rate_operator = 0\n",         "rate_app = 0\n",
         "rate_device = 0\n",    "admission_target_ms = 0\n",   "metrics_listen = off\n",
-        "reconcile_days = 0\n", "reconcile_confirm_max = 0\n",
+        "reconcile_days = 0\n", "reconcile_confirm_max = 0\n", "ledger_checkpoint_seconds = 3600\n",
     };
     const char *text = "";
 
