@@ -176,7 +176,6 @@ static struct memory_request *learn_request(struct memory *memory, const struct 
     *request = (struct memory_request){
         .next_by_key = *bucket,
         .key = arena_strdup(memory->arena, line->call.key),
-        .reference = arena_strdup(memory->arena, line->call.reference),
         .transaction = "",
         .decline_code = "",
         .error = "",

@@ -13,7 +13,6 @@ struct memory_request {
     struct memory_request *next_by_key;
     struct memory_request *next_by_transaction;
     const char *key;
-    const char *reference;
     const char *transaction; /* "" while it has none */
     const char *decline_code;
     const char *error;
