@@ -109,6 +109,42 @@ static void two_of_one_payment_share_it(void **state)
     assert_int_equal(balance_of(f, dispute->name, "fees"), 3000);
 }
 
+/* As the step records it when the gateway says so. */
+static void given_state(struct rpc_fixture *f, const char *dispute, const char *state,
+                        int64_t withdrawn)
+{
+    assert_int_equal(
+        db_number(f->db,
+                  db_printf(f->db,
+                            "SELECT dues.dispute_record(customer_id, ROW(dispute_id, payment_id,"
+                            " version, gateway, gateway_dispute, currency::text, amount, reason,"
+                            " is_inquiry, '%s', %d, fee_currency::text, fee, NULL, NULL,"
+                            " asked_time)::dues.dispute_known, asked_time, update_time)::integer"
+                            " FROM dues.dispute WHERE dispute_id = '%s'",
+                            state, (int)withdrawn, strrchr(dispute, '/') + 1)),
+        1);
+}
+
+static void a_bank_may_think_again_and_again(void **state)
+{
+    struct rpc_fixture *f = *state;
+    const Dispute *dispute = given_dispute(f, "tok_createDispute");
+
+    given_state(f, dispute->name, "LOST", 999);
+    assert_int_equal(balance_of(f, dispute->name, "dispute_losses"), 999);
+    given_state(f, dispute->name, "WON", 0);
+    assert_int_equal(balance_of(f, dispute->name, "dispute_losses"), 0);
+    assert_int_equal(balance_of(f, dispute->name, "gateway_clearing:sandbox"), 999 - 1500);
+    given_state(f, dispute->name, "LOST", 999);
+    given_state(f, dispute->name, "WON", 0);
+
+    assert_int_equal(balance_of(f, dispute->name, "disputes"), 0);
+    assert_int_equal(balance_of(f, dispute->name, "dispute_losses"), 0);
+    assert_int_equal(balance_of(f, dispute->name, "gateway_clearing:sandbox"), 999 - 1500);
+    assert_int_equal(event_count(f, dispute->name, "dispute.won"), 2);
+    assert_null(payment_now(f, dispute->payment)->amount_disputed);
+}
+
 static void finds_no_dispute_that_does_not_exist(void **state)
 {
     struct rpc_fixture *f = *state;
@@ -137,6 +173,7 @@ int main(void)
         cmocka_unit_test(an_inquiry_withdraws_nothing_and_leaves_the_refund_open),
         cmocka_unit_test(of_a_payment_partly_refunded_it_may_be_more_than_is_left),
         cmocka_unit_test(two_of_one_payment_share_it),
+        cmocka_unit_test(a_bank_may_think_again_and_again),
         cmocka_unit_test(finds_no_dispute_that_does_not_exist),
     };
 
