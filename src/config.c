@@ -80,11 +80,9 @@ static const struct key keys[] = {
     KEY(sandbox_journal, KIND_TEXT, "", 0, 4095),
     KEY(sandbox_latency_ms, KIND_INT64, "0", 0, 60000),
     CHECKED(stripe_url, KIND_TEXT, "", 0, 255, config_check_stripe_url),
-    KEY(stripe_secret_key_file, KIND_TEXT, "", 0, 4095),
     KEY(stripe_ca_file, KIND_TEXT, "", 0, 4095),
     CHECKED(stripe_return_url, KIND_TEXT, "", 0, 255, config_check_return_url),
     KEY(stripe_connections, KIND_INT32, "64", 1, 1024),
-    KEY(stripe_webhook_secret_file, KIND_TEXT, "", 0, 4095),
     KEY(gateway_timeout_ms, KIND_INT64, "20000", 100, 60000),
     CHECKED(gateway_news_listen, KIND_TEXT, "off", 3, 255, config_check_metrics_listen),
     KEY(gateway_news_certificate, KIND_TEXT, "", 0, 4095),
@@ -337,16 +335,9 @@ static bool check_together(const struct config *config, char *problem)
                      "sandbox = on needs sandbox_journal");
     if (text_equal(settings->gateway, "stripe") && settings->stripe_url[0] == '\0')
         return clash(config, problem, "gateway", "stripe_url", "gateway = stripe needs stripe_url");
-    if (text_equal(settings->gateway, "stripe") && settings->stripe_secret_key_file[0] == '\0')
-        return clash(config, problem, "gateway", "stripe_secret_key_file",
-                     "gateway = stripe needs stripe_secret_key_file");
     if ((settings->gateway_news_certificate[0] == '\0') != (settings->gateway_news_key[0] == '\0'))
         return clash(config, problem, "gateway_news_certificate", "gateway_news_key",
                      "gateway_news_certificate and gateway_news_key need one another");
-    if (!text_equal(settings->gateway_news_listen, "off") &&
-        settings->stripe_webhook_secret_file[0] == '\0')
-        return clash(config, problem, "gateway_news_listen", "stripe_webhook_secret_file",
-                     "gateway_news_listen needs stripe_webhook_secret_file");
     if (settings->dunning_retry_count > 0 &&
         settings->dunning_retry_days[settings->dunning_retry_count - 1] >=
             settings->dunning_cancel_days)

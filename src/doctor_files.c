@@ -8,7 +8,6 @@
 #include <sys/stat.h>
 
 #include "base/arena.h"
-#include "base/text.h"
 #include "base/time.h"
 #include "crypto/key_ring.h"
 #include "crypto/x509.h"
@@ -129,9 +128,4 @@ void doctor_secrets(struct doctor *doctor)
     size_t count = key_source_files(source, paths);
     for (size_t i = 0; i < count; i++)
         look_at_secret(doctor, "master_key_file", paths[i]);
-    if (text_equal(doctor->settings->gateway, "stripe"))
-        look_at_secret(doctor, "stripe_secret_key_file", doctor->settings->stripe_secret_key_file);
-    if (doctor->settings->stripe_webhook_secret_file[0] != '\0')
-        look_at_secret(doctor, "stripe_webhook_secret_file",
-                       doctor->settings->stripe_webhook_secret_file);
 }

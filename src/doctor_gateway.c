@@ -8,6 +8,8 @@
 #include "base/fiber.h"
 #include "base/text.h"
 #include "house_gateways.h"
+#include "key_bunch.h"
+#include "vault/gateway_keys.h"
 
 #define MEMORY_SIZE_MAX (4 * 1024 * 1024)
 
@@ -53,6 +55,19 @@ static void look_at_stripe(struct doctor *doctor, const struct stripe *stripe)
                    doctor->settings->gateway_news_listen);
 }
 
+static bool read_key(const struct settings *settings, struct key_bunch *bunch, const char **key,
+                     char problem[STRIPE_PROBLEM_SIZE])
+{
+    if (!key_bunch_read_source(bunch, settings, problem) ||
+        !key_bunch_read_database(bunch, settings, problem))
+        return false;
+    if (bunch->facts.is_made && !key_bunch_open_house(bunch)) {
+        snprintf(problem, STRIPE_PROBLEM_SIZE, "the master key does not open the database's keys");
+        return false;
+    }
+    return key_bunch_read_gateway(bunch, settings, GATEWAY_KEY_STRIPE, key, problem);
+}
+
 void doctor_gateway(struct doctor *doctor)
 {
     const struct settings *settings = doctor->settings;
@@ -66,11 +81,17 @@ void doctor_gateway(struct doctor *doctor)
                        "none: set gateway = stripe, or sandbox = on to try things");
         return;
     }
-    const struct stripe_options options = house_stripe_options(settings);
-    struct stripe *stripe = stripe_open(&options, problem);
+    struct key_bunch bunch = key_bunch_new();
+    struct stripe *stripe = NULL;
+    const char *key;
+    if (read_key(settings, &bunch, &key, problem)) {
+        const struct stripe_options options = house_stripe_options(settings, key);
+        stripe = stripe_open(&options, problem);
+    }
     if (stripe == NULL)
         doctor_say(doctor, FINDING_FAILED, "gateway", "stripe: %s", problem);
     else
         look_at_stripe(doctor, stripe);
     stripe_close(stripe);
+    key_bunch_close(&bunch);
 }

@@ -152,6 +152,7 @@ static bool open_rooms(struct opened_house *opened, char problem[HOUSE_PROBLEM_S
         return false;
     if (!house_gateways_open(house, &opened->gateways, problem))
         return false;
+    house_gateways_start(&opened->gateways);
     house->gateways = &opened->gateways.list;
     house->purposes = purposes;
     house->payment_counts = payment_counts_open();
@@ -323,9 +324,7 @@ void house_reload_certificates(struct opened_house *opened)
     if (!rpc_server_reload_certificates(opened->server, problem))
         log_write(opened->house.log, LOG_ERROR, "certificates.refused",
                   LOG_FIELDS(LOG_TEXT("problem", problem)));
-    if (!inbox_reload(opened->inbox, news_problem) ||
-        (opened->gateways.stripe != NULL &&
-         !stripe_reload_news_secrets(opened->gateways.stripe, news_problem)))
+    if (!inbox_reload(opened->inbox, news_problem))
         log_write(opened->house.log, LOG_ERROR, "news.refused_files",
                   LOG_FIELDS(LOG_TEXT("problem", news_problem)));
 }

@@ -4,6 +4,7 @@
  */
 #include "key_bunch.h"
 
+#include "base/text.h"
 #include "crypto/locked.h"
 #include "house_open.h"
 #include "vault/peek.h"
@@ -62,4 +63,28 @@ bool key_bunch_open_signing(const struct key_bunch *bunch, const struct pg_seale
 {
     return vault_peek_signing_key(bunch->arena, &bunch->house, bunch->secrets, key->kind,
                                   key->generation, bytes_of(key), pem);
+}
+
+bool key_bunch_read_gateway(const struct key_bunch *bunch, const struct settings *settings,
+                            const char *name, const char **text,
+                            char problem[KEY_BUNCH_PROBLEM_SIZE])
+{
+    struct pg_sealed_key *keys;
+    size_t count;
+
+    if (!pg_inspect_gateway_keys(settings->database, bunch->arena, &keys, &count, problem))
+        return false;
+    for (size_t i = 0; i < count; i++) {
+        if (!text_equal(keys[i].kind, name))
+            continue;
+        if (vault_peek_gateway_key(bunch->arena, &bunch->house, name, keys[i].generation,
+                                   bytes_of(&keys[i]), text))
+            return true;
+        snprintf(
+            problem, KEY_BUNCH_PROBLEM_SIZE,
+            "the key in the database does not open: it was altered, or comes from another one");
+        return false;
+    }
+    snprintf(problem, KEY_BUNCH_PROBLEM_SIZE, "no key is stored: `dues keys set %s`", name);
+    return false;
 }

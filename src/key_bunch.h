@@ -35,6 +35,13 @@ bool key_bunch_read_database(struct key_bunch *bunch, const struct settings *set
 /* The house's data key and root; false: the source's keys are not the database's. */
 bool key_bunch_open_house(struct key_bunch *bunch);
 
+/*
+ * The newest key of the name in table gateway_key, after the house.  False: `problem` says why not.
+ */
+bool key_bunch_read_gateway(const struct key_bunch *bunch, const struct settings *settings,
+                            const char *name, const char **text,
+                            char problem[KEY_BUNCH_PROBLEM_SIZE]);
+
 /* One of `signing`, after the house; false: it was altered, or comes from another database. */
 bool key_bunch_open_signing(const struct key_bunch *bunch, const struct pg_sealed_key *key,
                             struct bytes *pem);

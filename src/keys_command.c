@@ -1,5 +1,5 @@
 /*
- * A house with lanes, fibers and a vault, for as long as a rotation takes.
+ * A house with lanes, fibers and a vault, for as long as the work on its keys takes.
  */
 #include "keys_command.h"
 
@@ -10,11 +10,13 @@
 #include "base/random.h"
 #include "base/time.h"
 #include "house_open.h"
+#include "keys_gateway.h"
 #include "pg/lanes.h"
 #include "pg/migrate.h"
+#include "vault/gateway_keys.h"
 #include "vault/rotate.h"
 
-#define PROBLEM_SIZE 256
+#define PROBLEM_SIZE KEYS_PROBLEM_SIZE
 #define FIBERS       16
 #define QUEUE_MAX    16
 
@@ -98,18 +100,44 @@ static bool rotate(const struct workshop *workshop, FILE *out, char problem[PROB
     return true;
 }
 
-int keys_run(const struct settings *settings, const struct keys_options *options, FILE *out,
-             FILE *problems)
+const char *keys_options_misfit(const struct keys_options *options)
+{
+    bool is_named = options->action == KEYS_SET || options->action == KEYS_END;
+
+    if (options->forget_old && options->action != KEYS_COUNT)
+        return "--forget-old is for count-keys";
+    if (is_named != (options->name != NULL))
+        return is_named ? "set-key and end-keys need --name" : "--name is for set-key and end-keys";
+    if (is_named && !gateway_key_is_known(options->name, NULL))
+        return "--name is " GATEWAY_KEY_STRIPE " or " GATEWAY_KEY_STRIPE_WEBHOOK;
+    return NULL;
+}
+
+static bool act(const struct workshop *workshop, const struct keys_options *options, FILE *in,
+                FILE *out, char problem[PROBLEM_SIZE])
+{
+    switch (options->action) {
+    case KEYS_ROTATE:
+        return rotate(workshop, out, problem);
+    case KEYS_COUNT:
+        return count(workshop, out, problem) &&
+               (!options->forget_old || forget_old(workshop, out, problem));
+    case KEYS_SET:
+    case KEYS_LIST:
+    case KEYS_END:
+        return keys_gateway_run(&workshop->house, options, in, out, problem);
+    }
+    return false;
+}
+
+int keys_run(const struct settings *settings, const struct keys_options *options, FILE *in,
+             FILE *out, FILE *problems)
 {
     struct workshop workshop = {.secrets = NULL};
     char problem[PROBLEM_SIZE] = "";
-    bool worked = open_workshop(&workshop, settings, problem);
+    bool worked =
+        open_workshop(&workshop, settings, problem) && act(&workshop, options, in, out, problem);
 
-    if (worked && !options->count_only)
-        worked = rotate(&workshop, out, problem);
-    else if (worked)
-        worked = count(&workshop, out, problem) &&
-                 (!options->forget_old || forget_old(&workshop, out, problem));
     close_workshop(&workshop);
     if (!worked)
         fprintf(problems, "%s\n", problem);

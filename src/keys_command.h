@@ -1,5 +1,6 @@
 /*
- * `duesd rotate-keys` and `duesd count-keys`: the vault without a server around it.
+ * `duesd rotate-keys`, `count-keys`, `set-key`, `list-keys` and `end-keys`: the vault without a
+ * server around it.
  */
 #pragma once
 
@@ -8,11 +9,23 @@
 
 #include "base/settings.h"
 
-struct keys_options {
-    bool count_only; /* changes nothing */
-    bool forget_old; /* count_only: and if nothing is old, the file keeps its first key alone */
+enum keys_action {
+    KEYS_ROTATE,
+    KEYS_COUNT, /* changes nothing */
+    KEYS_SET,   /* a gateway's key, from standard input */
+    KEYS_LIST,  /* of gateways; changes nothing */
+    KEYS_END,   /* those of a gateway that are not the newest */
 };
 
-/* As pg_migrate answers. */
-int keys_run(const struct settings *settings, const struct keys_options *options, FILE *out,
-             FILE *problems);
+struct keys_options {
+    enum keys_action action;
+    bool forget_old;  /* KEYS_COUNT: and if nothing is old, the file keeps its first key alone */
+    const char *name; /* KEYS_SET, KEYS_END: "stripe"; NULL: not given */
+};
+
+/* Has it what its action needs?  NULL, or what is missing. */
+const char *keys_options_misfit(const struct keys_options *options);
+
+/* As pg_migrate answers.  KEYS_SET reads `in`. */
+int keys_run(const struct settings *settings, const struct keys_options *options, FILE *in,
+             FILE *out, FILE *problems);

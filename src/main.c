@@ -43,6 +43,12 @@ static const char usage[] =
     "                                             old one wrapped by it; servers go on meanwhile\n"
     "       duesd count-keys --config FILE        what hangs on which key; 1 when any is old\n"
     "             [--forget-old]                  and if none is, the old keys leave their file\n"
+    "       duesd set-key --config FILE           store a gateway's key, from standard input, "
+    "sealed\n"
+    "             --name stripe|stripe-webhook    servers take it up at once\n"
+    "       duesd list-keys --config FILE         which keys of gateways are stored\n"
+    "       duesd end-keys --config FILE          of the gateway's keys the newest alone counts\n"
+    "             --name stripe|stripe-webhook\n"
     "       duesd erase-customer --config FILE    destroy the customer's data key and all texts\n"
     "             --customer customers/ID         about the person; the ledger stays\n"
     "       duesd ledger-verify --config FILE     walk the whole ledger; 1 when it is damaged\n"
@@ -229,7 +235,7 @@ static int run_command(const struct settings *settings, const struct options *op
         return erase_customer(settings, options->customer, problems);
     if (text_equal(options->command, "migrate"))
         return migrate(settings, options, problems);
-    return keys_run(settings, &options->keys, stdout, problems);
+    return keys_run(settings, &options->keys, stdin, stdout, problems);
 }
 
 static bool is_owners(const char *command)
@@ -238,9 +244,22 @@ static bool is_owners(const char *command)
            text_equal(command, "erase-customer");
 }
 
-static bool is_of_keys(const char *command)
+/* `action` may be NULL. */
+static bool is_of_keys(const char *command, enum keys_action *action)
 {
-    return text_equal(command, "rotate-keys") || text_equal(command, "count-keys");
+    static const char *const names[] = {
+        [KEYS_ROTATE] = "rotate-keys", [KEYS_COUNT] = "count-keys", [KEYS_SET] = "set-key",
+        [KEYS_LIST] = "list-keys",     [KEYS_END] = "end-keys",
+    };
+
+    for (size_t i = 0; i < ARRAY_LENGTH(names); i++) {
+        if (!text_equal(names[i], command))
+            continue;
+        if (action != NULL)
+            *action = (enum keys_action)i;
+        return true;
+    }
+    return false;
 }
 
 /* What changes the database and ends; most as its owner. */
@@ -299,7 +318,7 @@ static int run(const struct options *options)
 {
     char problem[CONFIG_PROBLEM_SIZE];
     struct config *config = config_load(options->config, problem);
-    bool once = is_owners(options->command) || is_of_keys(options->command);
+    bool once = is_owners(options->command) || is_of_keys(options->command, NULL);
     bool doctor = text_equal(options->command, "doctor");
     bool ledger = text_equal(options->command, "ledger-verify");
     int status;
@@ -358,6 +377,9 @@ static bool take_option(struct options *options, int option)
     case 'o':
         options->json = text_equal(optarg, "json");
         return options->json;
+    case 'n':
+        options->keys.name = optarg;
+        return true;
     case 'K':
         options->ledger.kept = optarg;
         return true;
@@ -383,14 +405,15 @@ static bool parse_options(int argc, char **argv, struct options *options)
         {"undo", no_argument, NULL, 'u'},
         {"customer", required_argument, NULL, 'i'},
         {"forget-old", no_argument, NULL, 'f'},
+        {"name", required_argument, NULL, 'n'},
         {"kept", required_argument, NULL, 'K'},
         {"read-only", no_argument, NULL, 'R'},
         {"help", no_argument, NULL, 'h'},
         {NULL, 0, NULL, 0},
     };
-    static const char *const commands[] = {"serve",       "migrate",       "revoke",
-                                           "rotate-keys", "count-keys",    "erase-customer",
-                                           "doctor",      "ledger-verify", "check-config"};
+    static const char *const commands[] = {
+        "serve",  "migrate",       "revoke",       "rotate-keys", "count-keys", "erase-customer",
+        "doctor", "ledger-verify", "check-config", "set-key",     "list-keys",  "end-keys"};
     int option;
 
     while ((option = getopt_long(argc, argv, "c:o:", longs, NULL)) != -1) {
@@ -405,15 +428,18 @@ static bool parse_options(int argc, char **argv, struct options *options)
         if (text_equal(argv[optind], commands[i]))
             options->command = commands[i];
     }
-    options->keys.count_only =
-        options->command != NULL && text_equal(options->command, "count-keys");
+    const char *misfit = NULL;
+    if (options->command != NULL && is_of_keys(options->command, &options->keys.action))
+        misfit = keys_options_misfit(&options->keys);
+    else if (options->keys.forget_old || options->keys.name != NULL)
+        misfit = "--forget-old and --name are for keys";
     if (options->command == NULL)
         fprintf(stderr, "duesd: there is no command \"%s\"\n", argv[optind]);
     else if (text_equal(options->command, "revoke") && !revoke_options_fit(&options->revoke))
         fputs("duesd: revoke needs --certificate or --spki, and --reason or --undo, one of each\n",
               stderr);
-    else if (options->keys.forget_old && !options->keys.count_only)
-        fputs("duesd: --forget-old is for count-keys\n", stderr);
+    else if (misfit != NULL)
+        fprintf(stderr, "duesd: %s\n", misfit);
     else if (text_equal(options->command, "erase-customer") && options->customer == NULL)
         fputs("duesd: erase-customer needs --customer\n", stderr);
     else

@@ -74,15 +74,13 @@ struct settings {
     int32_t hash_queue_max;
 
     /* payment */
-    const char *gateway;                /* "sandbox" or "stripe": where new payment methods go */
-    const char *sandbox_journal;        /* file of the sandbox gateway */
-    int64_t sandbox_latency_ms;         /* how long the sandbox gateway takes to answer */
-    const char *stripe_url;             /* "https://api.stripe.com" */
-    const char *stripe_secret_key_file; /* one line */
-    const char *stripe_ca_file;         /* PEM; "": the system's authorities */
-    const char *stripe_return_url;      /* after 3-D Secure; "": by the app's SDK */
-    int32_t stripe_connections;         /* requests to Stripe at the same time */
-    const char *stripe_webhook_secret_file; /* one or two lines; "": Stripe tells nothing */
+    const char *gateway;           /* "sandbox" or "stripe": where new payment methods go */
+    const char *sandbox_journal;   /* file of the sandbox gateway */
+    int64_t sandbox_latency_ms;    /* how long the sandbox gateway takes to answer */
+    const char *stripe_url;        /* "https://api.stripe.com" */
+    const char *stripe_ca_file;    /* PEM; "": the system's authorities */
+    const char *stripe_return_url; /* after 3-D Secure; "": by the app's SDK */
+    int32_t stripe_connections;    /* requests to Stripe at the same time */
     int64_t gateway_timeout_ms;
     const char *gateway_news_listen;      /* "0.0.0.0:8444" or "off" */
     const char *gateway_news_certificate; /* PEM: leaf and chain; "": tls_certificate */

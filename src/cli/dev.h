@@ -9,7 +9,8 @@
  * DIR/socket-directory DIR/certs/          ca, server, service-billing, app-demo, operator-demo:
  * .pem and .key DIR/master.key      seals what the server keeps secret DIR/duesd.conf      written
  * at every start DIR/gateway.journal what the sandbox gateway did; DIR/simulator.journal, .log,
- * stripe.key, stripe.webhook-secret: the simulated Stripe's DIR/ready           the address, while the server answers
+ * stripe.key, stripe.webhook-secret: the simulated Stripe's DIR/ready           the address, while
+ * the server answers
  *
  * This process speaks neither gRPC nor SQL: it forks, and everything else is a child's work.
  */
@@ -44,8 +45,8 @@ struct dev {
     const char *simulator_file; /* with the simulator: the program beside ours */
     int simulator_port;
     int news_port; /* where the simulator tells the server its news */
-    bool is_new;  /* the directory holds no database yet */
-    bool is_ours; /* its lock is held: what is in it may be changed */
+    bool is_new;   /* the directory holds no database yet */
+    bool is_ours;  /* its lock is held: what is in it may be changed */
 
     const char *postgres_bin;     /* directory of initdb, postgres, psql, pg_isready */
     const char *socket_directory; /* short enough for a socket */
@@ -86,6 +87,7 @@ const char *dev_certificates_make(struct dev *dev);
 bool dev_has_simulator(const struct dev *dev);
 const char *dev_simulator_start(struct dev *dev);    /* until it listens; nothing without it */
 const char *dev_simulator_settings(struct dev *dev); /* lines of duesd.conf */
+const char *dev_simulator_key(struct dev *dev);      /* and secret, into the migrated database */
 
 /* dev_server.c */
 const char *dev_address_parse(struct dev *dev); /* what is wrong with --listen */

@@ -190,6 +190,8 @@ const char *dev_server_start(struct dev *dev)
     const struct child server = {.argv = serve, .input = -1, .output = -1, .death_signal = SIGTERM};
     const char *problem = dev_run(dev, &migration, "duesd migrate");
     if (problem == NULL)
+        problem = dev_simulator_key(dev);
+    if (problem == NULL)
         problem = dev_spawn(dev, &server, &dev->server);
     if (problem == NULL)
         problem = wait_until_ready(dev);

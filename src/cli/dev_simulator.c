@@ -166,11 +166,33 @@ const char *dev_simulator_settings(struct dev *dev)
     return arena_printf(dev->arena,
                         "gateway = stripe\n"
                         "stripe_url = https://localhost:%d\n"
-                        "stripe_secret_key_file = %s\n"
                         "stripe_ca_file = %s\n"
-                        "stripe_webhook_secret_file = %s\n"
                         "gateway_news_listen = 127.0.0.1:%d\n",
-                        dev->simulator_port, dev_path(dev, KEY_FILE),
-                        dev_path(dev, STATE_CERTIFICATES "/ca.pem"), dev_path(dev, SECRET_FILE),
+                        dev->simulator_port, dev_path(dev, STATE_CERTIFICATES "/ca.pem"),
                         dev->news_port);
+}
+
+static const char *store_key(struct dev *dev, const char *name, const char *file)
+{
+    const char *const argv[] = {dev->duesd, "set-key", "--config", dev_path(dev, "duesd.conf"),
+                                "--name",   name,      NULL};
+    struct child child = {.argv = argv, .death_signal = SIGTERM};
+
+    child.input = open(dev_path(dev, file), O_RDONLY | O_CLOEXEC);
+    child.output = open(dev_path(dev, LOG_FILE), O_WRONLY | O_APPEND | O_CLOEXEC);
+    if (child.input < 0 || child.output < 0)
+        return arena_printf(dev->arena, "could not open %s: %s", dev_path(dev, file),
+                            strerror(errno));
+    const char *problem = dev_run(dev, &child, "duesd set-key");
+    close(child.input);
+    close(child.output);
+    return problem;
+}
+
+const char *dev_simulator_key(struct dev *dev)
+{
+    if (!dev_has_simulator(dev))
+        return NULL;
+    const char *problem = store_key(dev, "stripe", KEY_FILE);
+    return problem == NULL ? store_key(dev, "stripe-webhook", SECRET_FILE) : problem;
 }

@@ -46,12 +46,15 @@ static const struct page {
      "\n"
      "Exit status 1 when something failed; warnings do not count.\n",
      false},
-    {"keys", "rotate|count|forget [--state-dir DIR | --config FILE]",
-     "a new key-encryption key while servers run, or what hangs on which (docs/keys.md)",
+    {"keys", "rotate|count|forget|list|set NAME|end NAME [--state-dir DIR | --config FILE]",
+     "a new key-encryption key while servers run, or what hangs on which; the keys of gateways\n"
+     "           (docs/keys.md)",
      "  --state-dir DIR      that of `dues dev`\n"
      "  --config FILE        any other server's duesd.conf\n"
      "\n"
      "forget: when nothing hangs on old keys, they are taken out of their file.\n"
+     "set: stores a gateway's key, read from standard input; NAME is stripe or stripe-webhook.\n"
+     "list: which are stored.  end: only the newest of NAME counts from now on.\n"
      "Exit status 1 when anything hangs on an old key.  Killed, rotate goes on when it is run\n"
      "again.\n",
      false},

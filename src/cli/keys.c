@@ -21,10 +21,28 @@ static int read_options(struct server_command *command, int argc, char **argv)
     return status;
 }
 
+/* `keys WORD` or, of the gateways' keys, `keys WORD NAME`; NULL: no such thing. */
+static const char *verb_of(const char *word, bool is_named)
+{
+    static const struct {
+        const char *word;
+        const char *verb;
+        bool is_named;
+    } known[] = {
+        {"rotate", "rotate-keys", false}, {"count", "count-keys", false},
+        {"forget", "count-keys", false},  {"list", "list-keys", false},
+        {"set", "set-key", true},         {"end", "end-keys", true},
+    };
+
+    for (size_t i = 0; i < ARRAY_LENGTH(known); i++) {
+        if (text_equal(known[i].word, word) && known[i].is_named == is_named)
+            return known[i].verb;
+    }
+    return NULL;
+}
+
 static int run_keys(struct arena *arena, int argc, char **argv)
 {
-    static const char *const nothing[] = {NULL};
-    static const char *const forget[] = {"--forget-old", NULL};
     struct server_command command = {.name = "keys"};
     int status = read_options(&command, argc, argv);
 
@@ -32,16 +50,15 @@ static int run_keys(struct arena *arena, int argc, char **argv)
         return status;
     if (command.help)
         return help_command(command.name);
-    if (argc - optind == 1) {
-        const char *word = argv[optind];
-        if (text_equal(word, "rotate"))
-            return server_command_become(&command, arena, "rotate-keys", nothing);
-        if (text_equal(word, "count"))
-            return server_command_become(&command, arena, "count-keys", nothing);
-        if (text_equal(word, "forget"))
-            return server_command_become(&command, arena, "count-keys", forget);
-    }
-    return complain_usage("keys takes rotate, count or forget");
+    int words = argc - optind;
+    const char *verb = words == 1 || words == 2 ? verb_of(argv[optind], words == 2) : NULL;
+    if (verb == NULL)
+        return complain_usage("keys takes rotate, count, forget, list, set NAME or end NAME");
+    const char *const rest[] = {words == 2                           ? "--name"
+                                : text_equal(argv[optind], "forget") ? "--forget-old"
+                                                                     : NULL,
+                                words == 2 ? argv[optind + 1] : NULL, NULL};
+    return server_command_become(&command, arena, verb, rest);
 }
 
 static int run_customers(struct arena *arena, int argc, char **argv)

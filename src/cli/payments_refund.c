@@ -84,7 +84,8 @@ static int tell(struct payments_wish *wish, const struct dues_answer *answer)
                                                                            : EXIT_SUCCESS;
 }
 
-static int send_refund(struct payments_wish *wish, const Dues__Payment__V1__CreateRefundRequest *request)
+static int send_refund(struct payments_wish *wish,
+                       const Dues__Payment__V1__CreateRefundRequest *request)
 {
     const struct dues_call_options options = {0};
     struct dues_answer *answer = NULL;

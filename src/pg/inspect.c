@@ -41,6 +41,10 @@
     "SELECT kind, generation, encode(sealed_key, 'hex') FROM dues.signing_key"                     \
     " ORDER BY kind, generation DESC"
 
+#define GATEWAY_KEYS                                                                               \
+    "SELECT name, generation, encode(sealed_key, 'hex') FROM dues.gateway_key"                     \
+    " ORDER BY name, generation DESC"
+
 #define VAULT                                                                                      \
     "SELECT encode(k.key_id, 'hex'), (extract(epoch FROM k.create_time) * 1000000)::bigint,"       \
     "       (SELECT count(*) FROM dues.customer_data_key d WHERE d.kek_id <> k.key_id)"            \
@@ -93,14 +97,14 @@ static bool read_key(struct arena *arena, const PGresult *result, int row,
     return read_sealed(arena, PQgetvalue(result, row, 2), key);
 }
 
-bool pg_inspect_keys(const char *connection, struct arena *arena, struct pg_sealed_key **keys,
-                     size_t *count, char problem[256])
+static bool inspect_sealed(const char *connection, const char *sql, struct arena *arena,
+                           struct pg_sealed_key **keys, size_t *count, char problem[256])
 {
     AUTO(release_connection) PGconn *pg = PQconnectdb(connection);
 
     if (PQstatus(pg) != CONNECTION_OK)
         return refuse_inspection(problem, PQerrorMessage(pg));
-    AUTO(release_result) PGresult *result = PQexec(pg, KEYS);
+    AUTO(release_result) PGresult *result = PQexec(pg, sql);
     if (PQresultStatus(result) != PGRES_TUPLES_OK)
         return refuse_inspection(problem, PQerrorMessage(pg));
     *count = (size_t)PQntuples(result);
@@ -110,6 +114,18 @@ bool pg_inspect_keys(const char *connection, struct arena *arena, struct pg_seal
             return refuse_inspection(problem, "a sealed key is not what PostgreSQL calls hex");
     }
     return true;
+}
+
+bool pg_inspect_keys(const char *connection, struct arena *arena, struct pg_sealed_key **keys,
+                     size_t *count, char problem[256])
+{
+    return inspect_sealed(connection, KEYS, arena, keys, count, problem);
+}
+
+bool pg_inspect_gateway_keys(const char *connection, struct arena *arena,
+                             struct pg_sealed_key **keys, size_t *count, char problem[256])
+{
+    return inspect_sealed(connection, GATEWAY_KEYS, arena, keys, count, problem);
 }
 
 bool pg_inspect_vault(const char *connection, struct arena *arena, struct pg_vault_facts *facts,

@@ -40,6 +40,10 @@ struct pg_sealed_key {
 bool pg_inspect_keys(const char *connection, struct arena *arena, struct pg_sealed_key **keys,
                      size_t *count, char problem[256]);
 
+/* The same of table gateway_key; its `kind` is the name. */
+bool pg_inspect_gateway_keys(const char *connection, struct arena *arena,
+                             struct pg_sealed_key **keys, size_t *count, char problem[256]);
+
 /* Which key-encryption key is in use, and the house's own keys, as they rest. */
 #define PG_KEY_ID_SIZE 8
 struct pg_vault_facts {

@@ -60,6 +60,31 @@ static bool set_webhook(struct control *control)
     return true;
 }
 
+/* As in the dashboard: a second key, and one day the first one's end. */
+static bool roll_key(struct control *control)
+{
+    struct simulator *simulator = control->simulator;
+    const char *to = json_string_value(json_object_get(control->wish, "to"));
+    bool ends_first = json_is_true(json_object_get(control->wish, "end_first"));
+
+    if ((to == NULL && !ends_first) || (to != NULL && strlen(to) >= WEBHOOK_TEXT_SIZE)) {
+        snprintf(control->problem, sizeof control->problem,
+                 "\"to\" is a key, \"end_first\" is true");
+        return false;
+    }
+    if (to != NULL)
+        snprintf(simulator->rolled_key, WEBHOOK_TEXT_SIZE, "%s", to);
+    simulator->has_first_key_ended = ends_first;
+    return true;
+}
+
+const char *simulator_key(const struct simulator *simulator, size_t index)
+{
+    if (index == 0)
+        return simulator->has_first_key_ended ? "" : simulator->options.secret_key;
+    return simulator->rolled_key;
+}
+
 static bool advance_clock(struct control *control)
 {
     struct simulator *simulator = control->simulator;
@@ -89,6 +114,7 @@ static const struct {
     {"POST", "/_simulator/faults", add_fault},     {"GET", "/_simulator/faults", show_faults},
     {"DELETE", "/_simulator/faults", drop_faults}, {"POST", "/_simulator/random", set_random},
     {"POST", "/_simulator/webhook", set_webhook},  {"POST", "/_simulator/clock", advance_clock},
+    {"POST", "/_simulator/key", roll_key},
 };
 
 static bool has_key(const struct simulator *simulator, const struct http_service_request *request)

@@ -25,6 +25,8 @@ struct simulator {
     json_t *undelivered; /* ids of events: kept while the journal is read */
     char webhook_url[WEBHOOK_TEXT_SIZE];
     char webhook_secret[WEBHOOK_TEXT_SIZE];
+    char rolled_key[WEBHOOK_TEXT_SIZE]; /* "": the key was not rolled */
+    bool has_first_key_ended;
 };
 
 /* Microseconds of the simulated clock. */

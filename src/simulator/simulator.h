@@ -45,6 +45,10 @@ void simulator_close(struct simulator *simulator);
 
 const struct simulator_options *simulator_options(const struct simulator *simulator);
 
+/* A caller's secret key: the one of the options or the one it was rolled to, while they count. */
+#define SIMULATOR_KEYS 2
+const char *simulator_key(const struct simulator *simulator, size_t index);
+
 /* `prefix` and `length` letters and digits. */
 char *simulator_id(const struct simulator *simulator, struct arena *arena, const char *prefix,
                    size_t length);

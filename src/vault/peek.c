@@ -34,6 +34,18 @@ bool vault_peek_signing_key(struct arena *arena, const struct data_key *key,
                        sealed.size, pem);
 }
 
+bool vault_peek_gateway_key(struct arena *arena, const struct data_key *key, const char *name,
+                            int64_t generation, struct bytes sealed, const char **text)
+{
+    const struct vault_place place = vault_place_gateway_key(arena, name, generation);
+    struct bytes plain;
+
+    if (!sealed_open(arena, key, &place.at, sealed, &plain))
+        return false;
+    *text = arena_strndup(arena, plain.data, plain.size);
+    return true;
+}
+
 bool vault_peek_root(struct arena *arena, const struct data_key *key, struct bytes sealed,
                      struct secrets *secrets)
 {

@@ -71,6 +71,14 @@ struct vault_place vault_place_news(struct arena *arena, const char *gateway, co
     return (struct vault_place){.at = {"news", "body_sealed", UUID_NIL, row}};
 }
 
+struct vault_place vault_place_gateway_key(struct arena *arena, const char *name,
+                                           int64_t generation)
+{
+    const char *row = arena_printf(arena, "%s|%lld", name, (long long)generation);
+
+    return (struct vault_place){.at = {"gateway_key", "sealed_key", UUID_NIL, row}};
+}
+
 struct vault_place vault_place_webhook_secret(struct arena *arena, struct uuid endpoint,
                                               struct uuid secret)
 {

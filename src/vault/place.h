@@ -24,6 +24,8 @@ struct vault_place vault_place_answer(struct arena *arena, struct uuid customer,
 struct vault_place vault_place_signing_key(struct arena *arena, const char *kind,
                                            int64_t generation);
 struct vault_place vault_place_house_secret(const char *name);
+struct vault_place vault_place_gateway_key(struct arena *arena, const char *name,
+                                           int64_t generation);
 struct vault_place vault_place_webhook_secret(struct arena *arena, struct uuid endpoint,
                                               struct uuid secret);
 /* The raw bytes of news, which are nobody's yet. */

@@ -55,6 +55,7 @@ const struct pg_statement rotate_count = {
            " UNION ALL SELECT 'payment_method', count(*) FILTER (WHERE f = '\\x02'),"
            "       count(*) FILTER (WHERE f = '\\x01')"
            "  FROM (SELECT substring(token_sealed FROM 1 FOR 1) AS f FROM payment_method) s"
+           " UNION ALL SELECT 'gateway_key', count(*), 0 FROM gateway_key"
            " UNION ALL SELECT 'webhook_endpoint', count(*), 0 FROM webhook_endpoint"
            " UNION ALL SELECT 'payment_action', count(*), 0 FROM payment_action"
            " UNION ALL SELECT 'dispute_response', count(*), 0 FROM dispute_response"

@@ -139,12 +139,8 @@ class World(Environment):
 
     def start_simulator(self):
         log = os.path.join(self.directory, "simulator.log")
-        key = os.path.join(self.directory, "stripe.key")
         certificate = os.path.join(self.certificates, "server.pem")
         self.journal = os.path.join(self.directory, "simulator.journal")
-        with open(key, "w", encoding="ascii") as file:
-            file.write(self.simulator_key + "\n")
-        os.chmod(key, 0o600)
         with open(log, "wb") as out:
             self.simulator = subprocess.Popen(
                 [os.path.join(self.build, "dues-simulator"), "--listen", "127.0.0.1:0", "--journal", self.journal,
@@ -163,7 +159,12 @@ class World(Environment):
             self.listen_for_news()
         with open(self.configuration, "a", encoding="utf-8") as file:
             file.write(f"gateway = stripe\nstripe_url = https://localhost:{port[0]}\n"
-                       f"stripe_secret_key_file = {key}\nstripe_ca_file = {self.certificates}/ca.pem\n")
+                       f"stripe_ca_file = {self.certificates}/ca.pem\n")
+        self.store_key("stripe", self.simulator_key)
+
+    def store_key(self, name, key):
+        subprocess.run([os.path.join(self.build, "duesd"), "set-key", "--config", self.configuration, "--name", name],
+                       input=key + "\n", text=True, check=True, capture_output=True)
 
     def news_arguments(self):
         with socket.socket() as place:
@@ -173,12 +174,9 @@ class World(Environment):
                 "--webhook-secret", NEWS_SECRET, "--webhook-ca", os.path.join(self.certificates, "ca.pem"))
 
     def listen_for_news(self):
-        secret = os.path.join(self.directory, "stripe.webhook")
-        with open(secret, "w", encoding="ascii") as file:
-            file.write(NEWS_SECRET + "\n")
-        os.chmod(secret, 0o600)
+        self.store_key("stripe-webhook", NEWS_SECRET)
         with open(self.configuration, "a", encoding="utf-8") as file:
-            file.write(f"gateway_news_listen = 127.0.0.1:{self.news_port}\nstripe_webhook_secret_file = {secret}\n"
+            file.write(f"gateway_news_listen = 127.0.0.1:{self.news_port}\n"
                        f"gateway_news_certificate = {self.certificates}/server.pem\n"
                        f"gateway_news_key = {self.certificates}/server.key\n")
 

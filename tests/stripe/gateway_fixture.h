@@ -31,7 +31,6 @@
 struct fixture {
     char directory[64];
     char ca_file[PATH_SIZE];
-    char key_file[PATH_SIZE];
     char url[64];
     pid_t simulator;
     struct fiber_pool *fibers;
@@ -124,7 +123,7 @@ static inline void start_simulator(struct fixture *f)
 
 static inline void stop_simulator(const struct fixture *f)
 {
-    static const char *const files[] = {"ca.pem", "server.pem", "server.key", "journal", "key"};
+    static const char *const files[] = {"ca.pem", "server.pem", "server.key", "journal"};
     char path[PATH_SIZE];
 
     kill(f->simulator, SIGTERM);
@@ -145,12 +144,10 @@ static inline int begin_group(void **state)
     snprintf(f.directory, sizeof f.directory, "/tmp/dues-stripe-XXXXXX");
     must(mkdtemp(f.directory) != NULL, "directory");
     snprintf(f.ca_file, sizeof f.ca_file, "%s/ca.pem", f.directory);
-    snprintf(f.key_file, sizeof f.key_file, "%s/key", f.directory);
-    write_file(f.key_file, SECRET "\n");
     start_simulator(&f);
     const struct stripe_options options = {
         .url = f.url,
-        .secret_key_file = f.key_file,
+        .secret_key = SECRET,
         .ca_file = f.ca_file,
         .return_url = "",
         .timeout_ms = LIMIT_MS,

@@ -40,7 +40,7 @@ class Stage(unittest.TestCase):
         with open(os.path.join(cls.server.directory, "duesd.conf"), encoding="ascii") as file:
             lines = [line.split(" = ", 1) for line in file if " = " in line]
         cls.settings = {key: value.strip() for key, value in lines}
-        with open(cls.settings["stripe_secret_key_file"], encoding="ascii") as file:
+        with open(os.path.join(cls.server.directory, "stripe.key"), encoding="ascii") as file:
             cls.secret = file.read().strip()
 
     @classmethod

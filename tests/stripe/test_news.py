@@ -34,7 +34,7 @@ class News(Stage):
     @classmethod
     def read_settings(cls):
         super().read_settings()
-        with open(cls.settings["stripe_webhook_secret_file"], encoding="ascii") as file:
+        with open(os.path.join(cls.server.directory, "stripe.webhook-secret"), encoding="ascii") as file:
             cls.signing_secret = file.read().strip()
         host, port = cls.settings["gateway_news_listen"].rsplit(":", 1)
         cls.listener = (host, int(port))

@@ -35,17 +35,6 @@ class Payments(Stage):
         self.assertIn("warning: stripe: gateway_news_listen = off, so what Stripe does later is found out late",
                       self.examine(gateway_news_listen="off"))
 
-    def test_the_doctor_sees_a_key_that_stripe_does_not_know(self):
-        path = os.path.join(self.server.scratch, "other.key")
-        with open(path, "w", encoding="ascii") as file:
-            file.write("sk_test_0000000000000000\n")
-        os.chmod(path, 0o644)
-
-        findings = self.examine(stripe_secret_key_file=path)
-
-        self.assertIn(f"failed: stripe: {self.settings['stripe_url']}: it does not know the key", findings)
-        self.assertIn(f"failed: stripe_secret_key_file: {path} is open to others (mode 644)", findings)
-
     def test_the_doctor_sees_a_stripe_that_is_not_there_or_somebody_else(self):
         self.assertIn("libcurl 7", " ".join(self.examine(stripe_url="https://localhost:9")))
         self.assertIn("libcurl 60", " ".join(self.examine(stripe_ca_file="/etc/ssl/certs/ca-certificates.crt")))

@@ -158,6 +158,12 @@ void rpc_restart_in_place(struct rpc_fixture *f)
 
 struct rpc_fixture *rpc_fixture_new(const char *more_settings)
 {
+    return rpc_fixture_new_prepared(more_settings, NULL);
+}
+
+struct rpc_fixture *rpc_fixture_new_prepared(const char *more_settings,
+                                             void (*prepare)(const struct settings *settings))
+{
     struct rpc_fixture *f = calloc(1, sizeof *f);
 
     if (f == NULL || (f->answers = calloc(RPC_ANSWERS_MAX, sizeof(struct dues_answer *))) == NULL)
@@ -181,6 +187,8 @@ struct rpc_fixture *rpc_fixture_new(const char *more_settings)
     f->log = log_open(f->log_file, LOG_DEBUG, clock_system());
     write_files(f);
     read_config(f);
+    if (prepare != NULL)
+        prepare(config_settings(f->config));
     start_server(f);
     return f;
 }

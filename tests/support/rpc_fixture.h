@@ -77,6 +77,9 @@ int rpc_teardown(void **state);
 
 /* With lines for the configuration file ("sandbox = off\n"); the rest as rpc_setup. */
 struct rpc_fixture *rpc_fixture_new(const char *more_settings);
+/* `prepare` may do to the migrated database what a command does before the server's first start. */
+struct rpc_fixture *rpc_fixture_new_prepared(const char *more_settings,
+                                             void (*prepare)(const struct settings *settings));
 void rpc_fixture_free(struct rpc_fixture *f);
 
 /* Stops the server, in order, and starts it anew on the same database and journal. */

@@ -1,60 +1,58 @@
 /*
- * Files beside the fixture's own, whose directory is not there before its server starts.
+ * A server whose gateway has keys and secrets, stored before it starts.
  */
 #include "support/rpc_news.h"
 
 #include <inttypes.h>
-#include <unistd.h>
 
 #include "base/bug.h"
 #include "base/text.h"
 #include "crypto/hmac.h"
 #include "http/post.h"
+#include "keys_command.h"
 
 #define LIMIT_MS 10000
 
-static const char *const names[] = {"stripe.key", "stripe.secret"};
-
-static const char *path_of(const struct rpc_fixture *f, const char *setting)
+/* As `dues keys set` does; the older secret first. */
+static void store_key(const struct settings *settings, const char *name, char *text)
 {
-    const char *line = strstr(f->more_settings, setting);
+    const struct keys_options options = {.action = KEYS_SET, .name = name};
+    FILE *in = fmemopen(text, strlen(text), "r");
+    FILE *out = fopen("/dev/null", "w");
 
-    return line == NULL ? "" : line + strlen(setting) + strlen(" = ");
+    if (in == NULL || out == NULL || keys_run(settings, &options, in, out, stderr) != 0)
+        bug("the gateway's key could not be stored");
+    (void)fclose(in);
+    (void)fclose(out);
+}
+
+static void store_keys(const struct settings *settings)
+{
+    static char key[] = "sk_test_0123456789abcdef\n";
+    static char old_secret[] = NEWS_OLD_SECRET "\n";
+    static char secret[] = NEWS_SECRET "\n";
+
+    store_key(settings, "stripe", key);
+    store_key(settings, "stripe-webhook", old_secret);
+    store_key(settings, "stripe-webhook", secret);
 }
 
 struct rpc_fixture *news_fixture_new(const char *more_settings)
 {
-    char directory[] = "/tmp/dues-news-XXXXXX";
     static char settings[4096]; /* the fixture keeps it: one at a time */
 
-    if (mkdtemp(directory) == NULL)
-        bug("no directory for the gateway's files");
-    test_write_file(directory, names[0], "sk_test_0123456789abcdef\n");
-    test_write_file(directory, names[1], NEWS_SECRET "\n" NEWS_OLD_SECRET "\n");
     snprintf(settings, sizeof settings,
              "sandbox = on\n"
              "gateway = stripe\n"
-             "stripe_secret_key_file = %s/%s\n"
-             "stripe_webhook_secret_file = %s/%s\n"
              "gateway_news_listen = 127.0.0.1:0\n"
              "%s",
-             directory, names[0], directory, names[1], more_settings);
-    return rpc_fixture_new(settings);
+             more_settings);
+    return rpc_fixture_new_prepared(settings, store_keys);
 }
 
 void news_fixture_free(struct rpc_fixture *f)
 {
-    char path[512];
-
-    snprintf(path, sizeof path, "%.*s", (int)strcspn(path_of(f, "stripe_secret_key_file"), "\n"),
-             path_of(f, "stripe_secret_key_file"));
     rpc_fixture_free(f);
-    unlink(path);
-    char *slash = strrchr(path, '/');
-    snprintf(slash + 1, sizeof path - (size_t)(slash + 1 - path), "%s", names[1]);
-    unlink(path);
-    *slash = '\0';
-    rmdir(path);
 }
 
 const char *news_sign(struct rpc_fixture *f, const char *body, int64_t time_s, const char *secret)

@@ -41,9 +41,12 @@ static void ask(const struct errand *errand, const struct question *question,
     const struct stripe *stripe = errand->stripe;
     int64_t left_ms = (errand->until_us - clock_monotonic_us(errand->clock)) / US_PER_MS;
     const char *headers[HEADERS_MAX];
+    char secret[STRIPE_SECRET_MAX + 1];
     size_t count = 0;
 
-    headers[count++] = arena_printf(errand->arena, "Authorization: Bearer %s", stripe->secret);
+    stripe_key_copy(stripe->key, secret);
+    headers[count++] = arena_printf(errand->arena, "Authorization: Bearer %s", secret);
+    explicit_bzero(secret, sizeof(secret));
     headers[count++] = "Stripe-Version: " STRIPE_VERSION;
     headers[count++] = "User-Agent: dues";
     if (question->body != NULL)

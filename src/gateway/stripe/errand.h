@@ -6,24 +6,23 @@
 #include <pthread.h>
 
 #include "gateway/stripe/form.h"
+#include "gateway/stripe/key.h"
 #include "gateway/stripe/signature.h"
 #include "gateway/stripe/stripe.h"
 #include "http/client.h"
 
-#define STRIPE_SECRET_MAX 255
-#define STRIPE_URL_MAX    255
+#define STRIPE_URL_MAX 255
 
 struct stripe {
     struct gateway gateway;
     struct http_client *client;
     char url[STRIPE_URL_MAX + 1];
-    char secret[STRIPE_SECRET_MAX + 1];
+    struct stripe_key *key;
     const char *ca_file;    /* the settings' */
     const char *return_url; /* the settings' */
     int64_t timeout_ms;
     bool is_live;
-    const char *news_secret_file; /* the settings' */
-    pthread_mutex_t news_lock;    /* guards the next */
+    pthread_mutex_t news_lock; /* guards the next */
     struct stripe_news_secrets news_secrets;
 };
 

@@ -5,7 +5,6 @@
 
 #include "gateway/stripe/news.h"
 
-#include <errno.h>
 #include <pthread.h>
 
 #include "base/text.h"
@@ -17,78 +16,30 @@
 #define SIGNATURE_HEADER "Stripe-Signature"
 #define SECRET_PREFIX    "whsec_"
 #define SECRET_MIN       16
-#define SECRETS_FILE_MAX 1023
 #define CREATED_MAX_S    (4102444800LL) /* 2100 */
 
 /* ---- The secrets ---- */
 
-static bool secret_is_right(const char *text, size_t length)
+bool stripe_news_secret_is_right(const char *text)
 {
+    size_t length = strlen(text);
+
     return length >= SECRET_MIN && length <= STRIPE_NEWS_SECRET_MAX &&
            text_starts_with(text, SECRET_PREFIX) && text_is_plain(text, length) &&
-           memchr(text, ' ', length) == NULL;
+           strchr(text, ' ') == NULL;
 }
 
-/* One line each, the newest first; empty lines do not count. */
-static bool read_lines(const char *text, struct stripe_news_secrets *secrets)
+void stripe_change_news_secrets(struct stripe *stripe,
+                                const char *const secrets[STRIPE_NEWS_SECRETS_MAX])
 {
-    size_t count = 0;
-
-    for (const char *at = text; *at != '\0';) {
-        size_t length = strcspn(at, "\r\n");
-        if (length > 0 && (count == STRIPE_NEWS_SECRETS_MAX || !secret_is_right(at, length)))
-            return false;
-        if (length > 0)
-            memcpy(secrets->text[count++], at, length);
-        at += length;
-        at += strspn(at, "\r\n");
-    }
-    return count > 0;
-}
-
-bool stripe_news_secrets_read(const char *path, struct stripe_news_secrets *secrets,
-                              char problem[STRIPE_PROBLEM_SIZE])
-{
-    char text[SECRETS_FILE_MAX + 1];
-    FILE *file = fopen(path, "re");
-
-    *secrets = (struct stripe_news_secrets){0};
-    if (file == NULL) {
-        snprintf(problem, STRIPE_PROBLEM_SIZE, "%s: %s", path, strerror(errno));
-        return false;
-    }
-    setvbuf(file, NULL, _IONBF, 0);
-    size_t size = fread(text, 1, sizeof text - 1, file);
-    fclose(file);
-    text[size] = '\0';
-    bool right = read_lines(text, secrets);
-    explicit_bzero(text, sizeof text);
-    if (right)
-        return true;
-    snprintf(problem, STRIPE_PROBLEM_SIZE,
-             "%s: not one or two signing secrets of Stripe, a line each (whsec_…)", path);
-    explicit_bzero(secrets, sizeof *secrets);
-    return false;
-}
-
-bool stripe_takes_news(const struct stripe *stripe)
-{
-    return stripe->gateway.read_news != NULL;
-}
-
-bool stripe_reload_news_secrets(struct stripe *stripe, char problem[STRIPE_PROBLEM_SIZE])
-{
-    struct stripe_news_secrets secrets;
-
-    if (!stripe_takes_news(stripe))
-        return true;
-    if (!stripe_news_secrets_read(stripe->news_secret_file, &secrets, problem))
-        return false;
     pthread_mutex_lock(&stripe->news_lock);
-    stripe->news_secrets = secrets;
+    explicit_bzero(&stripe->news_secrets, sizeof stripe->news_secrets);
+    for (size_t i = 0; i < STRIPE_NEWS_SECRETS_MAX; i++) {
+        if (secrets[i] != NULL && stripe_news_secret_is_right(secrets[i]))
+            snprintf(stripe->news_secrets.text[i], sizeof stripe->news_secrets.text[i], "%s",
+                     secrets[i]);
+    }
     pthread_mutex_unlock(&stripe->news_lock);
-    explicit_bzero(&secrets, sizeof secrets);
-    return true;
 }
 
 /* ---- Reading ---- */

@@ -7,10 +7,6 @@
 #include "gateway/stripe/signature.h"
 #include "gateway/stripe/stripe.h"
 
-/* One or two lines, the secret in use first.  False and one line in `problem`. */
-bool stripe_news_secrets_read(const char *path, struct stripe_news_secrets *secrets,
-                              char problem[STRIPE_PROBLEM_SIZE]);
-
 /* False: it is no event of this mode. */
 bool stripe_read_event(struct arena *arena, bool is_live, struct bytes body,
                        struct gateway_news *news);

@@ -11,12 +11,12 @@
 #include "base/arena.h"
 #include "crypto/secrets.h"
 #include "gateway/news.h"
+#include "gateway/stripe/stripe.h"
 
 /* Older news may be a replay; our clock may be behind as much. */
 #define STRIPE_TOLERANCE_S 300
 
-#define STRIPE_NEWS_SECRETS_MAX 2
-#define STRIPE_NEWS_SECRET_MAX  127
+#define STRIPE_NEWS_SECRET_MAX 127
 
 /* whsec_…; "": none. */
 struct stripe_news_secrets {

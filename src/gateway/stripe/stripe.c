@@ -1,10 +1,8 @@
 /*
- * Opening and closing: the key from its file, the client with its thread.
+ * Opening and closing: the key, the client with its thread.
  */
 
 #include "gateway/stripe/stripe.h"
-
-#include <errno.h>
 
 #include "base/text.h"
 #include "base/time.h"
@@ -29,53 +27,14 @@ bool stripe_url_is_right(const char *url)
            host[strspn(host, allowed)] == '\0';
 }
 
-static bool key_is_right(const char *key)
+/* A key of Stripe's; what it is not says a problem that does not repeat it. */
+static bool check_key(const char *key, char problem[STRIPE_PROBLEM_SIZE])
 {
-    static const char *const prefixes[] = {"sk_test_", "sk_live_", "rk_test_", "rk_live_"};
-
-    for (size_t i = 0; i < ARRAY_LENGTH(prefixes); i++) {
-        if (stripe_is_id(key, prefixes[i]))
-            return true;
-    }
-    return false;
-}
-
-static bool read_key(struct stripe *stripe, const char *path, char problem[STRIPE_PROBLEM_SIZE])
-{
-    FILE *file = fopen(path, "re");
-
-    if (file == NULL) {
-        snprintf(problem, STRIPE_PROBLEM_SIZE, "%s: %s", path, strerror(errno));
-        return false;
-    }
-    /* No copy of the key in the stream's buffer. */
-    setvbuf(file, NULL, _IONBF, 0);
-    size_t size = fread(stripe->secret, 1, sizeof stripe->secret - 1, file);
-    fclose(file);
-    stripe->secret[size] = '\0';
-    stripe->secret[strcspn(stripe->secret, "\r\n")] = '\0';
-    if (!key_is_right(stripe->secret)) {
-        snprintf(problem, STRIPE_PROBLEM_SIZE,
-                 "%s: not a secret key of Stripe (sk_test_…, sk_live_…, rk_…)", path);
-        return false;
-    }
-    stripe->is_live = text_starts_with(stripe->secret + strlen("sk_"), "live_");
-    return true;
-}
-
-/* Without a secret there is nothing to read news with. */
-static bool read_news_secrets(struct stripe *stripe, const char *path,
-                              char problem[STRIPE_PROBLEM_SIZE])
-{
-    stripe->news_secret_file = path;
-    if (path == NULL || path[0] == '\0')
+    if (key != NULL && stripe_key_is_right(key))
         return true;
-    if (!stripe_news_secrets_read(path, &stripe->news_secrets, problem))
-        return false;
-    stripe->gateway.read_news = stripe_read_news;
-    stripe->gateway.find_owner = stripe_find_owner;
-    stripe->gateway.look_at_card = stripe_look_at_card;
-    return true;
+    snprintf(problem, STRIPE_PROBLEM_SIZE,
+             "not a secret key of Stripe (sk_test_…, sk_live_…, rk_…)");
+    return false;
 }
 
 struct stripe *stripe_open(const struct stripe_options *options, char problem[STRIPE_PROBLEM_SIZE])
@@ -106,14 +65,20 @@ struct stripe *stripe_open(const struct stripe_options *options, char problem[ST
         .list_transactions = stripe_list_transactions,
         .state = stripe,
     };
+    if (options->takes_news) {
+        stripe->gateway.read_news = stripe_read_news;
+        stripe->gateway.find_owner = stripe_find_owner;
+        stripe->gateway.look_at_card = stripe_look_at_card;
+    }
     pthread_mutex_init(&stripe->news_lock, NULL);
     stripe->ca_file = options->ca_file;
     stripe->return_url = options->return_url;
     stripe->timeout_ms = options->timeout_ms;
     if (!stripe_url_is_right(options->url)) {
         snprintf(problem, STRIPE_PROBLEM_SIZE, "\"%s\" is not https://HOST[:PORT]", options->url);
-    } else if (read_key(stripe, options->secret_key_file, problem) &&
-               read_news_secrets(stripe, options->news_secret_file, problem)) {
+    } else if (check_key(options->secret_key, problem)) {
+        stripe->key = stripe_key_new(options->secret_key);
+        stripe->is_live = stripe_key_text_is_live(options->secret_key);
         snprintf(stripe->url, sizeof stripe->url, "%s", options->url);
         stripe->client = http_client_open(&client, problem);
     }
@@ -129,14 +94,30 @@ void stripe_close(struct stripe *stripe)
         return;
     http_client_close(stripe->client);
     pthread_mutex_destroy(&stripe->news_lock);
-    explicit_bzero(stripe->secret, sizeof stripe->secret);
     explicit_bzero(&stripe->news_secrets, sizeof stripe->news_secrets);
+    stripe_key_free(stripe->key);
     free(stripe);
 }
 
 const struct gateway *stripe_gateway(const struct stripe *stripe)
 {
     return &stripe->gateway;
+}
+
+bool stripe_change_key(struct stripe *stripe, const char *key, char problem[STRIPE_PROBLEM_SIZE])
+{
+    if (!check_key(key, problem))
+        return false;
+    if (stripe_key_text_is_live(key) != stripe->is_live) {
+        snprintf(problem, STRIPE_PROBLEM_SIZE,
+                 "the key is for %s and the one in use for %s: payment methods of the one do not "
+                 "exist in the other",
+                 stripe->is_live ? "tests" : "real money",
+                 stripe->is_live ? "real money" : "tests");
+        return false;
+    }
+    stripe_key_change(stripe->key, key);
+    return true;
 }
 
 bool stripe_is_live(const struct stripe *stripe)

@@ -63,7 +63,7 @@ struct fixture {
     struct fiber_pool *fibers;
     struct house house;
     struct call call;
-    char key_file[64];
+    const char *secret; /* what requests must have */
     struct https_server *server;
     struct stripe *stripe;
     const struct gateway *gateway;
@@ -108,12 +108,16 @@ static inline bool is_well_formed(const struct https_seen *seen)
     return false;
 }
 
-static inline bool fits(const struct step *step, const struct https_seen *seen)
+static inline bool fits(const struct fixture *f, const struct step *step,
+                        const struct https_seen *seen)
 {
+    char key[128];
+
+    snprintf(key, sizeof key, "\r\nAuthorization: Bearer %s\r\n", f->secret);
     return step->method != NULL && strcmp(step->method, seen->method) == 0 &&
            strcmp(step->target, seen->target) == 0 &&
            (step->body == NULL || strstr(seen->body, step->body) != NULL) &&
-           strstr(seen->head, "\r\nAuthorization: Bearer " SECRET "\r\n") != NULL &&
+           strstr(seen->head, key) != NULL &&
            strstr(seen->head, "\r\nStripe-Version: " STRIPE_VERSION "\r\n") != NULL;
 }
 
@@ -123,7 +127,7 @@ static inline void handle(void *owner, const struct https_seen *seen, struct htt
     const struct step *step = &f->steps[f->asked < STEPS_MAX ? f->asked : 0];
     const char *key = strstr(seen->head, "\r\nIdempotency-Key: ");
 
-    if (f->asked == STEPS_MAX || !fits(step, seen) || !is_well_formed(seen)) {
+    if (f->asked == STEPS_MAX || !fits(f, step, seen) || !is_well_formed(seen)) {
         print_error("request %d: %s\n%s\n", f->asked, seen->head, seen->body);
         f->went_wrong = true;
         https_answer(act, 418, "", "");
@@ -147,17 +151,13 @@ static inline int setup(void **state)
     char url[64];
 
     memset(&f, 0, sizeof f);
+    f.secret = SECRET;
     f.fibers = fiber_pool_open(4);
     f.server = https_server_open(&server);
-    snprintf(f.key_file, sizeof f.key_file, "/tmp/dues-stripe-XXXXXX");
-    int file = mkstemp(f.key_file);
-    if (file < 0 || write(file, SECRET "\n", strlen(SECRET) + 1) < 0)
-        return -1;
-    close(file);
     snprintf(url, sizeof url, "https://localhost:%d", https_server_port(f.server));
     const struct stripe_options options = {
         .url = url,
-        .secret_key_file = f.key_file,
+        .secret_key = SECRET,
         .ca_file = https_server_ca_file(f.server),
         .return_url = "",
         .timeout_ms = 20000,
@@ -198,7 +198,6 @@ static inline int teardown(void **state)
     https_server_close(f->server);
     fiber_pool_close(f->fibers);
     arena_free(f->call.arena);
-    unlink(f->key_file);
     return 0;
 }
 

@@ -186,11 +186,13 @@ static void keys_and_urls_that_are_none_are_refused(void **state)
     static const char *const urls[] = {"http://localhost", "https://", "https://a/b",
                                        "https://a@b",      "",         "https://a?b"};
     struct stripe_options options = {.url = "https://localhost",
-                                     .secret_key_file = f->key_file,
+                                     .secret_key = SECRET,
                                      .ca_file = "",
                                      .return_url = "",
                                      .timeout_ms = 1000,
                                      .active_max = 1};
+    static const char *const keys[] = {"",         "51abc",           "pk_test_51abc",
+                                       "sk_test_", "sk_test_51abc\n", "sk_test_51abc 1"};
     char problem[STRIPE_PROBLEM_SIZE];
 
     for (size_t i = 0; i < ARRAY_LENGTH(urls); i++) {
@@ -198,11 +200,31 @@ static void keys_and_urls_that_are_none_are_refused(void **state)
         assert_null(stripe_open(&options, problem));
     }
     options.url = "https://localhost";
-    options.secret_key_file = "/nonexistent";
-    assert_null(stripe_open(&options, problem));
-    options.secret_key_file = https_server_ca_file(f->server);
-    assert_null(stripe_open(&options, problem));
-    assert_non_null(strstr(problem, "not a secret key"));
+    for (size_t i = 0; i < ARRAY_LENGTH(keys); i++) {
+        options.secret_key = keys[i];
+        assert_null(stripe_open(&options, problem));
+        assert_non_null(strstr(problem, "not a secret key"));
+        assert_null(strstr(problem, "51abc"));
+        assert_false(stripe_change_key(f->stripe, keys[i], problem));
+    }
+}
+
+static void a_key_is_changed_under_the_requests(void **state)
+{
+    struct fixture *f = *state;
+    char problem[STRIPE_PROBLEM_SIZE];
+
+    assert_false(stripe_change_key(f->stripe, "sk_live_51abcdefXYZ", problem));
+    assert_non_null(strstr(problem, "for real money"));
+    assert_true(stripe_change_key(f->stripe, "rk_test_51other", problem));
+    f->secret = "rk_test_51other";
+    f->token = "pm_8";
+    given(f, 0, (struct step){"GET", "/v1/payment_methods/pm_8", NULL, 404, NULL, "{}", false});
+
+    fiber_run(f->fibers, run_describe, f);
+
+    assert_int_equal(f->asked, 1);
+    assert_false(f->went_wrong);
 }
 
 int main(void)
@@ -217,6 +239,7 @@ int main(void)
         TEST(a_token_that_is_none_is_refused_without_asking),
         TEST(what_stripe_says_of_a_token_is_passed_on),
         TEST(keys_and_urls_that_are_none_are_refused),
+        TEST(a_key_is_changed_under_the_requests),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

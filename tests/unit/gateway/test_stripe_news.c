@@ -250,46 +250,15 @@ static void takes_nothing_for_an_event_that_is_none(void **state)
 
 /* ---- Secrets ---- */
 
-static bool read_secrets(const char *text, struct stripe_news_secrets *secrets)
+static void takes_no_other_text_for_a_secret(void **state)
 {
-    char path[] = "/tmp/dues-news-secret-XXXXXX";
-    char problem[STRIPE_PROBLEM_SIZE];
-    int file = mkstemp(path);
-
-    assert_true(file >= 0 && write(file, text, strlen(text)) == (ssize_t)strlen(text));
-    close(file);
-    bool right = stripe_news_secrets_read(path, secrets, problem);
-    unlink(path);
-    return right;
-}
-
-static void knows_one_secret_or_two(void **state)
-{
-    struct stripe_news_secrets secrets;
+    static const char *const texts[] = {"", "sk_test_0123456789abcdef", "whsec_short",
+                                        "whsec_with a blank in it", "whsec_0123456789abcdef\n"};
 
     (void)state;
-    assert_true(read_secrets("whsec_0123456789abcdef\n", &secrets));
-    assert_string_equal(secrets.text[0], "whsec_0123456789abcdef");
-    assert_string_equal(secrets.text[1], "");
-    assert_true(read_secrets("whsec_new_new_new_new\r\n\nwhsec_old_old_old_old", &secrets));
-    assert_string_equal(secrets.text[0], "whsec_new_new_new_new");
-    assert_string_equal(secrets.text[1], "whsec_old_old_old_old");
-}
-
-static void takes_no_other_file_for_secrets(void **state)
-{
-    static const char *const texts[] = {
-        "",
-        "\n\n",
-        "sk_test_0123456789abcdef\n",
-        "whsec_short\n",
-        "whsec_with a blank in it\n",
-        "whsec_0123456789abcdef\nwhsec_0123456789abcdef\nwhsec_0123456789abcdef\n"};
-    struct stripe_news_secrets secrets;
-
-    (void)state;
+    assert_true(stripe_news_secret_is_right("whsec_0123456789abcdef"));
     for (size_t i = 0; i < ARRAY_LENGTH(texts); i++)
-        assert_false(read_secrets(texts[i], &secrets));
+        assert_false(stripe_news_secret_is_right(texts[i]));
 }
 
 int main(void)
@@ -304,8 +273,7 @@ int main(void)
         cmocka_unit_test(reads_which_object_to_look_at),
         cmocka_unit_test(passes_over_what_is_of_no_interest),
         cmocka_unit_test(takes_nothing_for_an_event_that_is_none),
-        cmocka_unit_test(knows_one_secret_or_two),
-        cmocka_unit_test(takes_no_other_file_for_secrets),
+        cmocka_unit_test(takes_no_other_text_for_a_secret),
     };
     return cmocka_run_group_tests_name("Stripe's news", tests, open_arena, close_arena);
 }
