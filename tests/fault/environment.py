@@ -95,10 +95,10 @@ class Environment:
         if done is not None:
             self.hastened = now
 
-    def hasten_actions(self):
-        """An hour goes by for whoever waits for a customer: the gateway is asked once more what he did."""
-        return self.query("UPDATE dues.obligation SET due_time = now() WHERE kind = 'payment.action'"
-                          " AND test_clock_id IS NULL AND due_time > now()")
+    def hasten_looks(self):
+        """The gateway is asked once more about every refund that could still fail, and every customer who is waited for."""
+        self.query("UPDATE dues.obligation SET due_time = now() WHERE kind IN ('refund.watch', 'payment.action')"
+                   " AND test_clock_id IS NULL AND due_time > now()")
 
     def hasten_resolvers(self):
         """Those that wait after a try without an answer, up to hours, wait no longer; so many at a time that the gateway

@@ -39,8 +39,7 @@ def come_to_rest(environment, say):
 
     try:
         took = until(is_at_rest, "the rest after the storm", patience=PATIENCE_S, step=1)
-        environment.hasten(age=0)
-        environment.hasten_actions()
+        environment.hasten_looks()
         patience = PATIENCE_S + int(environment.query(LOOKS_LEFT)) / LOOKS_A_SECOND
         took += until(lambda: environment.query(LOOKS_LEFT) == "0", "the last look at refunds and customers", patience, step=1)
         took += until(is_at_rest, "the rest after it", patience=PATIENCE_S, step=1)
