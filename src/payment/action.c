@@ -41,14 +41,17 @@ static void let_go(struct call *call, const struct charge *charge, struct gatewa
     attempt_ask(call, &ask, answer);
 }
 
-/* What was let go of on request was canceled, also when the answer to letting go was lost. */
-static void name_end(const struct charge *charge, struct gateway_answer *answer)
+struct gateway_answer action_name_end(const struct charge *charge,
+                                      const struct gateway_answer *answer)
 {
+    struct gateway_answer named = *answer;
+
     if (!charge->is_canceled || answer->outcome != GATEWAY_DECLINED ||
         !text_equal(answer->decline_code, "authentication_not_handled"))
-        return;
-    answer->decline_code = DECLINE_CANCELED;
-    answer->evidence = "canceled before the customer had authenticated";
+        return named;
+    named.decline_code = DECLINE_CANCELED;
+    named.evidence = "canceled before the customer had authenticated";
+    return named;
 }
 
 void action_ask(struct call *call, const struct charge *charge, bool gives_up,
@@ -70,7 +73,6 @@ void action_ask(struct call *call, const struct charge *charge, bool gives_up,
                 answer->transaction = "";
         }
     }
-    name_end(charge, answer);
 }
 
 const struct error *action_is_over(struct call *call, struct charge *charge, bool *over)

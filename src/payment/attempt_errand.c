@@ -36,6 +36,10 @@ const struct error *attempt_errand_restore(struct call *call, const struct custo
     case GATEWAY_AUTHORIZE:
         TRY(charge_restore(call, customer, attempt, &errand->as.charge));
         errand->as.charge.armed_us = armed_us;
+        if (errand->as.charge.is_with_customer) {
+            bool over;
+            return action_is_over(call, &errand->as.charge, &over);
+        }
         return NULL;
     case GATEWAY_CAPTURE:
     case GATEWAY_VOID:

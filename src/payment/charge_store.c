@@ -173,9 +173,11 @@ const struct pg_statement charge_settle_statement = {
 };
 
 static const struct error *settle_direct(struct call *call, const struct charge *charge,
-                                         const struct gateway_answer *answer,
+                                         const struct gateway_answer *given,
                                          struct payment *payment)
 {
+    const struct gateway_answer named = action_name_end(charge, given);
+    const struct gateway_answer *answer = &named;
     struct bytes packed = {NULL, 0};
     struct bytes action;
     struct pg_rows rows;

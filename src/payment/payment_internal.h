@@ -209,6 +209,13 @@ const struct error *action_confirm(struct call *call, struct payment *payment) M
 /* Is it time to wait no longer for the customer?  Also tells the charge whether it was canceled. */
 const struct error *action_is_over(struct call *call, struct charge *charge, bool *over) MUST_CHECK;
 
+/*
+ * What was let go of on request was canceled, whoever finds it out: its caller, the resolver, news,
+ * a reconciliation.
+ */
+struct gateway_answer action_name_end(const struct charge *charge,
+                                      const struct gateway_answer *answer);
+
 /* The decline of an attempt that CancelPayment ended; never a payment's. */
 #define DECLINE_CANCELED "canceled"
 

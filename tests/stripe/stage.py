@@ -86,8 +86,8 @@ class Stage(unittest.TestCase):
                 "payment": dict({"amount": {"currencyCode": "USD", "minorUnits": str(minor_units)},
                                  "paymentMethod": card["name"]}, **more)}
 
-    def settled(self, name, method="PaymentService/GetPayment", waiting=("STATE_PROCESSING", "STATE_PENDING")):
-        end = time.monotonic() + PATIENCE_S
+    def settled(self, name, method="PaymentService/GetPayment", waiting=("STATE_PROCESSING", "STATE_PENDING"), patience_s=PATIENCE_S):
+        end = time.monotonic() + patience_s
         while time.monotonic() < end:
             thing = self.call(method, {"name": name})
             if thing["state"] not in waiting:

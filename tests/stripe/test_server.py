@@ -170,13 +170,14 @@ class Payments(Stage):
             pass  # it was canceled before
 
     def test_a_lost_answer_to_a_cancellation_is_found_out(self):
+        # News of the intent may say meanwhile that it waits still: then the next look is a minute later.
         for fault in ("reset_after", "error_500_after", "error_503"):
             payment = self.given_waiting()
             request_id = uuid.uuid4().hex
             self.simulator("POST", "/_simulator/faults", {"fault": fault, "method": "POST",
                                                           "path": "/cancel", "count": 1})
             self.try_cancel(payment, request_id)
-            payment = self.settled(payment["name"], waiting=("STATE_REQUIRES_ACTION",))
+            payment = self.settled(payment["name"], waiting=("STATE_REQUIRES_ACTION",), patience_s=150)
             again = self.try_cancel(payment, request_id)
 
             self.assertEqual(payment["state"], "STATE_CANCELED", fault)
