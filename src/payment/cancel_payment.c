@@ -140,12 +140,13 @@ const struct error *cancel_payment(struct call *call, const void *request, void 
     check_owned_name(&errors, "name", req->name, PAYMENT_PATTERN, ids, 2);
     TRY(field_errors_result(&errors));
     TRY(owner_check(call, ids[0], "PAYMENT_NOT_FOUND", req->name));
+    /* Before the request is looked for: what its twin has done since may not refuse it. */
+    TRY(payment_load(call, ids[0], ids[1], &payment));
     TRY(replay_find(call, ids[0], &replayed, &first));
     if (replayed)
         return NULL;
     if (!uuid_is_nil(first))
         return as_it_stands(call, ids[0], first, reply);
-    TRY(payment_load(call, ids[0], ids[1], &payment));
     if (payment.state == PAYMENT_REQUIRES_ACTION && uuid_is_nil(payment.invoice))
         return cancel_action(call, &payment, reply);
     TRY(check_cancelable(call, &payment, NULL));

@@ -111,12 +111,13 @@ const struct error *capture_payment(struct call *call, const void *request, void
 
     TRY(validate(call, req, &intent));
     TRY(owner_check(call, intent.ids[0], "PAYMENT_NOT_FOUND", req->name));
+    /* Before the request is looked for: what its twin has reserved since may not refuse it. */
+    TRY(payment_load(call, intent.ids[0], intent.ids[1], &payment));
     TRY(replay_find(call, intent.ids[0], &replayed, &first));
     if (replayed)
         return NULL;
     if (!uuid_is_nil(first))
         return capture_as_it_stands(call, intent.ids[0], first, reply);
-    TRY(payment_load(call, intent.ids[0], intent.ids[1], &payment));
     TRY(check_capturable(call, &payment, &intent));
     return capture_now(call, &intent, &payment, reply);
 }

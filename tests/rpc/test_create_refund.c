@@ -153,6 +153,29 @@ static void of_two_at_once_one_exceeds(void **state)
     assert_int_equal(refund_count(f, payment), 1);
 }
 
+/* What one of them has reserved is no reason to refuse the others. */
+static void of_many_at_once_with_one_id_none_is_refused(void **state)
+{
+    enum { ROUNDS = 20, RACERS_OF_ROUND = 24 };
+    struct rpc_fixture *f = *state;
+    const struct payer payer = given_payer(f, "tok_visa");
+
+    for (int round = 0; round < ROUNDS; round++) {
+        const char *payment = given_payment(f, payer);
+        const char *id = rpc_printf(f, "twins-%d", round);
+        struct racer racers[RACERS_OF_ROUND];
+        for (size_t i = 0; i < RACERS_OF_ROUND; i++)
+            racers[i] = (struct racer){f, payment, id, NULL};
+
+        rpc_race(race, racers, RACERS_OF_ROUND, sizeof(racers[0]));
+
+        const char *name = ((const Refund *)must_reply(racers[0].answer))->name;
+        for (size_t i = 1; i < RACERS_OF_ROUND; i++)
+            assert_string_equal(((const Refund *)must_reply(racers[i].answer))->name, name);
+        assert_int_equal(refund_count(f, payment), 1);
+    }
+}
+
 static void a_pending_refund_becomes_one(void **state)
 {
     struct rpc_fixture *f = *state;
@@ -349,6 +372,7 @@ int main(void)
         cmocka_unit_test(refuses_more_than_is_left_and_says_how_much_is),
         cmocka_unit_test(answers_a_repeat_byte_for_byte_also_after_a_restart),
         cmocka_unit_test(of_two_at_once_one_exceeds),
+        cmocka_unit_test(of_many_at_once_with_one_id_none_is_refused),
         cmocka_unit_test(a_pending_refund_becomes_one),
         cmocka_unit_test(a_repeat_that_meets_the_settlement_gets_the_recorded_answer),
         cmocka_unit_test(a_failed_refund_says_why_and_frees_its_amount),
