@@ -50,7 +50,9 @@ BEGIN
     PERFORM event_append(p_customer, 'invoice.paid', p_invoice, NULL, p_now);
 END $$;
 
--- The open invoice of a membership that ended: VOID gives the revenue back, UNCOLLECTIBLE writes the debt off.
+-- The open invoice of a membership that ended: VOID gives the revenue back, UNCOLLECTIBLE writes the debt off.  A customer who
+-- authenticates its payment authenticates for nothing from now on: whoever asks what became of it asks at once, and has the
+-- gateway let go.
 CREATE OR REPLACE FUNCTION invoice_close(p_customer uuid, p_membership uuid, p_state text, p_now timestamptz) RETURNS void
 LANGUAGE plpgsql SET search_path = dues, pg_temp AS $$
 DECLARE
@@ -66,5 +68,26 @@ BEGIN
         ARRAY[ROW(CASE p_state WHEN 'VOID' THEN 'revenue' ELSE 'bad_debt' END, v_invoice.currency,
                   v_invoice.total_minor)::ledger_line,
               ROW('customer_receivable', v_invoice.currency, -v_invoice.total_minor)::ledger_line], p_now);
+    UPDATE obligation o SET due_time = least(o.due_time, p_now)
+     WHERE o.customer_id = p_customer AND o.kind = 'payment.action' AND o.subject_id = v_invoice.payment_id;
     PERFORM event_append(p_customer, 'invoice.' || lower(p_state), v_invoice.invoice_id, NULL, p_now);
+END $$;
+
+-- Money came for an invoice that does not take it: it was closed while the customer authenticated, or something else has
+-- paid it.  People give it back.  Kind and subject are those of reconciliation_leaks, which finds it as well.
+CREATE OR REPLACE FUNCTION invoice_paid_for_nothing(p_customer uuid, p_invoice uuid, p_settlement settlement, p_now timestamptz)
+RETURNS void
+LANGUAGE plpgsql AS $$
+DECLARE
+    v_state text;
+    v_attempt attempt%ROWTYPE;
+BEGIN
+    SELECT i.state INTO STRICT v_state FROM invoice i WHERE i.customer_id = p_customer AND i.invoice_id = p_invoice;
+    SELECT * INTO STRICT v_attempt FROM attempt a
+     WHERE a.customer_id = p_customer AND a.attempt_id = p_settlement.attempt_id;
+    PERFORM incident_add(p_customer, NULL,
+                         ROW('PAID_NOT_GRANTED', 'customers/' || p_customer || '/payments/' || p_settlement.payment_id,
+                             format('payment SUCCEEDED, invoice %s %s: refund the payment', p_invoice, v_state),
+                             v_attempt.attempt_id, v_attempt.payment_id, v_attempt.gateway, v_attempt.gateway_transaction,
+                             v_attempt.currency, v_attempt.amount)::incident_new, false, p_now);
 END $$;

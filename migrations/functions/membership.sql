@@ -279,6 +279,8 @@ BEGIN
         PERFORM invoice_paid(p_customer, p_invoice, p_period_start, p_period_end, p_now);
     ELSIF p_invoice_state <> 'OPEN' THEN
         PERFORM invoice_close(p_customer, p_change.membership_id, p_invoice_state, p_now);
+    ELSIF v_payment.state = 'SUCCEEDED' THEN
+        PERFORM invoice_paid_for_nothing(p_customer, p_invoice, p_settlement, p_now);
     END IF;
     IF v_row.state NOT IN ('CANCELED', 'EXPIRED') THEN
         PERFORM membership_apply(p_customer, v_row, p_change, p_owed, p_now);

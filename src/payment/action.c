@@ -91,7 +91,7 @@ static int64_t next_look_us(const struct action_terms *terms, int64_t now_us)
 {
     int64_t wait_us = now_us - terms->create_us;
 
-    if (wait_us < LOOK_FIRST_US || terms->is_canceled)
+    if (wait_us < LOOK_FIRST_US || terms->is_canceled || !terms->is_wanted)
         wait_us = LOOK_FIRST_US;
     if (wait_us > LOOK_LONGEST_US)
         wait_us = LOOK_LONGEST_US;

@@ -11,17 +11,25 @@
 
 #define ADVANCE_DEADLINE_MS 110000
 
-int members_setup(void **state)
+static int put_catalogue(const struct rpc_fixture *f)
 {
-    if (rpc_setup(state) != 0)
-        return -1;
-    const struct rpc_fixture *f = *state;
     FILE *nowhere = fopen("/dev/null", "w");
     if (nowhere == NULL)
         return -1;
     int failed = pg_put_catalogue(f->db->owner, sandbox_catalogue_sql, nowhere, stderr);
     fclose(nowhere);
     return failed;
+}
+
+int members_setup(void **state)
+{
+    return rpc_setup(state) != 0 ? -1 : put_catalogue(*state);
+}
+
+int members_setup_with(void **state, const char *settings)
+{
+    *state = rpc_fixture_new(settings);
+    return *state == NULL ? -1 : put_catalogue(*state);
 }
 
 char *member_text(struct rpc_fixture *f, const char *text)

@@ -19,6 +19,8 @@ typedef Dues__Membership__V1__CheckEntitlementResponse Access;
 
 /* Group setup: rpc_setup, and the sandbox's catalogue.  Its teardown is rpc_teardown. */
 int members_setup(void **state);
+/* The same with settings of the test's own. */
+int members_setup_with(void **state, const char *settings);
 
 /* "2026-01-31T10:00:00Z"; a text that is none aborts. */
 int64_t time_of(const char *text);
