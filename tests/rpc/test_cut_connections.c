@@ -4,7 +4,7 @@
  * say so.
  *
  * DUES_CUTS says at how many boundaries; work in the background shifts them a little, so more are
- * tried than a payment has.
+ * tried than a payment has, and COMMITs are counted by themselves too.
  */
 #include <inttypes.h>
 #include <setjmp.h>
@@ -20,6 +20,7 @@
 #include "support/rpc_payment.h"
 
 #define CUTS     80
+#define COMMITS  4 /* of each side, more than a payment or a refund needs */
 #define TRIES    400
 #define PAUSE_US 50000
 
@@ -60,6 +61,22 @@ static int64_t cuts_wanted(void)
     const char *text = getenv("DUES_CUTS");
 
     return text == NULL ? CUTS : strtoll(text, NULL, 10);
+}
+
+/* Round by round: at each message, then at each question for a COMMIT and at each answer to one. */
+static int64_t rounds_wanted(void)
+{
+    return cuts_wanted() + 2 * COMMITS;
+}
+
+static void arm(int64_t round)
+{
+    int64_t commit = round - cuts_wanted();
+
+    if (commit <= 0)
+        db_cutter_arm(cutter, round);
+    else
+        db_cutter_arm_commit(cutter, (commit + 1) / 2, commit % 2 == 0);
 }
 
 static void count(struct tally *tally)
@@ -168,10 +185,10 @@ static void a_payment_happens_once_wherever_the_connection_is_cut(void **state)
     struct rpc_fixture *f = *state;
     struct tally tally = {0};
 
-    for (int64_t nth = 1; nth <= cuts_wanted(); nth++) {
+    for (int64_t round = 1; round <= rounds_wanted(); round++) {
         struct payer payer = given_payer(f, "tok_visa");
 
-        db_cutter_arm(cutter, nth);
+        arm(round);
         const Payment *payment = pay_until_it_is_done(f, payer);
         count(&tally);
 
@@ -186,11 +203,11 @@ static void a_refund_happens_once_wherever_the_connection_is_cut(void **state)
     struct rpc_fixture *f = *state;
     struct tally tally = {0};
 
-    for (int64_t nth = 1; nth <= cuts_wanted(); nth++) {
+    for (int64_t round = 1; round <= rounds_wanted(); round++) {
         struct payer payer = given_payer(f, "tok_visa");
         const char *payment = given_payment(f, payer);
 
-        db_cutter_arm(cutter, nth);
+        arm(round);
         const Refund *refund = refund_until_it_is_done(f, payment);
         count(&tally);
 

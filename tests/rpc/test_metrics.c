@@ -283,7 +283,9 @@ static void every_family_is_documented_and_every_documented_one_is_served(void *
     size_t wrong = 0;
 
     rpc_given_user(f);
-    for (int i = 0; i < 2000 && page_value(f, "dues_attempts_unknown") == NULL; i++)
+    for (int i = 0;
+         i < 2000 && page_value(f, "dues_reconciliation_age_seconds{gateway=\"sandbox\"}") == NULL;
+         i++)
         usleep(10000);
     read_documented(&documented);
     read_served(f, &served);
@@ -371,7 +373,8 @@ static void says_that_the_database_is_away_and_answers_all_the_same(void **state
 
 static int setup(void **state)
 {
-    struct rpc_fixture *f = rpc_fixture_new("sandbox = on\nmetrics_listen = 127.0.0.1:0\n");
+    struct rpc_fixture *f =
+        rpc_fixture_new("sandbox = on\nmetrics_listen = 127.0.0.1:0\nreconcile_days = 3\n");
     FILE *nowhere = fopen("/dev/null", "we");
 
     *state = f;

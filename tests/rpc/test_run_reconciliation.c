@@ -93,23 +93,22 @@ static void finds_what_was_granted_and_not_paid(void **state)
 static void refuses_what_it_cannot_compare(void **state)
 {
     struct rpc_fixture *f = *state;
-    struct rpc_as operator_ = AS(OPERATOR_DEMO);
+    struct rpc_as caller = AS(OPERATOR_DEMO);
     int64_t now_s = clock_wall_us(&f->clock->clock) / US_PER_SECOND;
 
-    assert_string_equal(ask_reconciliation(f, operator_, "paypal", 0, 0, new_request_id(f))->reason,
+    assert_string_equal(ask_reconciliation(f, caller, "paypal", 0, 0, new_request_id(f))->reason,
                         "GATEWAY_NOT_FOUND");
     assert_true(
-        answer_names(ask_reconciliation(f, operator_, "", 0, 0, new_request_id(f)), "gateway"));
+        answer_names(ask_reconciliation(f, caller, "", 0, 0, new_request_id(f)), "gateway"));
+    assert_true(answer_names(
+        ask_reconciliation(f, caller, "sandbox", 0, now_s + 60, new_request_id(f)), "until_time"));
     assert_true(
-        answer_names(ask_reconciliation(f, operator_, "sandbox", 0, now_s + 60, new_request_id(f)),
-                     "until_time"));
+        answer_names(ask_reconciliation(f, caller, "sandbox", now_s, now_s - 60, new_request_id(f)),
+                     "from_time"));
     assert_true(answer_names(
-        ask_reconciliation(f, operator_, "sandbox", now_s, now_s - 60, new_request_id(f)),
+        ask_reconciliation(f, caller, "sandbox", now_s - 40 * 86400, 0, new_request_id(f)),
         "from_time"));
-    assert_true(answer_names(
-        ask_reconciliation(f, operator_, "sandbox", now_s - 40 * 86400, 0, new_request_id(f)),
-        "from_time"));
-    assert_true(answer_names(ask_reconciliation(f, operator_, "sandbox", 0, 0, ""), "request_id"));
+    assert_true(answer_names(ask_reconciliation(f, caller, "sandbox", 0, 0, ""), "request_id"));
     assert_string_equal(
         ask_reconciliation(f, AS(SERVICE_BILLING), "sandbox", 0, 0, new_request_id(f))->reason,
         "CALLER_NOT_ALLOWED");

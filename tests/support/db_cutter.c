@@ -27,6 +27,8 @@ struct db_cutter {
 
     pthread_mutex_t mutex; /* guards the rest */
     int64_t left;          /* messages until the cut; 0: none */
+    bool only_commits;     /* count those about COMMIT, of one side */
+    bool from_server;      /* which side, then */
     struct cut cut;
     size_t connection_count;
     pthread_t connections[CONNECTIONS_MAX];
@@ -95,16 +97,20 @@ static bool is_about_commit(const uint8_t *message, size_t size)
 /* True: this message shall not pass. */
 static bool must_cut(struct db_cutter *cutter, const struct flow *flow, size_t at, size_t size)
 {
+    bool about_commit = is_about_commit(flow->bytes + at, size);
+
     pthread_mutex_lock(&cutter->mutex);
-    bool cuts = cutter->left == 1;
-    if (cutter->left > 0)
+    bool counts =
+        !cutter->only_commits || (about_commit && flow->from_server == cutter->from_server);
+    bool cuts = counts && cutter->left == 1;
+    if (counts && cutter->left > 0)
         cutter->left--;
     if (cuts)
         cutter->cut = (struct cut){
             .happened = true,
             .from_server = flow->from_server,
             .type = flow->is_typed ? flow->bytes[at] : 0,
-            .is_about_commit = is_about_commit(flow->bytes + at, size),
+            .is_about_commit = about_commit,
         };
     pthread_mutex_unlock(&cutter->mutex);
     return cuts;
@@ -237,12 +243,24 @@ const char *db_cutter_directory(const struct db_cutter *cutter)
     return cutter->directory;
 }
 
-void db_cutter_arm(struct db_cutter *cutter, int64_t nth)
+static void arm(struct db_cutter *cutter, int64_t nth, bool only_commits, bool from_server)
 {
     pthread_mutex_lock(&cutter->mutex);
     cutter->left = nth;
+    cutter->only_commits = only_commits;
+    cutter->from_server = from_server;
     cutter->cut = (struct cut){.happened = false};
     pthread_mutex_unlock(&cutter->mutex);
+}
+
+void db_cutter_arm(struct db_cutter *cutter, int64_t nth)
+{
+    arm(cutter, nth, false, false);
+}
+
+void db_cutter_arm_commit(struct db_cutter *cutter, int64_t nth, bool from_server)
+{
+    arm(cutter, nth, true, from_server);
 }
 
 struct cut db_cutter_disarm(struct db_cutter *cutter)

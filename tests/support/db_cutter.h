@@ -30,5 +30,8 @@ const char *db_cutter_directory(const struct db_cutter *cutter);
 /* Cuts at the n-th message from now on, 1 is the next, of whatever connection.  Once. */
 void db_cutter_arm(struct db_cutter *cutter, int64_t nth);
 
+/* Likewise, but only messages about COMMIT of one side count: what asks for it, or its answer. */
+void db_cutter_arm_commit(struct db_cutter *cutter, int64_t nth, bool from_server);
+
 /* Cuts no more; what it has cut since it was armed. */
 struct cut db_cutter_disarm(struct db_cutter *cutter);

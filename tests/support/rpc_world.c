@@ -134,8 +134,8 @@ void world_disputes(struct rpc_fixture *f, struct rpc_world *world)
     request_set_text(&request, "payment.payment_method", card);
     make(f, &payment_service, "CreatePayment", &request);
     learn_disputes(f);
-    const DisputeList *list =
-        must_reply(ask_disputes(f, AS(SERVICE_BILLING), world->names.customer, 2, "", "", ""));
+    const DisputeList *list = must_reply(ask_disputes(f, AS(SERVICE_BILLING), world->names.customer,
+                                                      2, "", "state = NEEDS_RESPONSE", ""));
     world->names.dispute = list->disputes[0]->name;
     world->names.doomed_dispute = list->disputes[1]->name;
 }

@@ -55,7 +55,9 @@ static int begin(void **state)
         .obligation_kind_count = ARRAY_LENGTH(kinds),
     };
 
-    db_execute(world->db, "TRUNCATE dues.customer, dues.test_clock, dues.ledger_entry CASCADE");
+    db_execute(
+        world->db,
+        "TRUNCATE dues.customer, dues.test_clock, dues.ledger_entry, dues.obligation CASCADE");
     world->facts = facts_open(&options);
     return 0;
 }

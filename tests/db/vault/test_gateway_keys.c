@@ -96,11 +96,11 @@ static void a_key_that_was_moved_or_altered_does_not_open(void **state)
 {
     static const char *const harms[] = {
         "UPDATE gateway_key SET generation = generation + 1 WHERE name = 'stripe'",
-        "UPDATE gateway_key SET sealed_key ="
-        " (SELECT sealed_key FROM gateway_key WHERE name = 'stripe-webhook' LIMIT 1)"
-        " WHERE name = 'stripe'",
-        "UPDATE gateway_key SET sealed_key = set_byte(sealed_key, 40, 255 -"
-        " get_byte(sealed_key, 40)) WHERE name = 'stripe'",
+        ("UPDATE gateway_key SET sealed_key ="
+         " (SELECT sealed_key FROM gateway_key WHERE name = 'stripe-webhook' LIMIT 1)"
+         " WHERE name = 'stripe'"),
+        ("UPDATE gateway_key SET sealed_key = set_byte(sealed_key, 40, 255 -"
+         " get_byte(sealed_key, 40)) WHERE name = 'stripe'"),
     };
     struct db_fixture *f = *state;
 
