@@ -130,8 +130,33 @@ static bool plan_header(const char *header, struct fault_plan *plan)
 static bool order_matches(const struct fault_order *order, const struct fault_subject *subject)
 {
     return order->left > 0 &&
-           (order->method[0] == '\0' || text_equal(order->method, subject->method)) &&
+           (text_equal(order->method, subject->method) ||
+            (order->method[0] == '\0' && !text_equal(subject->method, FAULT_TASK_METHOD))) &&
            strstr(subject->path, order->path) != NULL && strstr(subject->body, order->body) != NULL;
+}
+
+static void plan_ordered(struct faults *faults, const struct fault_subject *subject,
+                         struct fault_plan *plan)
+{
+    for (size_t i = 0; i < FAULT_ORDERS_MAX; i++) {
+        struct fault_order *order = &faults->orders[i];
+        if (!order_matches(order, subject))
+            continue;
+        if (order->skip > 0) {
+            order->skip--;
+            continue;
+        }
+        order->left--;
+        plan_add(plan, order->fault, order->value);
+    }
+}
+
+void faults_choose_task(struct faults *faults, const char *kind, struct fault_plan *plan)
+{
+    const struct fault_subject subject = {.method = FAULT_TASK_METHOD, .path = kind, .body = ""};
+
+    *plan = (struct fault_plan){0};
+    plan_ordered(faults, &subject, plan);
 }
 
 bool faults_choose(struct faults *faults, const struct fault_subject *subject,
@@ -144,17 +169,7 @@ bool faults_choose(struct faults *faults, const struct fault_subject *subject,
         snprintf(problem, 128, "X-Simulator-Fault names no fault: %.64s", subject->header);
         return false;
     }
-    for (size_t i = 0; i < FAULT_ORDERS_MAX; i++) {
-        struct fault_order *order = &faults->orders[i];
-        if (!order_matches(order, subject))
-            continue;
-        if (order->skip > 0) {
-            order->skip--;
-            continue;
-        }
-        order->left--;
-        plan_add(plan, order->fault, order->value);
-    }
+    plan_ordered(faults, subject, plan);
     if (plan->kinds == 0)
         plan_random(faults, subject->number, plan);
     return true;

@@ -93,6 +93,10 @@ bool fault_from_name(const char *name, size_t length, enum fault *fault);
 bool faults_choose(struct faults *faults, const struct fault_subject *subject,
                    struct fault_plan *plan, char problem[128]);
 
+/* For what happens by itself later, and its events: only orders for FAULT_TASK_METHOD match. */
+#define FAULT_TASK_METHOD "TASK"
+void faults_choose_task(struct faults *faults, const char *kind, struct fault_plan *plan);
+
 /* From {"fault", "value", "method", "path", "body", "skip", "count"}. */
 bool faults_order(struct faults *faults, const json_t *order, char problem[128]);
 

@@ -44,20 +44,6 @@ static json_t *describe(const struct exchange *exchange)
                      fault_plan_text(exchange->arena, &exchange->plan));
 }
 
-/* Events that no one shall send are not sent after a restart either. */
-static void lose_events(struct tx *tx)
-{
-    size_t i;
-    json_t *id;
-
-    json_array_foreach(tx->events, i, id)
-    {
-        json_t *event = tx_load(tx, "event", json_string_value(id));
-        json_object_set_new(event, "pending_webhooks", json_integer(0));
-        tx_change(tx, event);
-    }
-}
-
 static bool is_never_done(const struct fault_plan *plan)
 {
     return fault_is_planned(plan, FAULT_TIMEOUT_BEFORE) ||
@@ -82,8 +68,7 @@ static bool run_step(struct exchange *exchange, const struct face *face)
 
     if (!is_never_done(plan))
         face->answer(exchange);
-    if (fault_is_planned(plan, FAULT_WEBHOOK_LOST))
-        lose_events(&exchange->tx);
+    simulator_lose_events(&exchange->tx, plan);
     bool is_written = tx_commit(&exchange->tx, "call", describe(exchange));
     if (is_written)
         simulator_queue_events(simulator, face, exchange->tx.events, plan);

@@ -47,6 +47,9 @@ void simulator_handle(void *owner, const struct http_service_request *request,
 void control_handle(struct simulator *simulator, const struct http_service_request *request,
                     struct http_service_reply *reply);
 
+/* Where the plan loses them: nobody sends them, after a restart either. */
+void simulator_lose_events(struct tx *tx, const struct fault_plan *plan);
+
 /* Puts the events of a step into the queue of webhooks. */
 void simulator_queue_events(struct simulator *simulator, const struct face *face,
                             const json_t *events, const struct fault_plan *plan);

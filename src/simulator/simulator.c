@@ -76,11 +76,28 @@ void simulator_add_task(struct simulator *simulator, struct tx *tx, const char *
                          0));
 }
 
+/* Events that no one shall send are not sent after a restart either. */
+void simulator_lose_events(struct tx *tx, const struct fault_plan *plan)
+{
+    size_t i;
+    json_t *id;
+
+    if (!fault_is_planned(plan, FAULT_WEBHOOK_LOST))
+        return;
+    json_array_foreach(tx->events, i, id)
+    {
+        json_t *event = tx_load(tx, "event", json_string_value(id));
+        json_object_set_new(event, "pending_webhooks", json_integer(0));
+        tx_change(tx, event);
+    }
+}
+
 /* One task, in a step of its own.  False: nothing is due, or the journal takes nothing. */
 static bool run_task(struct simulator *simulator, struct arena *arena)
 {
     int64_t now_us = simulator_now_us(simulator);
     const char *id = tasks_due(&simulator->tasks, arena, now_us);
+    struct fault_plan plan;
     struct tx tx;
 
     if (id == NULL)
@@ -90,11 +107,13 @@ static bool run_task(struct simulator *simulator, struct arena *arena)
     const struct face *face = face_by_name(json_string_value(json_object_get(task, "face")));
     if (face != NULL)
         face->run_task(simulator, &tx, task);
+    faults_choose_task(&simulator->faults, json_string_value(json_object_get(task, "kind")), &plan);
+    simulator_lose_events(&tx, &plan);
     json_object_set_new(task, "done", json_true());
     tx_change(&tx, task);
     bool is_done = tx_commit(&tx, "task", json_string(id));
     if (is_done && face != NULL)
-        simulator_queue_events(simulator, face, tx.events, &(struct fault_plan){0});
+        simulator_queue_events(simulator, face, tx.events, &plan);
     tx_end(&tx);
     return is_done;
 }

@@ -9,96 +9,19 @@ import json
 import os
 import socket
 import ssl
-import subprocess
 import sys
 import time
 import unittest
 import uuid
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from stage import Stage  # noqa: E402
+from stage import NewsStage  # noqa: E402
 
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "e2e"))
-
-PATIENCE_S = 30
 # Before these the server would not look by itself: a minute for what waits for its customer, an hour for refunds.
 SOON_S = 20
 
 
-class News(Stage):
-    @classmethod
-    def setUpClass(cls):
-        super().setUpClass()
-        cls.read_settings()
-
-    @classmethod
-    def read_settings(cls):
-        super().read_settings()
-        with open(os.path.join(cls.server.directory, "stripe.webhook-secret"), encoding="ascii") as file:
-            cls.signing_secret = file.read().strip()
-        host, port = cls.settings["gateway_news_listen"].rsplit(":", 1)
-        cls.listener = (host, int(port))
-
-    def sql(self, text):
-        host = self.settings["database"].split("'")[1]
-        result = subprocess.run(["psql", "-X", "-q", "-t", "-A", "-h", host, "-U", "postgres", "-d", "dues", "-c", text],
-                                check=True, capture_output=True, text=True)
-        return result.stdout.strip()
-
-    def metric(self, family, **labels):
-        with socket.socket(socket.AF_UNIX) as connection:
-            connection.connect(self.settings["metrics_listen"][len("unix:"):])
-            connection.sendall(b"GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
-            text = b""
-            while True:
-                some = connection.recv(65536)
-                if not some:
-                    break
-                text += some
-        wanted = [f'{key}="{value}"' for key, value in labels.items()]
-        return sum(float(line.rsplit(" ", 1)[1]) for line in text.decode().splitlines()
-                   if line.startswith(family) and line[len(family)] in "{ " and all(each in line for each in wanted))
-
-    def order(self, fault, **more):
-        self.simulator("POST", "/_simulator/faults", {"fault": fault, **more})
-
-    def become(self, condition, what, limit=PATIENCE_S):
-        end = time.monotonic() + limit
-        while time.monotonic() < end:
-            if condition():
-                return
-            time.sleep(0.1)
-        raise AssertionError(f"{what} did not come to pass")
-
-    def applied(self):
-        """Until nothing is owed, and every event that the simulator has made was taken."""
-        self.become(lambda: self.sql("SELECT count(*) FROM dues.news WHERE state IN ('OWED', 'UNMATCHED')") == "0"
-                    and self.sql("SELECT count(*) FROM dues.obligation WHERE kind = 'gateway.news'") == "0", "peace")
-
-    def told(self, object_id, event_type):
-        """Until news of this object have come and are applied; their count."""
-        query = f"SELECT count(*) FROM dues.news WHERE object_id = '{object_id}' AND type = '{event_type}'"
-        self.become(lambda: self.sql(query) != "0", f"{event_type} of {object_id}")
-        self.applied()
-        return int(self.sql(query))
-
-    def groups(self, payment):
-        return int(self.sql("SELECT count(*) FROM dues.ledger_entry e JOIN dues.attempt a ON a.customer_id = e.customer_id AND "
-                            f"a.attempt_id = e.group_id WHERE a.payment_id = '{payment['name'].split('/')[-1]}' AND e.line_no = 1"))
-
-    def intent(self, payment):
-        intents = self.intents(payment)
-        self.assertEqual(len(intents), 1, intents)
-        return intents[0]
-
-    def get(self, payment):
-        return self.call("PaymentService/GetPayment", {"name": payment["name"]})
-
-    def refund(self, payment, minor_units):
-        return self.call("PaymentService/CreateRefund",
-                         {"parent": payment["name"], "requestId": uuid.uuid4().hex,
-                          "refund": {"amount": {"currencyCode": "USD", "minorUnits": str(minor_units)}}})
-
+class News(NewsStage):
     def assert_same(self, payment):
         """The truth of the journal is ours."""
         intent = self.intent(payment)

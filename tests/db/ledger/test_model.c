@@ -1,6 +1,7 @@
 /*
- * Random operations on the ledger and on a model of it that fits on two pages: the same are
- * accepted, the same balances come out, now and as of many times, and the chain is whole.
+ * Random operations on the ledger, those of disputes and fees among them, and on a model of it that
+ * fits on three pages: the same are accepted, the same balances come out, now and as of many times,
+ * and the chain is whole.
  *
  * DUES_LEDGER_OPERATIONS says how many (default 4,000); DUES_LEDGER_SEED which.
  */
@@ -18,6 +19,7 @@
 #define LINES_MAX          6
 #define BATCH              50
 #define SQL_SIZE           ((size_t)256 * 1024)
+#define DISPUTES_OPEN      48 /* that change at random; another one takes the place of one in eight */
 #define LOOKS              100 /* of one customer, on the way */
 #define START_US           1768471200000000LL
 
@@ -29,7 +31,10 @@ static const char *const accounts[] = {"gateway_clearing:sandbox",
                                        "fees",
                                        "disputes",
                                        "suspense",
-                                       "bad_debt"};
+                                       "bad_debt",
+                                       "dispute_losses"};
+enum { CLEARING = 1, FEES = 5, DISPUTES = 6, DISPUTE_LOSSES = 9 }; /* places in the list */
+
 static const char *const currencies[] = {"EUR", "JPY", "USD"};
 
 #define ACCOUNTS   ARRAY_LENGTH(accounts)
@@ -56,6 +61,13 @@ struct posted {
     int64_t amount, time_us;
 };
 
+/* How a dispute stands; its place says whose it is, and in which currency. */
+struct standing {
+    uint64_t number;
+    int64_t withdrawn, fee;
+    bool is_lost;
+};
+
 struct model {
     struct ledger_fixture *f;
     uint64_t seed;
@@ -65,6 +77,7 @@ struct model {
     size_t posted_count, posted_max;
     int64_t counts[CUSTOMERS];
     struct operation last; /* accepted, to be tried again */
+    struct standing disputes[DISPUTES_OPEN];
     uint64_t groups;
     char *sql;
     size_t sql_used;
@@ -177,7 +190,6 @@ static void keep(struct model *m, const struct operation *op)
                             (uint8_t)op->lines[i].currency, op->lines[i].amount, op->time_us};
     }
     m->counts[op->customer] += (int64_t)op->count;
-    m->last = *op;
 }
 
 PRINTF_LIKE(2, 3) static void add_sql(struct model *m, const char *format, ...)
@@ -216,10 +228,84 @@ static void try(struct model *m, const struct operation *op)
                 currencies[op->lines[i].currency], (long long)op->lines[i].amount);
     add_sql(m, "]::ledger_line[])");
     m->expected[m->batched++] = verdict;
-    if (verdict == 'p')
+    if (verdict == 'p') {
         keep(m, op);
+        m->last = *op;
+    }
     if (m->batched == BATCH)
         send_batch(m);
+}
+
+static void move(struct operation *op, size_t currency, size_t debit, size_t credit, int64_t amount)
+{
+    if (amount == 0)
+        return;
+    op->lines[op->count++] = (struct line){debit, currency, amount};
+    op->lines[op->count++] = (struct line){credit, currency, -amount};
+}
+
+/*
+ * A dispute is from now on as it happens to be: opened, withdrawn, given back, won, lost, withdrawn
+ * again, with another fee.  The bank's money goes through account "disputes"; what is lost goes on.
+ */
+static void try_dispute(struct model *m, size_t number)
+{
+    size_t place = below(m, DISPUTES_OPEN);
+    size_t currency = place % CURRENCIES;
+    struct standing *before = &m->disputes[place];
+    struct operation op = {.customer = place % CUSTOMERS,
+                           .time_us = START_US + (int64_t)number * US_PER_SECOND};
+
+    if (before->number == 0 || below(m, 8) == 0)
+        *before = (struct standing){.number = ++m->groups};
+    struct standing after = {
+        .number = before->number,
+        .withdrawn = below(m, 3) == 0 ? 0 : (int64_t)below(m, 3) * 50000 + 999,
+        .fee = below(m, 4) == 0 ? (int64_t)below(m, 3) * 750 : before->fee,
+        .is_lost = below(m, 3) == 0,
+    };
+    move(&op, currency, DISPUTES, CLEARING, after.withdrawn - before->withdrawn);
+    move(&op, currency, DISPUTE_LOSSES, DISPUTES,
+         (after.is_lost ? after.withdrawn : 0) - (before->is_lost ? before->withdrawn : 0));
+    move(&op, currency, FEES, CLEARING, after.fee - before->fee);
+    add_sql(m,
+            "%s test_dispute('%s', '00000000-0000-4000-9000-%012llx', '%s', %lld, %lld, '%s',"
+            " %lld, %lld, '%s', TIMESTAMPTZ 'epoch' + interval '%lld us')",
+            m->batched == 0 ? "SELECT" : " ||", m->names[op.customer],
+            (unsigned long long)after.number, currencies[currency], (long long)before->withdrawn,
+            (long long)before->fee, before->is_lost ? "LOST" : "WON", (long long)after.withdrawn,
+            (long long)after.fee, after.is_lost ? "ACCEPTED" : "UNDER_REVIEW",
+            (long long)op.time_us);
+    m->expected[m->batched++] = 'p';
+    keep(m, &op);
+    *before = after;
+    if (m->batched == BATCH)
+        send_batch(m);
+}
+
+/* A line of fee in the gateway's list, and the same line in the list of the next day. */
+static void try_fee(struct model *m, size_t number)
+{
+    size_t currency = below(m, CURRENCIES);
+    int64_t fee = (int64_t)below(m, 1000) - 300;
+    struct operation op = {.customer = below(m, CUSTOMERS),
+                           .time_us = START_US + (int64_t)number * US_PER_SECOND};
+    uint64_t line = ++m->groups;
+
+    if (fee == 0)
+        fee = 1;
+    for (int i = 0; i < 2; i++) {
+        add_sql(m,
+                "%s test_fee('%s', 'txn_%llu', '%s', %lld, TIMESTAMPTZ 'epoch'"
+                " + interval '%lld us')",
+                m->batched == 0 ? "SELECT" : " ||", m->names[op.customer], (unsigned long long)line,
+                currencies[currency], (long long)fee, (long long)op.time_us);
+        m->expected[m->batched++] = i == 0 ? 'p' : 'k';
+        if (m->batched == BATCH)
+            send_batch(m);
+    }
+    move(&op, currency, FEES, CLEARING, fee);
+    keep(m, &op);
 }
 
 /* The ledger's answer about one customer. */
@@ -321,6 +407,41 @@ static void begin(struct model *m, struct ledger_fixture *f)
                       " $$ BEGIN PERFORM ledger_post(p_customer, p_group, p_kind, p_lines, p_time);"
                       " RETURN 'p'; EXCEPTION WHEN check_violation THEN RETURN 'r';"
                       " WHEN unique_violation THEN RETURN 'k'; END $$");
+    db_execute(
+        f->db,
+        "CREATE FUNCTION dues.test_standing(p_dispute uuid, p_currency text, p_withdrawn bigint,"
+        " p_fee bigint, p_state text) RETURNS dispute LANGUAGE sql AS"
+        " $$ SELECT jsonb_populate_record(NULL::dispute, jsonb_build_object('dispute_id',"
+        " p_dispute, 'gateway', 'stripe', 'currency', p_currency, 'amount_withdrawn',"
+        " p_withdrawn, 'fee_currency', p_currency, 'fee', p_fee, 'state', p_state)) $$");
+    db_execute(
+        f->db,
+        "CREATE FUNCTION dues.test_dispute(p_customer uuid, p_dispute uuid, p_currency text,"
+        " p_withdrawn bigint, p_fee bigint, p_state text, p_withdrawn_after bigint,"
+        " p_fee_after bigint, p_state_after text, p_time timestamptz) RETURNS text"
+        " LANGUAGE plpgsql AS $$ BEGIN PERFORM dispute_post_change(p_customer,"
+        " test_standing(p_dispute, p_currency, p_withdrawn, p_fee, p_state),"
+        " test_standing(p_dispute, p_currency, p_withdrawn_after, p_fee_after, p_state_after),"
+        " p_time); RETURN 'p'; END $$");
+    db_execute(f->db, "CREATE FUNCTION dues.test_fee(p_customer uuid, p_line text, p_currency text,"
+                      " p_fee bigint, p_time timestamptz) RETURNS text LANGUAGE sql AS"
+                      " $$ SELECT CASE WHEN reconciliation_fee(p_customer, p_customer, 'stripe',"
+                      " p_line, p_currency, p_fee, p_time) THEN 'p' ELSE 'k' END $$");
+}
+
+static void try_something(struct model *m, size_t number)
+{
+    size_t what = below(m, 10);
+    struct operation op;
+
+    if (what == 0)
+        try_fee(m, number);
+    if (what == 1)
+        try_dispute(m, number);
+    if (what < 2)
+        return;
+    op = make_operation(m, number);
+    try(m, &op);
 }
 
 static void a_random_ledger_is_that_of_the_model(void **state)
@@ -332,8 +453,7 @@ static void a_random_ledger_is_that_of_the_model(void **state)
 
     begin(m, *state);
     for (size_t i = 0; i < operations; i++) {
-        struct operation op = make_operation(m, i);
-        try(m, &op);
+        try_something(m, i);
         if (i % step != step - 1)
             continue;
         send_batch(m);

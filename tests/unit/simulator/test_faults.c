@@ -82,6 +82,24 @@ static void an_order_waits_for_what_matches_and_ends(void **state)
     assert_int_equal(seen, 12); /* 0 1 1 0 0 */
 }
 
+static void what_happens_by_itself_later_has_orders_of_its_own(void **state)
+{
+    struct faults faults = {0};
+    struct fault_plan plan;
+
+    (void)state;
+    order(&faults, "{\"fault\": \"webhook_reorder\", \"count\": 9}");
+    order(&faults, "{\"fault\": \"webhook_lost\", \"method\": \"TASK\", \"path\": \"dispute\"}");
+    faults_choose_task(&faults, "refund.succeeded", &plan);
+    assert_int_equal(plan.kinds, 0);
+    assert_int_equal(choose(&faults, 1, "/v1/disputes", "", NULL).kinds,
+                     1U << FAULT_WEBHOOK_REORDER);
+    faults_choose_task(&faults, "dispute.decide", &plan);
+    assert_int_equal(plan.kinds, 1U << FAULT_WEBHOOK_LOST);
+    faults_choose_task(&faults, "dispute", &plan);
+    assert_int_equal(plan.kinds, 0);
+}
+
 static void orders_that_make_no_sense_are_refused(void **state)
 {
     static const char *const wishes[] = {
@@ -139,6 +157,7 @@ int main(void)
         cmocka_unit_test(a_header_names_faults_with_and_without_values),
         cmocka_unit_test(a_header_that_names_no_fault_is_refused),
         cmocka_unit_test(an_order_waits_for_what_matches_and_ends),
+        cmocka_unit_test(what_happens_by_itself_later_has_orders_of_its_own),
         cmocka_unit_test(orders_that_make_no_sense_are_refused),
         cmocka_unit_test(the_dice_give_their_share_and_every_kind),
         cmocka_unit_test(every_fault_is_found_by_its_name),
