@@ -44,7 +44,7 @@ static const char *find_programs(struct dev *dev)
     dev->duesd = arena_printf(dev->arena, "%s/duesd", dirname(path));
     if (access(dev->duesd, X_OK) != 0)
         return arena_printf(dev->arena, "the server is missing: there is no %s", dev->duesd);
-    return NULL;
+    return dev_simulator_find(dev);
 }
 
 static const char *make_database(struct dev *dev)

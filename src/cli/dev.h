@@ -6,11 +6,11 @@
  *   DIR/lock            held by this process and all it starts, so a crashed run is over when it is
  * free DIR/postgres/       the data directory        DIR/postgres.log   what PostgreSQL says
  *   DIR/socket/         its unix socket, or a short directory under /tmp named by
- * DIR/socket-directory DIR/certs/          ca, server, service-billing, app-demo, operator-demo:
- * .pem and .key DIR/master.key      seals what the server keeps secret DIR/duesd.conf      written
- * at every start DIR/gateway.journal what the sandbox gateway did; DIR/simulator.journal, .log,
- * stripe.key, stripe.webhook-secret: the simulated Stripe's DIR/ready           the address, while
- * the server answers
+ * DIR/socket-directory DIR/certs/          ca, server, service-billing, app-demo, operator-demo,
+ * operator-second: .pem and .key DIR/master.key      seals what the server keeps secret
+ * DIR/duesd.conf      written at every start DIR/gateway.journal what the sandbox gateway did;
+ * DIR/simulator.journal, .log, stripe.key, stripe.webhook-secret: the simulated Stripe's DIR/ready
+ * the address, while the server answers
  *
  * This process speaks neither gRPC nor SQL: it forks, and everything else is a child's work.
  */
@@ -85,6 +85,7 @@ const char *dev_certificates_make(struct dev *dev);
 
 /* dev_simulator.c */
 bool dev_has_simulator(const struct dev *dev);
+const char *dev_simulator_find(struct dev *dev);     /* before anything is made */
 const char *dev_simulator_start(struct dev *dev);    /* until it listens; nothing without it */
 const char *dev_simulator_settings(struct dev *dev); /* lines of duesd.conf */
 const char *dev_simulator_key(struct dev *dev);      /* and secret, into the migrated database */

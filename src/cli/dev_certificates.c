@@ -122,6 +122,7 @@ const char *dev_certificates_make(struct dev *dev)
         {"service-billing", "service/service-billing"},
         {"app-demo", "app/app-demo"},
         {"operator-demo", "operator/operator-demo"},
+        {"operator-second", "operator/operator-second"}, /* some things take two */
     };
     struct maker maker = {.dev = dev, .now_us = clock_wall_us(clock_system())};
     const char *certs = dev_path(dev, STATE_CERTIFICATES);

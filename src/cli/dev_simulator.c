@@ -30,12 +30,15 @@ bool dev_has_simulator(const struct dev *dev)
     return text_equal(dev->gateway, DEV_GATEWAY_SIMULATOR);
 }
 
-static const char *find_program(struct dev *dev)
+const char *dev_simulator_find(struct dev *dev)
 {
+    if (!dev_has_simulator(dev))
+        return NULL;
     dev->simulator_file =
         arena_printf(dev->arena, "%s/dues-simulator", dirname(arena_strdup(dev->arena, dev->self)));
     if (access(dev->simulator_file, X_OK) != 0)
-        return arena_printf(dev->arena, "the simulator is missing: there is no %s",
+        return arena_printf(dev->arena,
+                            "the simulator is missing: there is no %s (scripts/build release)",
                             dev->simulator_file);
     return NULL;
 }
@@ -53,11 +56,10 @@ static const char *make_key(struct dev *dev, const char *file, const char *prefi
     return dev_write(dev, file, arena_printf(dev->arena, "%s%s\n", prefix, hex), 0600);
 }
 
+/* By its file: what is in the arguments is seen by everybody on the machine. */
 static const char *key_of(struct dev *dev, const char *file)
 {
-    const char *text = dev_read(dev, file);
-
-    return text == NULL ? "" : arena_strndup(dev->arena, text, strcspn(text, "\r\n"));
+    return arena_printf(dev->arena, "@%s", dev_path(dev, file));
 }
 
 /* "listening on PORT", once it says so. */
@@ -143,13 +145,9 @@ static const char *find_news_port(struct dev *dev)
 
 const char *dev_simulator_start(struct dev *dev)
 {
-    const char *problem;
-
     if (!dev_has_simulator(dev))
         return NULL;
-    problem = find_program(dev);
-    if (problem == NULL)
-        problem = make_key(dev, KEY_FILE, "sk_test_");
+    const char *problem = make_key(dev, KEY_FILE, "sk_test_");
     if (problem == NULL)
         problem = make_key(dev, SECRET_FILE, "whsec_");
     if (problem == NULL)

@@ -21,6 +21,12 @@
 #define SILENCE_MAX_MS 15000
 
 /*
+ * Whoever's time is up meanwhile is told that the database does not answer, if it has said nothing
+ * for this long: longer than it waits for a lock (lock_timeout, 2 s).
+ */
+#define SILENCE_TOLD_MS 2500
+
+/*
  * A caller hears that the database is away, and when to come again, before its own deadline cuts
  * the call off: so long before it, or half of what it had left.
  */
@@ -127,9 +133,9 @@ static bool is_over_due(const struct lane *lane, const struct op *op, int64_t no
 
 static void expire(struct lane *lane, struct op *op)
 {
-    op->error = database_unavailable(
-        op->call, op->sent ? "the connection was lost in COMMIT and time is up: unknown"
-                           : "no connection in time; it was not sent");
+    op->error =
+        database_unavailable(op->call, op->sent ? "no answer was heard and time is up: unknown"
+                                                : "no connection in time; it was not sent");
     counter_add(&lane->counts.ops[OP_UNAVAILABLE], 1);
     op_list_append(&lane->finished, op);
 }
@@ -192,6 +198,18 @@ static void take_batch(struct lane *lane, struct batch *batch)
     pthread_mutex_unlock(&lane->mutex);
 }
 
+/* Is there somebody who must be told now, before the deadline cuts the call off? */
+static bool is_out_of_time(const struct lane *lane, const struct batch *batch)
+{
+    int64_t now_us = clock_monotonic_us(lane->options->clock);
+
+    for (size_t i = 0; i < batch->count; i++) {
+        if (!batch->ops[i]->call->patient && now_us >= batch->ops[i]->give_up_us)
+            return true;
+    }
+    return false;
+}
+
 /* Reads until the batch is answered or the connection is lost. */
 static enum batch_progress await(struct lane *lane, struct batch *batch)
 {
@@ -204,7 +222,8 @@ static enum batch_progress await(struct lane *lane, struct batch *batch)
             return progress;
 
         int unsent = PQflush(pg);
-        if (unsent < 0 || silence_ms >= SILENCE_MAX_MS)
+        if (unsent < 0 || silence_ms >= SILENCE_MAX_MS ||
+            (silence_ms >= SILENCE_TOLD_MS && is_out_of_time(lane, batch)))
             return BATCH_LOST;
         short events =
             lane_poll(lane, PQsocket(pg), unsent > 0 ? POLLIN | POLLOUT : POLLIN, LANE_TICK_MS);

@@ -18,7 +18,7 @@
 #include "simulator/simulator.h"
 
 #define PEM_SIZE_MAX   (64 * 1024)
-#define PEM_ARENA_SIZE (4 * PEM_SIZE_MAX)
+#define PEM_ARENA_SIZE (6 * PEM_SIZE_MAX)
 #define SETTLE_USUAL   500
 #define TICK_MS        50
 
@@ -26,9 +26,9 @@
 enum { EXIT_USAGE = 64, EXIT_UNAVAILABLE = 69 };
 
 static const char usage[] =
-    "usage: dues-simulator --listen ADDRESS --journal FILE --secret-key sk_test_…\n"
+    "usage: dues-simulator --listen ADDRESS --journal FILE --secret-key sk_test_…|@FILE\n"
     "         [--certificate PEM --key PEM]      HTTPS; without them plain HTTP, on loopback only\n"
-    "         [--webhook-url URL --webhook-secret whsec_… [--webhook-ca PEM]]\n"
+    "         [--webhook-url URL --webhook-secret whsec_…|@FILE [--webhook-ca PEM]]\n"
     "         [--settle-ms N]                    how long the bank takes; 500\n"
     "         [--random-faults PERCENT [--seed N]]\n"
     "         [--die-with-parent]\n"
@@ -54,6 +54,16 @@ static const char *read_pem(struct arena *arena, const char *path)
     if (file >= 0)
         close(file);
     return size < 0 ? NULL : text;
+}
+
+/* What an argument says, or the first line of the file behind its "@": arguments are seen by all.
+ */
+static const char *read_secret(struct arena *arena, const char *text)
+{
+    if (text[0] != '@')
+        return text;
+    text = read_pem(arena, text + 1);
+    return text == NULL ? NULL : arena_strndup(arena, text, strcspn(text, "\r\n"));
 }
 
 static bool read_number(const char *text, int64_t most, int64_t *number)
@@ -212,6 +222,10 @@ int main(int count, char **words)
     if (arguments.dies_with_parent)
         prctl(PR_SET_PDEATHSIG, SIGKILL);
     AUTO(arena_auto_free) struct arena *arena = arena_new(PEM_ARENA_SIZE);
+    arguments.options.secret_key = read_secret(arena, arguments.options.secret_key);
+    arguments.options.webhook_secret = read_secret(arena, arguments.options.webhook_secret);
+    if (arguments.options.secret_key == NULL || arguments.options.webhook_secret == NULL)
+        return EXIT_UNAVAILABLE;
     if (arguments.certificate != NULL) {
         arguments.options.certificate_pem = read_pem(arena, arguments.certificate);
         arguments.options.key_pem = read_pem(arena, arguments.key);

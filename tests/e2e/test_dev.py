@@ -51,10 +51,11 @@ def until(holds, what, seconds=START_SECONDS):
 class Dev:
     """One run of `dues dev`."""
 
-    def __init__(self, state, listen="127.0.0.1:0", prefix=()):
+    def __init__(self, state, listen="127.0.0.1:0", prefix=(), gateway="sandbox"):
         self.state = state
         self.output = tempfile.TemporaryFile()
-        self.process = subprocess.Popen([*prefix, DUES, "dev", "--state-dir", state, "--listen", listen],
+        self.process = subprocess.Popen([*prefix, DUES, "dev", "--state-dir", state, "--listen", listen,
+                                         "--gateway", gateway],
                                         stdin=subprocess.DEVNULL, stdout=self.output, stderr=subprocess.STDOUT)
 
     def said(self):
@@ -294,6 +295,35 @@ class DevTest(unittest.TestCase):
             file.write("mine\n")
         self.assertIn("not a state directory", self.refused(["--state-dir", self.state]))
         self.assertEqual(os.listdir(self.state), ["letter.txt"])
+
+    def test_says_that_the_simulator_is_missing_before_it_makes_anything(self):
+        for program in (DUES, DUESD):
+            shutil.copy(program, self.scratch)
+        result = subprocess.run([os.path.join(self.scratch, "dues"), "dev", "--state-dir", self.state, "--listen",
+                                 "127.0.0.1:0", "--gateway", "stripe-simulator"], capture_output=True, text=True,
+                                timeout=60, check=False)
+        self.assertEqual(result.returncode, 1)
+        self.assertIn("the simulator is missing", result.stderr)
+        self.assertEqual(len(result.stderr.splitlines()), 1)
+        self.assertFalse(os.path.exists(self.state))
+
+    def test_tells_the_simulator_its_secrets_by_files(self):
+        run = self.start(gateway="stripe-simulator")
+        secrets = [text_of(self.state, name).strip() for name in ("stripe.key", "stripe.webhook-secret")]
+        for child in [run.process.pid, *descendants(run.process.pid)]:
+            with open(f"/proc/{child}/cmdline", encoding="utf-8") as file:
+                words = file.read()
+            for secret in secrets:
+                self.assertNotIn(secret, words)
+        simulator = [line for line in run.said().splitlines() if "_simulator/health" in line]
+        health = subprocess.run(shlex.split(simulator[0]), capture_output=True, text=True, timeout=60, check=False)
+        self.assertEqual(health.returncode, 0, health.stderr)
+
+    def test_has_two_operators(self):
+        self.start()
+        for operator in ("operator-demo", "operator-second"):
+            answer = self.call("Payment/ListReconciliations", "{}", "--as", operator)
+            self.assertEqual(answer.returncode, 0, answer.stderr)
 
     def test_says_when_postgresql_is_missing(self):
         hidden = ["unshare", "--mount", "sh", "-c", 'mount -t tmpfs none /usr/lib/postgresql && exec "$@"', "sh"]

@@ -72,6 +72,13 @@ class Incidents(unittest.TestCase):
         self.assertIn("INCIDENT_APPROVED_BY_YOU", again.stderr)
         self.assertIn("POST_FROM_SUSPENSE to revenue by spiffe://", shown.stdout)
         self.assertIn("0.01 USD", shown.stdout)
+        second = self.dues(*wish[:-1], "a test, seen twice", "--as", "operator-second")
+        self.assertEqual(second.returncode, 0, second.stderr)
+        for _ in range(100):
+            if "state         RESOLVED" in self.dues("incidents", "show", name).stdout:
+                break
+            time.sleep(0.1)
+        self.assertIn("state         RESOLVED", self.dues("incidents", "show", name).stdout)
         verified = self.dues("ledger", "verify")
         self.assertEqual(verified.returncode, 0, verified.stdout)
 

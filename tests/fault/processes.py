@@ -3,6 +3,7 @@
 import ctypes
 import os
 import signal
+import sys
 import time
 
 PATIENCE = 60
@@ -11,6 +12,14 @@ PR_SET_PDEATHSIG = 1
 
 class Broken(Exception):
     """Something that should have started did not, or ended by itself."""
+
+
+def need(build, *programs, preset="release"):
+    """Ends in one line when the build is not whole."""
+    for program in programs:
+        if not os.path.exists(os.path.join(build, program)):
+            sys.exit(f"{os.path.basename(sys.argv[0])}: there is no {os.path.join(build, program)}; scripts/build {preset} "
+                     f"makes build/{preset}")
 
 
 def until(condition, what, patience=PATIENCE, step=0.01):

@@ -369,6 +369,36 @@ static void answers_queued_calls_before_their_deadline_while_the_server_stands_s
     assert_in_range(works[1].time_us, 350 * US_PER_MS, 700 * US_PER_MS);
 }
 
+static void *go_on_much_later(void *arg)
+{
+    usleep(6000 * 1000);
+    kill(*(pid_t *)arg, SIGCONT);
+    return NULL;
+}
+
+static void
+answers_calls_in_flight_before_their_deadline_while_the_server_stands_still(void **state)
+{
+    struct db_fixture *f = *state;
+    struct work work = {
+        .customer = db_uuid(f), .count = 1, .time_us = 3500 * US_PER_MS, .hurried = true};
+    pthread_t thread;
+
+    db_reopen_lanes(f, &(struct db_options){.write_lanes = 1});
+    wait_for(f, "SELECT count(*)" OUR_BACKENDS " AND application_name LIKE 'duesd pg-write-%'");
+    pid_t pid = (pid_t)ask_number(f, A_WRITER);
+    kill(pid, SIGSTOP);
+    assert_int_equal(pthread_create(&thread, NULL, go_on_much_later, &pid), 0);
+    const struct error *error = db_run(f, give_up_in_time, &work);
+    pthread_join(thread, NULL);
+    db_reopen_lanes(f, &(struct db_options){0});
+
+    assert_int_equal(error->status, STATUS_UNAVAILABLE);
+    assert_string_equal(error->reason, "DATABASE_UNAVAILABLE");
+    assert_true(error->retry_after_ms > 0);
+    assert_in_range(work.time_us, 2900 * US_PER_MS, 3450 * US_PER_MS);
+}
+
 /* Nothing answers at the database's address; work->time_us becomes how long the call took. */
 static void run_without_database(struct db_fixture *f, struct work *work)
 {
@@ -437,6 +467,8 @@ int main(void)
         cmocka_unit_test(counts_exactly_while_connections_are_terminated),
         cmocka_unit_test(counts_exactly_while_backends_are_killed),
         cmocka_unit_test(answers_queued_calls_before_their_deadline_while_the_server_stands_still),
+        cmocka_unit_test(
+            answers_calls_in_flight_before_their_deadline_while_the_server_stands_still),
         cmocka_unit_test(answers_before_the_deadline_while_the_database_is_away),
         cmocka_unit_test(waits_two_seconds_for_a_connection),
         cmocka_unit_test(records_what_a_gateway_did_to_the_very_deadline),
