@@ -52,12 +52,13 @@ static const struct rpc_service *const services[] = {
 };
 
 static const struct job_kind *const job_kinds[] = {
-    &payment_resolve_job,  &refund_resolve_job,        &payment_action_job,
-    &payment_expire_job,   &refund_watch_job,          &membership_renew_job,
-    &membership_retry_job, &membership_end_job,        &membership_expire_job,
-    &webhook_deliver_job,  &payment_method_expiry_job, &incident_resolve_job,
-    &gateway_news_job,     &dispute_watch_job,         &dispute_respond_job,
-    &reconcile_run_job,    &reconcile_daily_job,       &reconcile_confirm_job,
+    &payment_resolve_job,       &refund_resolve_job,        &payment_action_job,
+    &payment_expire_job,        &refund_watch_job,          &membership_renew_job,
+    &membership_retry_job,      &membership_end_job,        &membership_expire_job,
+    &webhook_deliver_job,       &payment_method_expiry_job, &incident_resolve_job,
+    &gateway_news_job,          &dispute_watch_job,         &dispute_respond_job,
+    &reconcile_run_job,         &reconcile_daily_job,       &reconcile_confirm_job,
+    &payment_method_detach_job, &payment_method_update_job,
 };
 
 static const struct payment_purpose *const purposes[] = {

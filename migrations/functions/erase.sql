@@ -15,7 +15,7 @@ BEGIN
         RETURN;
     END IF;
     SELECT string_agg(DISTINCT o.kind, ', ' ORDER BY o.kind) INTO detail FROM obligation o
-     WHERE o.customer_id = p_customer AND o.kind NOT LIKE 'payment\_method.%'
+     WHERE o.customer_id = p_customer AND o.kind NOT IN ('payment_method.expiry', 'payment_method.update')
        AND o.kind NOT LIKE 'webhook.%' AND o.kind <> 'dispute.watch';
     IF detail IS NOT NULL THEN
         outcome := 'busy';

@@ -227,11 +227,13 @@ END $$;
 
 -- Changes what may be changed: the default, the expiry, the consent.  `p_version` and `p_was_default` are what the caller
 -- read; 'changed': it is not so any more, nothing was written, look again.  Outcomes of request_record besides.
--- A card with another expiry is a card with other data: STOPPED ends.
+-- A card with another expiry is a card with other data: STOPPED ends.  `p_is_told`: its gateway must hear of it.
+DROP FUNCTION IF EXISTS payment_method_update(uuid, request_key, bytea, uuid, bigint, boolean, boolean, integer, integer,
+                                              mandate_given, timestamptz);
 CREATE OR REPLACE FUNCTION payment_method_update(p_customer uuid, p_key request_key, p_answer bytea, p_method uuid,
                                                  p_version bigint, p_was_default boolean, p_is_default boolean,
                                                  p_exp_month integer, p_exp_year integer, p_mandate mandate_given,
-                                                 p_now timestamptz,
+                                                 p_is_told boolean, p_now timestamptz,
                                                  OUT outcome text, OUT answer bytea, OUT object_id uuid)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = dues, pg_temp AS $$
 DECLARE
@@ -266,6 +268,9 @@ BEGIN
             PERFORM membership_follow(p_customer, v_default, p_method, p_now);
         END IF;
     END IF;
+    IF p_is_told AND (v_card.exp_month, v_card.exp_year) <> (p_exp_month, p_exp_year) THEN
+        PERFORM obligation_add(p_customer, 'payment_method.update', p_method::text, p_method, clock_timestamp(), false, p_now);
+    END IF;
     IF (v_card.exp_month, v_card.exp_year) <> (p_exp_month, p_exp_year)
        OR v_card.mandate_type IS NULL AND p_mandate.type IS NOT NULL THEN
         PERFORM membership_follow(p_customer, p_method, p_method, p_now);
@@ -275,9 +280,29 @@ BEGIN
     PERFORM payment_method_watch(p_customer, p_now);
 END $$;
 GRANT EXECUTE ON FUNCTION payment_method_update(uuid, request_key, bytea, uuid, bigint, boolean, boolean, integer, integer,
-                                                mandate_given, timestamptz) TO dues_service;
+                                                mandate_given, boolean, timestamptz) TO dues_service;
 
--- The gateway tells other data of the card: its bank has renewed or replaced it.  False: nothing is new.
+-- The gateway has heard the expiry, or refuses it.  False: it is another by now, and the gateway must hear again.
+CREATE OR REPLACE FUNCTION payment_method_told(p_customer uuid, p_method uuid, p_business_key text, p_epoch bigint,
+                                               p_exp_month integer, p_exp_year integer) RETURNS boolean
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = dues, pg_temp AS $$
+DECLARE
+    v_card payment_method%ROWTYPE;
+BEGIN
+    -- Locked whatever it says: who changes it now finds no obligation any more, and adds one.
+    SELECT * INTO v_card FROM payment_method m
+     WHERE m.customer_id = p_customer AND m.payment_method_id = p_method FOR NO KEY UPDATE;
+    IF v_card.state <> 'DELETED' AND (v_card.exp_month, v_card.exp_year) <> (p_exp_month, p_exp_year) THEN
+        RETURN false;
+    END IF;
+    DELETE FROM obligation o WHERE o.customer_id = p_customer AND o.kind = 'payment_method.update'
+       AND o.business_key = p_business_key AND o.epoch = p_epoch;
+    RETURN true;
+END $$;
+GRANT EXECUTE ON FUNCTION payment_method_told(uuid, uuid, text, bigint, integer, integer) TO dues_service;
+
+-- The gateway tells other data of the card: its bank has renewed or replaced it.  False: nothing is new, or what is new is
+-- what the gateway has not heard yet; once it has, it tells again.
 CREATE OR REPLACE FUNCTION payment_method_refresh(p_customer uuid, p_method uuid, p_card card_told, p_now timestamptz)
 RETURNS boolean
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = dues, pg_temp AS $$
@@ -289,7 +314,9 @@ BEGIN
            state = CASE m.state WHEN 'STOPPED' THEN 'ACTIVE' ELSE m.state END
      WHERE m.customer_id = p_customer AND m.payment_method_id = p_method AND m.state <> 'DELETED'
        AND (m.brand, m.last4, m.exp_month, m.exp_year) IS DISTINCT FROM
-           (p_card.brand, p_card.last4, p_card.exp_month, p_card.exp_year);
+           (p_card.brand, p_card.last4, p_card.exp_month, p_card.exp_year)
+       AND NOT EXISTS (SELECT FROM obligation o WHERE o.customer_id = p_customer AND o.kind = 'payment_method.update'
+                          AND o.business_key = p_method::text);
     IF NOT FOUND THEN
         RETURN false;
     END IF;
@@ -300,10 +327,13 @@ BEGIN
 END $$;
 GRANT EXECUTE ON FUNCTION payment_method_refresh(uuid, uuid, card_told, timestamptz) TO dues_service;
 
--- Forgets the token; the row stays for what was paid with it.  Deleting it twice is deleting it once.
+-- Forgets the token; the row stays for what was paid with it.  Deleting it twice is deleting it once.  `p_is_told`: the
+-- gateway must hear of it, and the token is needed until it has.
 -- Outcomes of request_record, and, with nothing written, 'absent', 'in_use': a live membership renews with it and no
 -- default is there to take its place, 'in_flight': a charge of it is on its way and may have to be sent again.
-CREATE OR REPLACE FUNCTION payment_method_delete(p_customer uuid, p_key request_key, p_method uuid, p_now timestamptz,
+DROP FUNCTION IF EXISTS payment_method_delete(uuid, request_key, uuid, timestamptz);
+CREATE OR REPLACE FUNCTION payment_method_delete(p_customer uuid, p_key request_key, p_method uuid, p_is_told boolean,
+                                                 p_now timestamptz,
                                                  OUT outcome text, OUT answer bytea, OUT object_id uuid)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = dues, pg_temp AS $$
 DECLARE
@@ -343,8 +373,12 @@ BEGIN
         RETURN;
     END IF;
     UPDATE payment_method m
-       SET state = 'DELETED', token_sealed = '', delete_time = p_now, version = m.version + 1
+       SET state = 'DELETED', token_sealed = CASE WHEN p_is_told THEN m.token_sealed ELSE '' END, delete_time = p_now,
+           version = m.version + 1
      WHERE m.customer_id = p_customer AND m.payment_method_id = p_method;
+    IF p_is_told THEN
+        PERFORM obligation_add(p_customer, 'payment_method.detach', p_method::text, p_method, clock_timestamp(), false, p_now);
+    END IF;
     IF v_default = p_method THEN
         -- Only without a membership to renew: whoever has cards has a default.
         UPDATE customer c
@@ -358,4 +392,20 @@ BEGIN
     PERFORM payment_method_event(p_customer, 'payment_method.deleted', p_method, '{}', p_now);
     PERFORM payment_method_watch(p_customer, p_now);
 END $$;
-GRANT EXECUTE ON FUNCTION payment_method_delete(uuid, request_key, uuid, timestamptz) TO dues_service;
+GRANT EXECUTE ON FUNCTION payment_method_delete(uuid, request_key, uuid, boolean, timestamptz) TO dues_service;
+
+-- The gateway has let go of a deleted card.  False: the lease was lost.
+CREATE OR REPLACE FUNCTION payment_method_detached(p_customer uuid, p_method uuid, p_business_key text, p_epoch bigint)
+RETURNS boolean
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = dues, pg_temp AS $$
+BEGIN
+    DELETE FROM obligation o WHERE o.customer_id = p_customer AND o.kind = 'payment_method.detach'
+       AND o.business_key = p_business_key AND o.epoch = p_epoch;
+    IF NOT FOUND THEN
+        RETURN false;
+    END IF;
+    UPDATE payment_method m SET token_sealed = ''
+     WHERE m.customer_id = p_customer AND m.payment_method_id = p_method AND m.state = 'DELETED';
+    RETURN true;
+END $$;
+GRANT EXECUTE ON FUNCTION payment_method_detached(uuid, uuid, text, bigint) TO dues_service;

@@ -168,6 +168,11 @@ struct gateway_dispute_page {
     const char *next; /* the cursor of the next page; "": there is none */
 };
 
+struct gateway_expiry {
+    int32_t month;
+    int32_t year;
+};
+
 /* One line of a gateway's books. */
 enum gateway_line_kind {
     GATEWAY_LINE_CHARGE,  /* money taken: a charge or a capture */
@@ -256,6 +261,17 @@ struct gateway {
     /* The card behind a token of ours as it stands now; changes nothing.  Errors as describe. */
     const struct error *(*look_at_card)(const struct gateway *gateway, struct call *call,
                                         const char *token, struct gateway_card *card);
+    /*
+     * Forgets the card behind a token of ours; tells the expiry that its owner gave us.  The same
+     * again does no harm.  `key`: for the gateway to know a repeated request by.
+     * GATEWAY_SUCCEEDED: so it is, or was before.  GATEWAY_FAILED: refused, and it stays so.  Else:
+     * the same again, later.
+     */
+    enum gateway_outcome (*detach_card)(const struct gateway *gateway, struct call *call,
+                                        const char *token, const char *key);
+    enum gateway_outcome (*update_card)(const struct gateway *gateway, struct call *call,
+                                        const char *token, const struct gateway_expiry *expiry,
+                                        const char *key);
     /*
      * The gateway's books of a time, a page of at most GATEWAY_LINES_MAX; `cursor` is "" for the
      * first.  Within the call's arena.  False: nothing is known now.

@@ -1,6 +1,7 @@
 /*
  * DeletePaymentMethod forgets a card's token; what was paid with it stays.  A membership is never
- * left without a card to renew with: it goes over to the default, or the deletion is refused.
+ * left without a card to renew with: it goes over to the default, or the deletion is refused.  A
+ * gateway that keeps cards lets go of it afterwards: payment_method_tell.c.
  */
 
 #include "payment/payment_internal.h"
@@ -12,7 +13,7 @@
 const struct pg_statement payment_method_delete_statement = {
     .name = "payment_method_delete",
     .sql = "SELECT outcome, answer, object_id"
-           "  FROM payment_method_delete($1, ROW($2, $3, $4, $5)::request_key, $6, $7)",
+           "  FROM payment_method_delete($1, ROW($2, $3, $4, $5)::request_key, $6, $7, $8)",
 };
 
 static const struct error *in_use(struct call *call, const char *why)
@@ -54,9 +55,10 @@ const struct error *delete_payment_method(struct call *call, const void *request
         return NULL;
     TRY(payment_method_load(call, ids[0], ids[1], &method));
     TRY(customer_load(call, ids[0], &customer));
-    TRY(pg_write(
-        call, ids[0], &payment_method_delete_statement,
-        PG_PARAMS(pg_uuid(ids[0]), REPLAY_PARAMS(call), pg_uuid(ids[1]), pg_time(customer.now_us)),
-        &rows));
+    TRY(pg_write(call, ids[0], &payment_method_delete_statement,
+                 PG_PARAMS(pg_uuid(ids[0]), REPLAY_PARAMS(call), pg_uuid(ids[1]),
+                           pg_bool(payment_method_is_told(call, &method)),
+                           pg_time(customer.now_us)),
+                 &rows));
     return answer(call, &rows, req->name);
 }

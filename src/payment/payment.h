@@ -107,6 +107,9 @@ extern const struct job_kind dispute_watch_job;
 extern const struct job_kind dispute_respond_job;
 /* "payment_method.expiry": the card that a membership renews with is about to expire. */
 extern const struct job_kind payment_method_expiry_job;
+
+/* "payment_method.detach", "payment_method.update": a gateway must hear what became of a card. */
+extern const struct job_kind payment_method_detach_job, payment_method_update_job;
 /* "incident.resolve": what two operators asked for is done. */
 extern const struct job_kind incident_resolve_job;
 /* Our books against the gateways': a run; every day one; what succeeded lately. */

@@ -281,4 +281,5 @@ extern const struct pg_statement reconciliation_load_statement, reconciliation_l
 extern const struct pg_statement payment_method_load_statement, payment_method_list_statement,
     payment_method_record_statement, payment_method_update_statement,
     payment_method_refresh_statement, payment_method_delete_statement,
-    payment_method_notice_statement;
+    payment_method_notice_statement, payment_method_is_awaited_statement,
+    payment_method_detached_statement, payment_method_told_statement;

@@ -4,7 +4,8 @@
  *
  *   ACTIVE ──┬──► STOPPED    the bank said not to try again; other card data make it ACTIVE again
  *            ├──► UNUSABLE   lost, stolen: never again
- *            └──► DELETED    from every state; the token is forgotten
+ *            └──► DELETED    from every state; the token is forgotten when the gateway has let go
+ * of it
  */
 #pragma once
 
@@ -96,3 +97,6 @@ const struct error *payment_method_record(struct call *call, const struct paymen
 const struct error *payment_method_refresh(struct call *call, struct uuid customer, struct uuid id,
                                            const struct gateway_card *card, int64_t now_us,
                                            bool *changed) MUST_CHECK;
+
+/* Must its gateway hear when it changes or is deleted?  Not one that keeps no cards. */
+bool payment_method_is_told(const struct call *call, const struct payment_method *method);

@@ -199,7 +199,7 @@ const struct pg_statement payment_method_update_statement = {
     .name = "payment_method_update",
     .sql = "SELECT outcome, answer, object_id"
            "  FROM payment_method_update($1, ROW($2, $3, $4, $5)::request_key, $6, $7, $8, $9, $10,"
-           "       $11, $12, ROW($13, $14, $15, $16, $17)::mandate_given, $18)",
+           "       $11, $12, ROW($13, $14, $15, $16, $17)::mandate_given, $18, $19)",
 };
 
 const struct error *payment_method_update(struct call *call, const struct payment_method *before,
@@ -209,13 +209,14 @@ const struct error *payment_method_update(struct call *call, const struct paymen
     struct pg_rows rows;
     bool replayed;
 
-    TRY(pg_write(
-        call, after->customer, &payment_method_update_statement,
-        PG_PARAMS(pg_uuid(after->customer), REPLAY_PARAMS(call), pg_bytes(answer.data, answer.size),
-                  pg_uuid(after->id), pg_int64(before->version), pg_bool(before->is_default),
-                  pg_bool(after->is_default), pg_int32(after->exp_month), pg_int32(after->exp_year),
-                  MANDATE_PARAMS(&after->mandate), pg_time(now_us)),
-        &rows));
+    TRY(pg_write(call, after->customer, &payment_method_update_statement,
+                 PG_PARAMS(pg_uuid(after->customer), REPLAY_PARAMS(call),
+                           pg_bytes(answer.data, answer.size), pg_uuid(after->id),
+                           pg_int64(before->version), pg_bool(before->is_default),
+                           pg_bool(after->is_default), pg_int32(after->exp_month),
+                           pg_int32(after->exp_year), MANDATE_PARAMS(&after->mandate),
+                           pg_bool(payment_method_is_told(call, after)), pg_time(now_us)),
+                 &rows));
     *changed = text_equal(pg_get_text(&rows, 0, "outcome"), "changed");
     return *changed ? NULL : replay_outcome(call, &rows, &replayed);
 }

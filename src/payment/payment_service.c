@@ -254,5 +254,8 @@ pg_statement_list payment_statements = {
     &news_open_attempts_statement,
     &payment_method_delete_statement,
     &payment_method_notice_statement,
+    &payment_method_is_awaited_statement,
+    &payment_method_detached_statement,
+    &payment_method_told_statement,
     NULL,
 };

@@ -11,7 +11,7 @@ import time
 import unittest
 
 BUILD = os.environ["DUES_BUILD"]
-PROGRAMS = ("unit_gateway_test_stripe", "unit_gateway_test_stripe_describe")
+PROGRAMS = ("unit_gateway_test_stripe", "unit_gateway_test_stripe_describe", "unit_gateway_test_stripe_card")
 
 
 def stripe_mock():

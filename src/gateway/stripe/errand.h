@@ -63,6 +63,13 @@ enum gateway_outcome stripe_accept_dispute(const struct gateway *gateway, struct
 bool stripe_list_disputes(const struct gateway *gateway, struct call *call, int64_t since_us,
                           const char *cursor, struct gateway_dispute_page *page);
 
+/* card.c */
+enum gateway_outcome stripe_detach_card(const struct gateway *gateway, struct call *call,
+                                        const char *token, const char *key);
+enum gateway_outcome stripe_update_card(const struct gateway *gateway, struct call *call,
+                                        const char *token, const struct gateway_expiry *expiry,
+                                        const char *key);
+
 /* balance.c */
 bool stripe_list_transactions(const struct gateway *gateway, struct call *call, int64_t from_us,
                               int64_t until_us, const char *cursor,

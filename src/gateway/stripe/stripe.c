@@ -63,6 +63,8 @@ struct stripe *stripe_open(const struct stripe_options *options, char problem[ST
         .accept_dispute = stripe_accept_dispute,
         .list_disputes = stripe_list_disputes,
         .list_transactions = stripe_list_transactions,
+        .detach_card = stripe_detach_card,
+        .update_card = stripe_update_card,
         .state = stripe,
     };
     if (options->takes_news) {
