@@ -107,6 +107,18 @@ class Payments(Stage):
         self.assertEqual(payment["state"], "STATE_CANCELED", payment)
         self.assertEqual([each["status"] for each in self.intents(payment)], ["canceled"])
 
+    def test_a_part_that_was_taken_stays_when_the_rest_is_let_go_of(self):
+        payment = self.pay(self.add_card("pm_card_visa"), 5000, captureMode="CAPTURE_MODE_MANUAL")
+        self.call("PaymentService/CapturePayment", {"name": payment["name"], "requestId": uuid.uuid4().hex,
+                                                    "amount": {"currencyCode": "USD", "minorUnits": "1000"}})
+
+        payment = self.call("PaymentService/CancelPayment", {"name": payment["name"], "requestId": uuid.uuid4().hex})
+
+        self.assertEqual(payment["state"], "STATE_SUCCEEDED", payment)
+        self.assertEqual(payment["amountCaptured"]["minorUnits"], "1000")
+        intent, = self.intents(payment)
+        self.assertEqual((intent["status"], intent["amount_received"], intent["amount_capturable"]), ("canceled", 1000, 0))
+
     def given_waiting(self, **more):
         payment = self.pay(self.add_card("pm_card_authenticationRequired"), **more)
         self.assertEqual(payment["state"], "STATE_REQUIRES_ACTION", payment)
