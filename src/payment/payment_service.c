@@ -206,6 +206,8 @@ pg_statement_list payment_statements = {
     &reconcile_hurry_statement,
     &reconcile_find_statement,
     &reconcile_differences_statement,
+    &reconcile_disputes_statement,
+    &reconcile_dispute_version_statement,
     &reconciliation_compared_statement,
     &reconciliation_page_statement,
     &reconciliation_own_statement,

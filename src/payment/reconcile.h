@@ -91,6 +91,12 @@ const struct error *reconcile_hurry(struct call *call, struct uuid customer, str
 const struct error *reconcile_compare(struct call *call, const struct reconciliation *run)
     MUST_CHECK;
 
+/* reconcile_dispute.c */
+
+/* The disputes of one bucket of the gateway's list; part of COMPARE's step. */
+const struct error *reconcile_disputes(struct call *call, const struct reconciliation *run,
+                                       int32_t bucket, int64_t *mended) MUST_CHECK;
+
 /* reconcile_own.c */
 
 /* The attempt behind a reference of ours.  `*found` false: there is none. */

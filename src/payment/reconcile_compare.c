@@ -287,6 +287,7 @@ const struct error *reconcile_compare(struct call *call, const struct reconcilia
             behind = difference.transaction;
         }
     } while (rows.count == PAGE_SIZE);
+    TRY(reconcile_disputes(call, run, bucket, &mended));
     if (mended > 0 && call->house->jobs != NULL)
         jobs_wake(call->house->jobs);
     return pg_write(

@@ -59,8 +59,8 @@ class Stage(unittest.TestCase):
 
     # ---- Asking ----
 
-    def try_call(self, method, request):
-        return self.server.dues("call", "--state-dir", self.server.directory, "--deadline-ms", "60000", method,
+    def try_call(self, method, request, *options):
+        return self.server.dues("call", "--state-dir", self.server.directory, "--deadline-ms", "60000", *options, method,
                                 json.dumps(request))
 
     @contextlib.contextmanager
@@ -70,8 +70,8 @@ class Stage(unittest.TestCase):
             pool.submit(self.try_call, method, request)
             yield
 
-    def call(self, method, request):
-        result = self.try_call(method, request)
+    def call(self, method, request, *options):
+        result = self.try_call(method, request, *options)
         self.assertEqual(result.returncode, 0, result.stderr)
         return json.loads(result.stdout)
 
@@ -108,7 +108,7 @@ class Stage(unittest.TestCase):
 
     def intents(self, payment):
         everything = self.simulator("GET", "/v1/payment_intents?limit=100")["data"]
-        return [each for each in everything if each["metadata"].get("payment_id", "-") in payment["name"]]
+        return [each for each in everything if each["metadata"].get("payment_id", "none") in payment["name"]]
 
 
 class NewsStage(Stage):
