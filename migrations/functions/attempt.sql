@@ -206,6 +206,7 @@ CREATE OR REPLACE FUNCTION attempt_settled_before(p_customer uuid, p_operations 
 LANGUAGE plpgsql AS $$
 DECLARE
     v_attempt attempt%ROWTYPE;
+    v_evidence attempt%ROWTYPE;
 BEGIN
     SELECT * INTO STRICT v_attempt FROM attempt a
      WHERE a.customer_id = p_customer AND a.attempt_id = p_settlement.attempt_id AND a.operation = ANY (p_operations)
@@ -216,7 +217,12 @@ BEGIN
        OR v_attempt.state = p_to AND v_attempt.gateway_transaction = p_settlement.gateway_transaction THEN
         RETURN v_attempt;
     END IF;
-    PERFORM attempt_to_people(p_customer, v_attempt,
+    -- The incident is about the transaction that came late; the attempt keeps its own.
+    v_evidence := v_attempt;
+    IF p_settlement.gateway_transaction <> '' THEN
+        v_evidence.gateway_transaction := p_settlement.gateway_transaction;
+    END IF;
+    PERFORM attempt_to_people(p_customer, v_evidence,
                               CASE v_attempt.state WHEN 'MANUAL' THEN 'EVIDENCE_AFTER_MANUAL' ELSE 'LATE_OPPOSITE_EVIDENCE' END,
                               format('recorded %s %s, then came %s %s: %s', v_attempt.state, v_attempt.gateway_transaction,
                                      p_to, p_settlement.gateway_transaction, p_settlement.evidence), p_now);

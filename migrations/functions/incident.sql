@@ -215,6 +215,11 @@ BEGIN
     IF NOT FOUND THEN
         RETURN false;
     END IF;
+    -- Attempt, incident, customer: in the order of the steps that record answers.
+    PERFORM FROM attempt a
+     WHERE a.customer_id = p_customer
+       AND a.attempt_id = (SELECT i.attempt_id FROM incident i WHERE i.customer_id = p_customer AND i.incident_id = p_incident)
+       FOR NO KEY UPDATE;
     SELECT * INTO v_incident FROM incident i
      WHERE i.customer_id = p_customer AND i.incident_id = p_incident AND i.state = 'APPROVED' FOR NO KEY UPDATE;
     IF NOT FOUND THEN

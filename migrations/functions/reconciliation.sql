@@ -158,8 +158,23 @@ BEGIN
 END $$;
 GRANT EXECUTE ON FUNCTION reconciliation_compared(uuid, integer, bigint, timestamptz) TO dues_service;
 
+-- What was put into suspense already because of an attempt's transaction, by the steps that record answers and by other
+-- incidents.  Where people then said that it belongs is no matter: it is in our books.  Positive: came.
+CREATE OR REPLACE FUNCTION reconciliation_suspended(p_customer uuid, p_attempt uuid, p_gateway text, p_transaction text,
+                                                    p_currency text) RETURNS bigint
+LANGUAGE sql STABLE AS $$
+    SELECT coalesce(sum(e.amount), 0)::bigint FROM ledger_entry e
+     WHERE e.customer_id = p_customer AND e.account = 'gateway_clearing:' || p_gateway AND e.currency = p_currency
+       AND e.kind = 'suspense'
+       AND e.group_id IN (SELECT CASE i.subject WHEN p_attempt::text THEN p_attempt ELSE i.incident_id END
+                            FROM incident i
+                           WHERE i.customer_id = p_customer AND i.attempt_id = p_attempt
+                             AND i.gateway_transaction = p_transaction)
+$$;
+
 -- What only people may decide, found by the run: the incident, once; with it the money that the gateway's books have and ours
--- do not (`p_delta`, positive: came) into suspense; an attempt that says the opposite goes to people.
+-- do not (`p_delta`, positive: came) into suspense, as far as it does not stand there; an attempt that says the opposite goes
+-- to people.  The attempt is locked first, as in every step.
 CREATE OR REPLACE FUNCTION reconciliation_differs(p_customer uuid, p_run uuid, p_kind text, p_subject text, p_detail text,
                                                   p_attempt uuid, p_payment uuid, p_gateway text, p_transaction text,
                                                   p_currency text, p_amount bigint, p_delta bigint, p_to_people boolean,
@@ -167,28 +182,49 @@ CREATE OR REPLACE FUNCTION reconciliation_differs(p_customer uuid, p_run uuid, p
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = dues, pg_temp AS $$
 DECLARE
     v_id uuid := incident_derive_id(p_customer, p_kind, p_subject);
+    v_delta bigint := p_delta;
+    v_is_new boolean;
 BEGIN
-    IF NOT incident_add(p_customer, v_id,
-                        ROW(p_kind, p_subject, p_detail, p_attempt, p_payment, p_gateway, p_transaction, p_currency,
-                            p_amount)::incident_new, false, p_now) THEN
+    PERFORM FROM attempt a WHERE a.customer_id = p_customer AND a.attempt_id = p_attempt FOR NO KEY UPDATE;
+    PERFORM FROM incident i WHERE i.customer_id = p_customer AND i.incident_id = v_id FOR NO KEY UPDATE;
+    IF p_delta <> 0 THEN
+        IF EXISTS (SELECT FROM ledger_entry e WHERE e.customer_id = p_customer AND e.group_id = v_id AND e.kind = 'suspense') THEN
+            RETURN false;
+        END IF;
+        v_delta := p_delta - reconciliation_suspended(p_customer, p_attempt, p_gateway, p_transaction, p_currency);
+        IF v_delta = 0 THEN
+            RETURN false;
+        END IF;
+    END IF;
+    -- One that told of it before the money was seen, as news of the gateway do, is about the money from now on.
+    v_is_new := incident_add(p_customer, v_id,
+                             ROW(p_kind, p_subject, p_detail, p_attempt, p_payment, p_gateway, p_transaction, p_currency,
+                                 p_amount)::incident_new, v_delta <> 0, p_now);
+    IF NOT v_is_new AND v_delta = 0 THEN
         RETURN false;
     END IF;
-    IF p_delta <> 0 THEN
+    IF v_delta <> 0 THEN
+        UPDATE incident i
+           SET version = i.version + CASE i.state WHEN 'OPEN' THEN 1 ELSE 0 END, detail = p_detail, update_time = p_now,
+               payment_id = coalesce(i.payment_id, p_payment), currency = p_currency, amount = p_amount
+         WHERE i.customer_id = p_customer AND i.incident_id = v_id AND NOT v_is_new;
         PERFORM ledger_post(p_customer, v_id, 'suspense',
-                            ARRAY[ROW('gateway_clearing:' || p_gateway, p_currency, p_delta)::ledger_line,
-                                  ROW('suspense', p_currency, -p_delta)::ledger_line], p_now);
+                            ARRAY[ROW('gateway_clearing:' || p_gateway, p_currency, v_delta)::ledger_line,
+                                  ROW('suspense', p_currency, -v_delta)::ledger_line], p_now);
     END IF;
     IF p_to_people THEN
         UPDATE attempt a SET state = 'MANUAL', lease_until = NULL
          WHERE a.customer_id = p_customer AND a.attempt_id = p_attempt AND a.state IN ('DECLINED', 'FAILED');
     END IF;
-    UPDATE reconciliation r SET incident_count = r.incident_count + 1 WHERE r.reconciliation_id = p_run;
-    RETURN true;
+    IF v_is_new THEN
+        UPDATE reconciliation r SET incident_count = r.incident_count + 1 WHERE r.reconciliation_id = p_run;
+    END IF;
+    RETURN v_is_new;
 END $$;
 GRANT EXECUTE ON FUNCTION reconciliation_differs(uuid, uuid, text, text, text, uuid, uuid, text, text, text, bigint, bigint,
                                                  boolean, timestamptz) TO dues_service;
 
--- The attempt is looked at now instead of later.  False: nothing is owed for it, or somebody is at it.
+-- The attempt is looked at now instead of later.  False: nothing is owed for it.
 CREATE OR REPLACE FUNCTION reconciliation_hurry(p_customer uuid, p_attempt uuid, p_now timestamptz) RETURNS boolean
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = dues, pg_temp AS $$
 BEGIN
@@ -196,7 +232,9 @@ BEGIN
      WHERE o.customer_id = p_customer AND o.business_key = p_attempt::text
        AND o.kind IN ('payment.resolve', 'refund.resolve', 'payment.action', 'refund.watch') AND o.due_time > p_now
        AND (o.lease_until IS NULL OR o.lease_until < clock_timestamp());
-    RETURN FOUND;
+    RETURN FOUND OR EXISTS (SELECT FROM obligation o
+                             WHERE o.customer_id = p_customer AND o.business_key = p_attempt::text
+                               AND o.kind IN ('payment.resolve', 'refund.resolve', 'payment.action', 'refund.watch'));
 END $$;
 GRANT EXECUTE ON FUNCTION reconciliation_hurry(uuid, uuid, timestamptz) TO dues_service;
 

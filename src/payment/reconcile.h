@@ -87,9 +87,9 @@ const struct error *reconcile_hurry(struct call *call, struct uuid customer, str
 
 /* reconcile_compare.c */
 
-/* One bucket of both sides; COMPARE's step. */
-const struct error *reconcile_compare(struct call *call, const struct reconciliation *run)
-    MUST_CHECK;
+/* One bucket of both sides; COMPARE's step.  `*waits`: the gateway cannot be asked now. */
+const struct error *reconcile_compare(struct call *call, const struct reconciliation *run,
+                                      bool *waits) MUST_CHECK;
 
 /* reconcile_dispute.c */
 

@@ -33,6 +33,8 @@ struct difference {
     struct uuid customer;
     struct uuid attempt;
     bool is_due;
+    int64_t settled_us;  /* ours: when it was recorded as done */
+    int64_t reversed_us; /* ours, a refund: when it was recorded as come back; 0: it was not */
 };
 
 const struct pg_statement reconcile_differences_statement = {
@@ -48,7 +50,13 @@ const struct pg_statement reconcile_differences_statement = {
            "           AND r.refund_id = a.refund_id"
            "         WHERE a.customer_id = o.customer_id AND a.payment_id = p.payment_id"
            "           AND a.gateway_transaction = transaction AND a.state = 'SUCCEEDED')"
-           "           AS own_ever"
+           "           AS own_ever,"
+           "       (SELECT greatest(o.line_time, max(e.create_time)) FROM ledger_entry e"
+           "         WHERE e.customer_id = o.customer_id AND e.group_id = o.attempt_id"
+           "           AND e.kind IN ('charge', 'capture', 'refund')) AS settled_time,"
+           "       (SELECT max(e.create_time) FROM ledger_entry e"
+           "         WHERE e.customer_id = o.customer_id AND e.group_id = o.attempt_id"
+           "           AND e.kind = 'refund_reversal') AS reversed_time"
            "  FROM (SELECT transaction, min(kind) AS kind, max(reference) AS reference,"
            "               max(acted_on) AS acted_on,"
            "               max(acted_on_reference) AS acted_on_reference,"
@@ -61,7 +69,7 @@ const struct pg_statement reconcile_differences_statement = {
            "       (SELECT transaction, min(line_id)::uuid AS attempt_id,"
            "               min(customer_id::text)::uuid AS customer_id,"
            "               min(currency)::text AS currency, sum(amount)::bigint AS amount,"
-           "               bool_and(is_due) AS is_due"
+           "               bool_and(is_due) AS is_due, max(line_time) AS line_time"
            "          FROM reconciliation_line"
            "         WHERE reconciliation_id = $1 AND bucket = $2 AND side = 'O'"
            "           AND transaction > $3"
@@ -89,6 +97,8 @@ static struct difference difference_from_row(const struct pg_rows *rows, size_t 
         .customer = pg_get_uuid(rows, row, "customer_id"),
         .attempt = pg_get_uuid(rows, row, "attempt_id"),
         .is_due = pg_get_bool(rows, row, "is_due"),
+        .settled_us = pg_get_time(rows, row, "settled_time"),
+        .reversed_us = pg_get_time(rows, row, "reversed_time"),
     };
 }
 
@@ -199,9 +209,19 @@ static const struct error *judge_theirs(struct call *call, const struct reconcil
     return reconcile_report(call, run, &finding);
 }
 
-/* We have it, the gateway does not list it: it is asked before anything is said. */
+/* Nothing is known after such an answer that was not known before. */
+static bool says_nothing(const struct gateway_answer *answer)
+{
+    return answer->outcome == GATEWAY_NOT_SENT || answer->outcome == GATEWAY_IN_FLIGHT ||
+           (answer->outcome == GATEWAY_UNKNOWN && answer->transaction[0] == '\0');
+}
+
+/*
+ * We have it, the gateway does not list it: it is asked before anything is said.  Only what it
+ * denies goes out of the books.  `*is_silent`: it cannot tell now.
+ */
 static const struct error *judge_ours(struct call *call, const struct reconciliation *run,
-                                      const struct difference *difference)
+                                      const struct difference *difference, bool *is_silent)
 {
     struct attempt_errand errand;
     struct gateway_answer answer;
@@ -214,19 +234,20 @@ static const struct error *judge_ours(struct call *call, const struct reconcilia
     if (!found || attempt.state != ATTEMPT_SUCCEEDED)
         return NULL;
     TRY(reconcile_ask(call, difference->customer, &attempt, &errand, &answer));
-    bool is_confirmed =
-        answer.outcome == GATEWAY_SUCCEEDED && text_equal(answer.transaction, attempt.transaction);
-    bool says_nothing = answer.outcome == GATEWAY_NOT_SENT || answer.outcome == GATEWAY_IN_FLIGHT ||
-                        (answer.outcome == GATEWAY_UNKNOWN && answer.transaction[0] == '\0');
-    /* The next day's run lists the same time again. */
-    if ((is_confirmed || says_nothing) && attempt.age_us < LISTED_WITHIN_US)
+    *is_silent = says_nothing(&answer);
+    if (*is_silent)
+        return NULL;
+    bool is_known = text_equal(answer.transaction, attempt.transaction) &&
+                    (answer.outcome == GATEWAY_SUCCEEDED || answer.outcome == GATEWAY_UNKNOWN);
+    /* A run that lists longer finds it. */
+    if (is_known && run->until_us < difference->settled_us + LISTED_WITHIN_US)
         return NULL;
     struct reconcile_finding finding =
         finding_of(difference, INCIDENT_OURS_ONLY,
                    arena_printf(call->arena, "not in the gateway's list; asked, it says %s: %s",
                                 gateway_outcome_name(answer.outcome), answer.evidence));
     finding.payment = attempt.payment;
-    finding.delta = -difference->own_amount;
+    finding.delta = is_known ? 0 : -difference->own_amount;
     return reconcile_report(call, run, &finding);
 }
 
@@ -238,6 +259,9 @@ static const struct error *judge_both(struct call *call, const struct reconcilia
 
     /* Captures of one authorization on both sides of the run's edge. */
     if (!difference->is_due || difference->own_ever != difference->own_amount)
+        return NULL;
+    /* A refund that came back after what the run lists. */
+    if (difference->amount < 0 && difference->reversed_us > run->until_us)
         return NULL;
     /* A refund that failed after it had succeeded: whoever watches it finds that out now. */
     if (difference->own_amount < 0 && difference->amount == 0)
@@ -256,11 +280,12 @@ static const struct error *judge_both(struct call *call, const struct reconcilia
 }
 
 static const struct error *judge(struct call *call, const struct reconciliation *run,
-                                 struct difference *difference, int64_t *mended)
+                                 struct difference *difference, int64_t *mended, bool *is_silent)
 {
+    *is_silent = false;
     if (difference->is_theirs && difference->is_ours)
         return judge_both(call, run, difference, mended);
-    return difference->is_ours ? judge_ours(call, run, difference)
+    return difference->is_ours ? judge_ours(call, run, difference, is_silent)
                                : judge_theirs(call, run, difference, mended);
 }
 
@@ -269,7 +294,8 @@ const struct pg_statement reconciliation_compared_statement = {
     .sql = "SELECT reconciliation_compared($1, $2, $3, $4)",
 };
 
-const struct error *reconcile_compare(struct call *call, const struct reconciliation *run)
+const struct error *reconcile_compare(struct call *call, const struct reconciliation *run,
+                                      bool *waits)
 {
     int32_t bucket = (int32_t)strtol(run->position, NULL, 10) % BUCKETS;
     const char *behind = "";
@@ -283,7 +309,9 @@ const struct error *reconcile_compare(struct call *call, const struct reconcilia
             &rows));
         for (size_t i = 0; i < rows.count; i++) {
             struct difference difference = difference_from_row(&rows, i);
-            TRY(judge(call, run, &difference, &mended));
+            TRY(judge(call, run, &difference, &mended, waits));
+            if (*waits)
+                return NULL;
             behind = difference.transaction;
         }
     } while (rows.count == PAGE_SIZE);

@@ -15,7 +15,7 @@
 /* A page of a gateway's list. */
 #define LIST_STEP_US  (20 * US_PER_SECOND)
 #define LOOK_AGAIN_US US_PER_MINUTE
-/* A gateway that cannot be read for so long has no reconciliation this time. */
+/* What does not go on for so long has no reconciliation this time. */
 #define GIVE_UP_US (20 * US_PER_HOUR)
 
 /* Attempts may have been sent long before the gateway did what it lists. */
@@ -76,6 +76,13 @@ const struct pg_statement reconciliation_page_statement = {
     .sql = "SELECT reconciliation_list($1, $2, $3, $4, $5)",
 };
 
+static const struct error *trouble(struct call *call, const struct reconciliation *run,
+                                   const char *problem)
+{
+    return reconciliation_trouble(call, run, problem,
+                                  call->now_us - run->create_time_us > GIVE_UP_US);
+}
+
 /* `*waits`: the gateway cannot be read now. */
 static const struct error *list_step(struct call *call, const struct reconciliation *run,
                                      bool *waits)
@@ -88,8 +95,7 @@ static const struct error *list_step(struct call *call, const struct reconciliat
              !gateway->list_transactions(gateway, call, run->from_us, run->until_us, run->position,
                                          &page);
     if (*waits)
-        return reconciliation_trouble(call, run, "the gateway's list cannot be read now",
-                                      call->now_us - run->create_time_us > GIVE_UP_US);
+        return trouble(call, run, "the gateway's list cannot be read now");
     return pg_write(call, UUID_NIL, &reconciliation_page_statement,
                     PG_PARAMS(pg_uuid(run->id), pg_text(run->position), pg_text(page.next),
                               pg_text(lines_of(call->arena, &page)), pg_time(call->now_us)),
@@ -128,6 +134,15 @@ static const struct error *own_step(struct call *call, const struct reconciliati
                               pg_time(slice_us), pg_time(run->from_us),
                               pg_time(run->until_us - DUE_MARGIN_US), pg_time(call->now_us)),
                     &rows);
+}
+
+/* ---- COMPARE ---- */
+
+static const struct error *compare_step(struct call *call, const struct reconciliation *run,
+                                        bool *waits)
+{
+    TRY(reconcile_compare(call, run, waits));
+    return *waits ? trouble(call, run, "the gateway cannot be asked about a payment now") : NULL;
 }
 
 /* ---- FEES ---- */
@@ -236,10 +251,21 @@ static const struct error *step(struct call *call, const struct reconciliation *
     if (text_equal(run->stage, "OWN"))
         return own_step(call, run);
     if (text_equal(run->stage, "COMPARE"))
-        return reconcile_compare(call, run);
+        return compare_step(call, run, waits);
     if (text_equal(run->stage, "FEES"))
         return fees_step(call, run);
     return leaks_step(call, run);
+}
+
+/* Whatever keeps it from going on is told by the run, and does not do so for ever. */
+static const struct error *stumble(struct call *call, const struct reconciliation *run,
+                                   const struct error *error)
+{
+    const char *problem = arena_printf(call->arena, "%s: %s", run->stage, error->message);
+    const struct error *untold = trouble(call, run, problem);
+
+    (void)untold; /* a database that is gone: the obligation's own failure tells */
+    return error;
 }
 
 static const struct error *drive(struct call *call, const struct obligation *obligation)
@@ -254,7 +280,9 @@ static const struct error *drive(struct call *call, const struct obligation *obl
         int64_t need_us = text_equal(run.stage, "LIST") ? LIST_STEP_US : STEP_US;
         if (steps > 0 && call_time_left_us(call) < need_us)
             return jobs_move(call, obligation, obligation->now_us);
-        TRY(step(call, &run, &waits));
+        const struct error *error = step(call, &run, &waits);
+        if (error != NULL)
+            return stumble(call, &run, error);
         if (waits)
             return jobs_move(call, obligation, obligation->now_us + LOOK_AGAIN_US);
     }

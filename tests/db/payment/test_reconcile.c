@@ -3,152 +3,7 @@
  * becomes an incident, once, also when the run is cut after each of its steps and when it is
  * repeated.
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-
-#include <cmocka.h>
-
-#include "base/time.h"
-#include "db/payment/payment_fixture.h"
-#include "jobs/jobs.h"
-#include "payment/reconcile.h"
-
-#define STEPS_MAX 2000
-
-/* The gateway's own things are done with requests that dues knows nothing of. */
-struct foreign {
-    struct gateway_request request;
-    struct gateway_answer answer;
-};
-
-static const struct error *do_at_gateway(struct call *call, void *arg)
-{
-    struct foreign *foreign = arg;
-    const struct gateway *gateway = call->house->gateways->list[0];
-
-    gateway->send(gateway, call, &foreign->request, &foreign->answer);
-    return NULL;
-}
-
-static struct foreign given_at_gateway(struct payment_fixture *f, enum gateway_operation operation,
-                                       const char *key, const char *reference, const char *acted_on,
-                                       int64_t minor_units)
-{
-    struct foreign foreign = {
-        .request =
-            {
-                .operation = operation,
-                .idempotency_key = key,
-                .reference = reference,
-                .payment = "",
-                .amount = money_make("USD", minor_units),
-                .token = operation == GATEWAY_CHARGE ? "tok_visa" : "",
-                .transaction = acted_on,
-            },
-    };
-
-    assert_null(db_run(f->db, do_at_gateway, &foreign));
-    assert_int_equal(foreign.answer.outcome, GATEWAY_SUCCEEDED);
-    foreign.answer.transaction = arena_strdup(f->db->arena, foreign.answer.transaction);
-    return foreign;
-}
-
-static void release(struct asked *asked)
-{
-    if (asked->reply != NULL)
-        protobuf_c_message_free_unpacked(asked->reply, NULL);
-    asked->reply = NULL;
-}
-
-/* A payment of 10.00 USD in the books of both. */
-static struct payer given_paid(struct payment_fixture *f)
-{
-    struct payer payer = given_payer(f, "tok_visa");
-    struct asked paying = asked_payment(f, payer.customer, payer.method, 1000, "request-1");
-
-    assert_null(db_run(f->db, asked_run, &paying));
-    release(&paying);
-    return payer;
-}
-
-struct begun {
-    struct reconciliation run;
-};
-
-static const struct error *begin(struct call *call, void *arg)
-{
-    struct begun *begun = arg;
-    bool replayed;
-
-    begun->run = (struct reconciliation){
-        .id = uuid_make(call->house->random, call->now_us),
-        .gateway = "sandbox",
-        .from_us = call->now_us - 3 * US_PER_DAY,
-        .until_us = call->now_us + US_PER_HOUR, /* what this test does is due, too */
-        .requester = "test",
-    };
-    call->request_id = "";
-    return reconciliation_begin(call, &begun->run, (struct bytes){NULL, 0}, &replayed);
-}
-
-struct driving {
-    struct reconciliation *run;
-    int32_t steps; /* of which the call has time for; INT32_MAX: all */
-};
-
-static const struct error *drive(struct call *call, void *arg)
-{
-    struct driving *driving = arg;
-    struct pg_rows rows;
-    static const struct pg_statement owed = {
-        .name = "test_owed",
-        .sql = "SELECT epoch FROM obligation WHERE customer_id = $1 AND kind = 'reconcile.run'"
-               "   AND business_key = $2",
-    };
-
-    TRY(pg_read(call, UUID_NIL, &owed,
-                PG_PARAMS(pg_uuid(UUID_NIL), pg_text(uuid_text(call->arena, driving->run->id))),
-                &rows));
-    if (rows.count > 0) {
-        const struct obligation obligation = {
-            .kind = "reconcile.run",
-            .business_key = uuid_text(call->arena, driving->run->id),
-            .subject = driving->run->id,
-            .now_us = call->now_us,
-            .epoch = pg_get_int64(&rows, 0, "epoch"),
-        };
-        /* As a job whose lease ends: one step a run. */
-        call->deadline_us =
-            clock_monotonic_us(call->house->clock) + (driving->steps == 1 ? 3 : 50) * US_PER_SECOND;
-        TRY(reconcile_run_job.run(call, &obligation));
-    }
-    TRY(reconciliation_load(call, driving->run->id, driving->run));
-    driving->run->state = strcmp(driving->run->state, "RUNNING") == 0 ? "RUNNING" : "ENDED";
-    driving->run->stage = "";
-    return NULL;
-}
-
-/* Runs a whole reconciliation, `steps` at a time. */
-static struct reconciliation reconciled_by(struct payment_fixture *f, int32_t steps)
-{
-    struct begun begun;
-    struct driving driving = {.run = &begun.run, .steps = steps};
-
-    assert_null(db_run(f->db, begin, &begun));
-    for (int i = 0; i < STEPS_MAX; i++) {
-        assert_null(db_run(f->db, drive, &driving));
-        if (strcmp(begun.run.state, "RUNNING") != 0)
-            return begun.run;
-    }
-    fail_msg("the reconciliation does not end");
-    return begun.run;
-}
-
-static struct reconciliation reconciled(struct payment_fixture *f)
-{
-    return reconciled_by(f, INT32_MAX);
-}
+#include "db/payment/reconcile_fixture.h"
 
 static const char *house_text(struct payment_fixture *f, const char *columns_from)
 {
@@ -431,33 +286,21 @@ static void what_succeeded_is_asked_about_once_more(void **state)
     assert_string_equal(of_customer_text(f, "state FROM payment", wrong.customer), "SUCCEEDED");
 }
 
-/* Each test has books of its own on both sides, whose times are of one clock. */
-static int fresh(void **state)
-{
-    if (payment_setup(state) != 0)
-        return -1;
-    struct payment_fixture *f = *state;
-    fake_clock_set(&f->db->clock, clock_wall_us(clock_system()));
-    return 0;
-}
-
-#define TEST(test) cmocka_unit_test_setup_teardown(test, fresh, payment_teardown)
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(both_books_that_agree_have_no_difference),
-        TEST(a_charge_of_which_nothing_is_known_goes_into_suspense),
-        TEST(a_charge_of_somebody_else_is_an_incident_and_no_money_of_ours),
-        TEST(what_the_gateway_lists_is_found_out_now),
-        TEST(two_transactions_of_one_reference_are_an_incident),
-        TEST(a_charge_that_we_recorded_as_failed_goes_to_people),
-        TEST(a_refund_at_the_gateway_only_is_found_with_its_payment),
-        TEST(another_amount_is_an_incident_with_the_difference_in_suspense),
-        TEST(what_is_not_in_the_gateways_books_is_an_incident),
-        TEST(money_that_is_held_for_ever_is_found),
-        TEST(a_run_that_is_cut_after_every_step_finds_the_same_once),
-        TEST(what_succeeded_is_asked_about_once_more),
+        RECONCILE_TEST(both_books_that_agree_have_no_difference),
+        RECONCILE_TEST(a_charge_of_which_nothing_is_known_goes_into_suspense),
+        RECONCILE_TEST(a_charge_of_somebody_else_is_an_incident_and_no_money_of_ours),
+        RECONCILE_TEST(what_the_gateway_lists_is_found_out_now),
+        RECONCILE_TEST(two_transactions_of_one_reference_are_an_incident),
+        RECONCILE_TEST(a_charge_that_we_recorded_as_failed_goes_to_people),
+        RECONCILE_TEST(a_refund_at_the_gateway_only_is_found_with_its_payment),
+        RECONCILE_TEST(another_amount_is_an_incident_with_the_difference_in_suspense),
+        RECONCILE_TEST(what_is_not_in_the_gateways_books_is_an_incident),
+        RECONCILE_TEST(money_that_is_held_for_ever_is_found),
+        RECONCILE_TEST(a_run_that_is_cut_after_every_step_finds_the_same_once),
+        RECONCILE_TEST(what_succeeded_is_asked_about_once_more),
     };
     return cmocka_run_group_tests_name("reconciliation", tests, NULL, NULL);
 }

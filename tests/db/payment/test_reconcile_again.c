@@ -1,0 +1,267 @@
+/*
+ * Reconciliation of what is known already, and of what is not over: nothing is posted twice, and
+ * what the gateway has not denied stays in the books.
+ */
+#include "db/payment/reconcile_fixture.h"
+
+/* The attempt's answer comes after its result. */
+struct late {
+    struct uuid customer;
+    struct uuid attempt;
+    const char *transaction;
+};
+
+static const struct error *tell_late(struct call *call, void *arg)
+{
+    struct late *late = arg;
+    struct gateway_answer answer = {
+        .outcome = GATEWAY_SUCCEEDED,
+        .transaction = late->transaction,
+        .amount = money_make("USD", 1000),
+        .decline_code = "",
+        .network_decline_code = "",
+        .advice = "",
+        .evidence = "late",
+        .action = {.redirect_url = "", .client_secret = ""},
+    };
+    struct attempt_errand errand;
+    struct customer customer;
+    struct attempt attempt;
+    bool found;
+
+    TRY(customer_load(call, late->customer, &customer));
+    TRY(attempt_find(call, late->customer, late->attempt, &attempt, &found));
+    assert_true(found);
+    TRY(attempt_errand_restore(call, &customer, &attempt, 0, &errand));
+    return attempt_errand_settle(call, &errand, &answer);
+}
+
+static struct uuid only_attempt(struct payment_fixture *f, struct uuid customer)
+{
+    struct uuid id;
+
+    assert_true(uuid_parse(of_customer_text(f, "attempt_id FROM attempt", customer), &id));
+    return id;
+}
+
+/* The gateway has a charge of the attempt, and tells of it when the attempt is over. */
+static struct late given_late(struct payment_fixture *f, struct uuid customer)
+{
+    struct late late = {.customer = customer, .attempt = only_attempt(f, customer)};
+
+    late.transaction =
+        given_at_gateway(f, GATEWAY_CHARGE, "key-of-the-late-one",
+                         of_customer_text(f, "attempt_id FROM attempt", customer), "", 1000)
+            .answer.transaction;
+    assert_null(db_run(f->db, tell_late, &late));
+    return late;
+}
+
+/* As two operators would have it: all that is in suspense is revenue. */
+static void resolve_all(struct payment_fixture *f, struct uuid customer)
+{
+    const char *id = db_uuid_text(f->db, customer);
+
+    db_execute(
+        f->db,
+        db_printf(f->db,
+                  "SET search_path = dues;"
+                  "UPDATE incident SET state = 'APPROVED', version = version + 1,"
+                  "       resolution = 'POST_FROM_SUSPENSE', account = 'revenue'"
+                  " WHERE customer_id = '%s' AND state = 'OPEN';"
+                  "SELECT obligation_add(customer_id, 'incident.resolve', incident_id::text,"
+                  "       incident_id, clock_timestamp(), false, clock_timestamp())"
+                  "  FROM incident WHERE customer_id = '%s' AND state = 'APPROVED';"
+                  "SELECT incident_finish(o.customer_id, o.subject_id, o.epoch, true, 'done',"
+                  "       clock_timestamp())"
+                  "  FROM obligation o WHERE o.customer_id = '%s' AND o.kind = 'incident.resolve'",
+                  id, id, id));
+    assert_int_equal(
+        of_customer(f, "count(*) FILTER (WHERE state <> 'RESOLVED') FROM incident", customer), 0);
+}
+
+static int64_t cleared(struct payment_fixture *f, struct uuid customer)
+{
+    return of_customer(f,
+                       "coalesce(sum(amount) FILTER (WHERE account LIKE 'gateway_clearing%'"
+                       " AND kind <> 'fee'), 0) FROM ledger_entry",
+                       customer);
+}
+
+static void money_of_a_resolved_incident_is_not_posted_again(void **state)
+{
+    struct payment_fixture *f = *state;
+    struct payer payer = given_payer(f, "tok_chargeDeclined");
+    struct asked paying = asked_payment(f, payer.customer, payer.method, 1000, "request-1");
+    assert_null(db_run(f->db, asked_run, &paying));
+    release(&paying);
+    given_late(f, payer.customer);
+    resolve_all(f, payer.customer);
+
+    struct reconciliation run = reconciled(f);
+
+    assert_string_equal(of_customer_text(f, "state FROM attempt", payer.customer), "FAILED");
+    assert_int_equal(run.incident_count, 0);
+    assert_int_equal(cleared(f, payer.customer), 1000);
+}
+
+static void a_second_charge_that_was_suspended_is_not_posted_again(void **state)
+{
+    struct payment_fixture *f = *state;
+    struct payer payer = given_paid(f);
+    given_late(f, payer.customer);
+    resolve_all(f, payer.customer);
+
+    struct reconciliation run = reconciled(f);
+
+    assert_string_equal(of_customer_text(f, "state FROM attempt", payer.customer), "SUCCEEDED");
+    assert_int_equal(run.incident_count, 0);
+    assert_int_equal(cleared(f, payer.customer), 2000);
+
+    /* A third one is as unknown as the second one was. */
+    given_at_gateway(f, GATEWAY_CHARGE, "key-of-the-third-one",
+                     of_customer_text(f, "attempt_id FROM attempt", payer.customer), "", 1000);
+    assert_int_equal(reconciled(f).incident_count, 1);
+    assert_int_equal(cleared(f, payer.customer), 3000);
+}
+
+/* It was asked for three days ago, and the gateway did it today. */
+static void given_slow(struct payment_fixture *f, struct uuid customer)
+{
+    db_execute(f->db, db_printf(f->db,
+                                "UPDATE attempt SET first_sent_time = clock_timestamp()"
+                                " - interval '2 d' WHERE customer_id = '%s'",
+                                db_uuid_text(f->db, customer)));
+}
+
+static void what_the_gateway_confirms_is_not_lost(void **state)
+{
+    struct payment_fixture *f = *state;
+    struct payer payer = given_paid(f);
+    given_slow(f, payer.customer);
+
+    struct reconciliation run = reconciled_once(f, -US_PER_DAY);
+
+    assert_string_equal(run.state, "ENDED");
+    assert_int_equal(run.own_count, 1);
+    assert_int_equal(run.entry_count, 0);
+    assert_int_equal(run.incident_count, 0);
+    assert_int_equal(cleared(f, payer.customer), 1000);
+}
+
+static void say_nothing(const struct gateway *gateway, struct call *call,
+                        const struct gateway_request *request, struct gateway_answer *answer)
+{
+    (void)gateway;
+    (void)call;
+    (void)request;
+    *answer = (struct gateway_answer){
+        .outcome = GATEWAY_UNKNOWN,
+        .transaction = "",
+        .decline_code = "",
+        .network_decline_code = "",
+        .advice = "",
+        .evidence = "",
+        .action = {.redirect_url = "", .client_secret = ""},
+    };
+}
+
+static void silence_is_no_denial(void **state)
+{
+    struct payment_fixture *f = *state;
+    struct payer payer = given_paid(f);
+    struct gateway mute = *f->gateways.list[0];
+    given_slow(f, payer.customer);
+
+    mute.query = say_nothing;
+    f->gateways.list[0] = &mute;
+    struct reconciliation run = reconciled_once(f, -US_PER_DAY);
+
+    assert_string_equal(run.state, "RUNNING");
+    assert_string_not_equal(run.problem, "");
+    assert_int_equal(run.incident_count, 0);
+    assert_int_equal(cleared(f, payer.customer), 1000);
+}
+
+static struct payer given_refunded(struct payment_fixture *f)
+{
+    struct payer payer = given_paid(f);
+    struct asked refund =
+        asked_refund(f, payer.customer, only_payment(f, payer.customer), 1000, "refund-1");
+
+    assert_null(db_run(f->db, asked_run, &refund));
+    release(&refund);
+    return payer;
+}
+
+static void a_refund_that_came_back_after_the_list_is_no_difference(void **state)
+{
+    struct payment_fixture *f = *state;
+    struct payer payer = given_refunded(f);
+
+    db_execute(f->db, db_printf(f->db,
+                                "SET search_path = dues;"
+                                "SELECT refund_reverse(customer_id, attempt_id, 'unknown',"
+                                "       clock_timestamp() + interval '2 h')"
+                                "  FROM attempt WHERE customer_id = '%s' AND operation = 'REFUND'",
+                                db_uuid_text(f->db, payer.customer)));
+    struct reconciliation run = reconciled(f);
+
+    assert_int_equal(run.incident_count, 0);
+    assert_int_equal(cleared(f, payer.customer), 1000);
+}
+
+static void what_somebody_looks_at_already_is_owed(void **state)
+{
+    struct payment_fixture *f = *state;
+    struct payer payer = given_payer(f, "tok_timeoutAfterSuccess");
+    struct asked paying = asked_payment(f, payer.customer, payer.method, 1000, "request-1");
+    assert_null(db_run(f->db, asked_run, &paying));
+    release(&paying);
+
+    db_execute(f->db, db_printf(f->db,
+                                "UPDATE obligation SET due_time = clock_timestamp(),"
+                                " lease_until = clock_timestamp() + interval '1 min'"
+                                " WHERE customer_id = '%s'",
+                                db_uuid_text(f->db, payer.customer)));
+
+    assert_int_equal(reconciled(f).mended_count, 1);
+}
+
+static void what_keeps_a_run_from_going_on_is_told(void **state)
+{
+    struct payment_fixture *f = *state;
+    struct begun begun = {.ahead_us = US_PER_HOUR};
+    struct driving driving = {.run = &begun.run, .steps = INT32_MAX};
+    assert_null(db_run(f->db, begin, &begun));
+
+    db_execute(
+        f->db,
+        db_printf(f->db,
+                  "INSERT INTO reconciliation_line (reconciliation_id, bucket, side, line_id,"
+                  " kind, transaction, currency, amount, customer_id, line_time)"
+                  " VALUES ('%s', 3, 'O', 'no id', 'CHARGE', 'ch_x', 'USD', 0, '%s',"
+                  " clock_timestamp())",
+                  db_uuid_text(f->db, begun.run.id), db_uuid_text(f->db, begun.run.id)));
+    assert_non_null(db_run(f->db, drive, &driving));
+
+    const char *told = db_text(f->db, db_printf(f->db,
+                                                "SELECT state || ' ' || problem FROM reconciliation"
+                                                " WHERE reconciliation_id = '%s'",
+                                                db_uuid_text(f->db, begun.run.id)));
+    assert_string_equal(told, "RUNNING COMPARE: internal error");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        RECONCILE_TEST(money_of_a_resolved_incident_is_not_posted_again),
+        RECONCILE_TEST(a_second_charge_that_was_suspended_is_not_posted_again),
+        RECONCILE_TEST(what_the_gateway_confirms_is_not_lost),
+        RECONCILE_TEST(silence_is_no_denial),
+        RECONCILE_TEST(a_refund_that_came_back_after_the_list_is_no_difference),
+        RECONCILE_TEST(what_somebody_looks_at_already_is_owed),
+        RECONCILE_TEST(what_keeps_a_run_from_going_on_is_told),
+    };
+    return cmocka_run_group_tests_name("reconciliation of what is known", tests, NULL, NULL);
+}
