@@ -218,8 +218,9 @@ static inline int begin(void **state)
         .house = &f->house,
         .deadline_us = clock_monotonic_us(clock_system()) + 300 * US_PER_SECOND,
         .customer = CUSTOMER,
+        .caller = {.kind = CALLER_SERVICE, .spiffe_id = "spiffe://dues.local/service/test"},
     };
-    random_fill(random_system(), f->call.request_hash, sizeof f->call.request_hash);
+    f->call.request_id = new_id(f);
     f->is_query = false;
     tell(f, "DELETE", "/_simulator/faults", NULL);
     return 0;
@@ -266,7 +267,7 @@ static inline void then(const struct fixture *f, enum gateway_outcome outcome)
 static inline void given_card(struct fixture *f, const char *token)
 {
     /* As if it were another call each time. */
-    random_fill(random_system(), f->call.request_hash, sizeof f->call.request_hash);
+    f->call.request_id = new_id(f);
     f->request = (struct gateway_request){.token = token};
     fiber_run(f->fibers, run_describe, f);
     if (f->error != NULL)

@@ -41,7 +41,7 @@ static void a_described_card_is_its_customers_alone(void **state)
     given_card(f, "pm_card_visa");
     const char *method = strchr(f->request.token, '/') + 1;
     f->request.token = method;
-    random_fill(random_system(), f->call.request_hash, sizeof f->call.request_hash);
+    f->call.request_id = new_id(f);
 
     fiber_run(f->fibers, run_describe, f);
     assert_null(f->error);
@@ -49,6 +49,47 @@ static void a_described_card_is_its_customers_alone(void **state)
     fiber_run(f->fibers, run_describe, f);
     assert_non_null(f->error);
     assert_int_equal(f->error->status, STATUS_INVALID_ARGUMENT);
+}
+
+/* The card of this call, which is another one each time. */
+static const char *token_of_call(struct fixture *f, const char *request_id, const char *customer)
+{
+    f->call.request_id = request_id;
+    f->call.customer = customer;
+    f->request = (struct gateway_request){.token = "pm_card_visa"};
+    fiber_run(f->fibers, run_describe, f);
+    assert_null(f->error);
+    return arena_strdup(f->call.arena, f->card.token);
+}
+
+static bool share_a_half(const char *one, const char *other)
+{
+    return strcmp(strchr(one, '/'), strchr(other, '/')) == 0 ||
+           strncmp(one, other, (size_t)(strchr(one, '/') - one) + 1) == 0;
+}
+
+static void calls_without_a_request_id_are_calls_of_their_own(void **state)
+{
+    static const char other[] = "0197a1b2-0000-7000-8000-000000000009";
+    struct fixture *f = *state;
+
+    const char *first = token_of_call(f, "", CUSTOMER);
+    const char *second = token_of_call(f, "", CUSTOMER);
+    const char *of_another = token_of_call(f, "", other);
+
+    assert_false(share_a_half(first, second));
+    assert_false(share_a_half(first, of_another));
+    assert_false(share_a_half(second, of_another));
+}
+
+static void the_same_request_id_of_two_customers_is_two_requests(void **state)
+{
+    struct fixture *f = *state;
+
+    const char *one = token_of_call(f, "the-first-card", CUSTOMER);
+    const char *other = token_of_call(f, "the-first-card", "0197a1b2-0000-7000-8000-000000000009");
+
+    assert_false(share_a_half(one, other));
 }
 
 static void a_card_that_no_bank_takes_is_refused(void **state)
@@ -256,6 +297,8 @@ int main(void)
         TEST(a_card_is_described_and_charged),
         TEST(a_repeated_call_describes_the_same_method),
         TEST(a_described_card_is_its_customers_alone),
+        TEST(calls_without_a_request_id_are_calls_of_their_own),
+        TEST(the_same_request_id_of_two_customers_is_two_requests),
         TEST(a_card_that_no_bank_takes_is_refused),
         TEST(a_decline_is_one_and_stays_one),
         TEST(a_customer_who_authenticates_has_paid),

@@ -10,7 +10,9 @@
 #include "gateway/stripe/errand.h"
 
 #include "base/check.h"
+#include "base/random.h"
 #include "base/text.h"
+#include "crypto/secrets.h"
 #include "gateway/stripe/answer.h"
 #include "gateway/stripe/error_reply.h"
 #include "gateway/stripe/json.h"
@@ -28,7 +30,32 @@ struct description {
     const char *customer; /* of ours */
     const char *stripe_customer;
     const char *method;
+    char key[2 * KEY_BYTES + 1]; /* what every idempotency key begins with */
 };
+
+/*
+ * A repeat of the request is the same one to Stripe too.  Its hash alone does not tell whose it is,
+ * and a request without a request_id has none and is never a repeat.
+ */
+static void make_key(struct description *description)
+{
+    struct call *call = description->call;
+    uint8_t hash[SHA256_SIZE];
+
+    if (call->request_id[0] == '\0') {
+        random_fill(call->house->random, hash, sizeof hash);
+    } else {
+        const char *requester = call_requester(call);
+        const struct bytes pieces[] = {
+            {description->customer, strlen(description->customer)},
+            {requester, strlen(requester)},
+            {call->request_id, strlen(call->request_id)},
+            {call->request_hash, sizeof call->request_hash},
+        };
+        sha256_pieces(pieces, ARRAY_LENGTH(pieces), hash);
+    }
+    hex_encode(hash, KEY_BYTES, description->key);
+}
 
 static const struct error *refuse_token(struct call *call, const char *what)
 {
@@ -83,12 +110,10 @@ static void post(struct description *description, const char *path, const struct
                  const char *what, struct http_exchange_reply *reply)
 {
     struct arena *arena = description->call->arena;
-    char hex[2 * KEY_BYTES + 1];
 
-    hex_encode(description->call->request_hash, KEY_BYTES, hex);
     for (int turn = 1; turn <= TURNS_MAX; turn++) {
-        const char *key = turn == 1 ? arena_printf(arena, "%s-%s", hex, what)
-                                    : arena_printf(arena, "%s-%s-%d", hex, what, turn);
+        const char *key = turn == 1 ? arena_printf(arena, "%s-%s", description->key, what)
+                                    : arena_printf(arena, "%s-%s-%d", description->key, what, turn);
         errand_post(&description->errand, path, form, key, reply);
         if (reply->result != HTTP_ANSWERED || reply->status < 500 || !stripe_was_replayed(reply))
             return;
@@ -270,6 +295,7 @@ const struct error *stripe_describe(const struct gateway *gateway, struct call *
 
     if (!stripe_is_id(token, "pm_"))
         return refuse_token(call, "must be a token that the gateway knows");
+    make_key(&description);
     if (!is_test_name(token))
         TRY(load(&description, &description.stripe_customer, card));
     if (stripe_is_id(description.stripe_customer, "cus_"))

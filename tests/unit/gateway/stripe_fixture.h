@@ -175,7 +175,8 @@ static inline int setup(void **state)
         .house = &f.house,
         .deadline_us = clock_monotonic_us(clock_system()) + 60 * US_PER_SECOND,
         .customer = CUSTOMER,
-        .request_hash = {0xab, 0xcd},
+        .caller = {.kind = CALLER_SERVICE, .spiffe_id = "spiffe://dues.local/service/test"},
+        .request_id = "",
     };
     f.request = (struct gateway_request){
         .operation = GATEWAY_CHARGE,

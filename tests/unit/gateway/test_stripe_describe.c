@@ -5,6 +5,8 @@
 
 #include "unit/gateway/stripe_fixture.h"
 
+#define KEY_DIGITS 32
+
 #define METHOD(id, customer)                                                                       \
     "{\"id\":\"" id "\",\"object\":\"payment_method\",\"customer\":" customer "," CARD "}"
 #define STRANGER "{\"id\":\"cus_7\",\"object\":\"customer\"}"
@@ -39,8 +41,9 @@ static void a_card_is_given_a_customer_and_set_up(void **state)
     assert_string_equal(f->card.last4, "4242");
     assert_int_equal(f->card.exp_month, 12);
     assert_int_equal(f->card.exp_year, 2034);
-    assert_string_equal(f->keys[1], "abcd0000000000000000000000000000-customer");
-    assert_string_equal(f->keys[2], "abcd0000000000000000000000000000-setup");
+    assert_string_equal(f->keys[1] + KEY_DIGITS, "-customer");
+    assert_string_equal(f->keys[2] + KEY_DIGITS, "-setup");
+    assert_memory_equal(f->keys[1], f->keys[2], KEY_DIGITS);
 }
 
 static void a_test_name_becomes_the_method_that_it_made(void **state)
@@ -104,8 +107,45 @@ static void a_stored_error_is_stepped_over_with_another_key(void **state)
     fiber_run(f->fibers, run_describe, f);
 
     assert_null(f->error);
-    assert_string_equal(f->keys[0], "abcd0000000000000000000000000000-customer");
-    assert_string_equal(f->keys[1], "abcd0000000000000000000000000000-customer-2");
+    assert_string_equal(f->keys[0] + KEY_DIGITS, "-customer");
+    assert_string_equal(f->keys[1] + KEY_DIGITS, "-customer-2");
+    assert_memory_equal(f->keys[0], f->keys[1], KEY_DIGITS);
+}
+
+/* The key under which this call makes its customer. */
+static const char *key_of_call(struct fixture *f, const char *request_id, const char *customer)
+{
+    f->call.request_id = request_id;
+    f->call.customer = customer;
+    f->asked = 0;
+    given(f, 0, (struct step){"POST", "/v1/customers", NULL, 200, NULL, STRANGER, false});
+    given(f, 1,
+          (struct step){"POST", "/v1/setup_intents", NULL, 200, NULL, SETUP("pm_9", "succeeded"),
+                        false});
+    given(f, 2,
+          (struct step){"GET", "/v1/payment_methods/pm_9", NULL, 200, NULL,
+                        METHOD("pm_9", "\"cus_7\""), false});
+    fiber_run(f->fibers, run_describe, f);
+    assert_null(f->error);
+    return arena_strdup(f->call.arena, f->keys[0]);
+}
+
+static void only_a_repeat_of_the_request_has_its_key(void **state)
+{
+    struct fixture *f = *state;
+    f->token = "pm_card_visa";
+
+    const char *first = key_of_call(f, "one", CUSTOMER);
+    const char *again = key_of_call(f, "one", CUSTOMER);
+    const char *other_request = key_of_call(f, "two", CUSTOMER);
+    const char *other_customer = key_of_call(f, "one", "0197a1b2-0000-7000-8000-000000000009");
+    const char *none = key_of_call(f, "", CUSTOMER);
+    const char *none_again = key_of_call(f, "", CUSTOMER);
+
+    assert_string_equal(first, again);
+    assert_string_not_equal(first, other_request);
+    assert_string_not_equal(first, other_customer);
+    assert_string_not_equal(none, none_again);
 }
 
 static void a_card_of_another_customer_is_not_taken(void **state)
@@ -231,6 +271,7 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(only_a_repeat_of_the_request_has_its_key, setup, teardown),
         TEST(a_card_is_given_a_customer_and_set_up),
         TEST(a_test_name_becomes_the_method_that_it_made),
         TEST(a_card_whose_bank_asks_first_is_attached),
