@@ -237,13 +237,15 @@ BEGIN
 END $$;
 GRANT EXECUTE ON FUNCTION dispute_responded(uuid, uuid, dispute_known, text, bytea, timestamptz, timestamptz) TO dues_service;
 
--- The gateway has refused it: it certainly did not happen.  A repeat of the request tries anew.
+-- The gateway has refused it: it certainly did not happen.  A repeat of the request tries anew.  False: it was recorded as done;
+-- true also when it had been recorded as refused before, by a COMMIT whose answer was lost or by whoever looked first.
 CREATE OR REPLACE FUNCTION dispute_response_refused(p_customer uuid, p_response uuid, p_now timestamptz) RETURNS boolean
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = dues, pg_temp AS $$
 BEGIN
     PERFORM FROM dispute d WHERE d.customer_id = p_customer AND d.response_id = p_response FOR NO KEY UPDATE;
     IF NOT dispute_response_end(p_customer, p_response, 'FAILED') THEN
-        RETURN false;
+        RETURN EXISTS (SELECT FROM dispute_response r
+                        WHERE r.customer_id = p_customer AND r.response_id = p_response AND r.state = 'FAILED');
     END IF;
     UPDATE dispute d SET version = d.version + 1, update_time = p_now
      WHERE d.customer_id = p_customer

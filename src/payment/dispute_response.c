@@ -141,7 +141,7 @@ static const struct error *settle_done(struct call *call, const struct dispute_r
     return dispute_load(call, response->customer, response->dispute, dispute);
 }
 
-/* `*refused`: this call recorded that the gateway refused. */
+/* `*refused`: it is recorded that the gateway refused, by this call or before it. */
 static const struct error *settle(struct call *call, const struct dispute_response *response,
                                   const struct reaction *reaction, struct dispute *dispute,
                                   bool *refused)

@@ -166,6 +166,33 @@ static void a_lost_answer_is_pending_until_it_is_known(void **state)
     assert_int_equal(balance_of(f, dispute->name, "disputes"), 0);
 }
 
+/* Its COMMIT is lost and it runs again, or whoever looks was first: the evidence is not there. */
+static void a_refusal_that_is_recorded_already_is_one(void **state)
+{
+    struct rpc_fixture *f = *state;
+    const Dispute *dispute = given_dispute(f, "tok_createDispute");
+    must_reply(ask_evidence(f, dispute->name, "it was them", new_request_id(f)));
+    const char *id = strrchr(dispute->name, '/') + 1;
+    const char *refuse =
+        db_printf(f->db,
+                  "SELECT dues.dispute_response_refused(r.customer_id, r.response_id, now())"
+                  "  FROM dues.dispute_response r WHERE r.dispute_id = '%s'",
+                  id);
+
+    const char *done = db_text(f->db, refuse);
+    db_execute(
+        f->db,
+        db_printf(f->db,
+                  "UPDATE dues.dispute_response SET state = 'SENDING' WHERE dispute_id = '%s'",
+                  id));
+    const char *first = db_text(f->db, refuse);
+    const char *again = db_text(f->db, refuse);
+
+    assert_string_equal(done, "f");
+    assert_string_equal(first, "t");
+    assert_string_equal(again, "t");
+}
+
 static void refuses_wrong_fields(void **state)
 {
     struct rpc_fixture *f = *state;
@@ -245,6 +272,7 @@ int main(void)
         cmocka_unit_test(keeps_no_text_once_the_gateway_has_it),
         cmocka_unit_test(comes_too_late_after_it_was_due),
         cmocka_unit_test(a_lost_answer_is_pending_until_it_is_known),
+        cmocka_unit_test(a_refusal_that_is_recorded_already_is_one),
         cmocka_unit_test(refuses_wrong_fields),
         cmocka_unit_test(of_racers_one_is_taken_whatever_news_comes_in_between),
     };

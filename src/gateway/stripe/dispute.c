@@ -176,10 +176,10 @@ static enum gateway_outcome outcome_of_error(enum stripe_error_kind kind)
     case STRIPE_ERROR_IN_USE:
         return GATEWAY_IN_FLIGHT;
     case STRIPE_ERROR_DECLINED:
-    case STRIPE_ERROR_OTHER_REQUEST:
     case STRIPE_ERROR_STATE:
     case STRIPE_ERROR_REQUEST:
         return GATEWAY_FAILED;
+    case STRIPE_ERROR_OTHER_REQUEST: /* the key was used before: that request may have been done */
     case STRIPE_ERROR_NONE:
     case STRIPE_ERROR_SERVER:
         break;

@@ -160,6 +160,12 @@ static void a_lost_answer_is_unknown_and_a_refusal_is_not(void **state)
                "{\"error\":{\"type\":\"invalid_request_error\",\"message\":\"closed\"}}"));
     fiber_run(f->fibers, run_accept, f);
     asked(f, GATEWAY_FAILED);
+    f->asked = 0;
+    given(f, 0,
+          post("/v1/disputes/du_1/close", NULL, 400,
+               "{\"error\":{\"type\":\"idempotency_error\",\"message\":\"used\"}}"));
+    fiber_run(f->fibers, run_accept, f);
+    asked(f, GATEWAY_UNKNOWN);
 }
 
 static void a_list_gives_ids_and_where_to_go_on(void **state)
