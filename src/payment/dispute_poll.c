@@ -21,50 +21,92 @@
 #define LIMIT_US   (60 * US_PER_SECOND)
 #define ARENA_SIZE ((size_t)8 * 1024 * 1024)
 
+/* Of one gateway, all in wall time.  A list that is too long for one look is read on in the next.
+ */
+struct reading {
+    int64_t since_us;                        /* 0: the first look */
+    int64_t begun_us;                        /* when the list was begun */
+    char cursor[GATEWAY_DISPUTE_ID_MAX + 1]; /* "": from its newest */
+    bool is_clean;                           /* nothing of it went wrong */
+};
+
 struct dispute_poll {
     const struct house *house;
     struct watch *watch;
-    int64_t since_us[GATEWAYS_MAX]; /* wall time; 0: the first look */
+    struct reading readings[GATEWAYS_MAX];
     bool has_rested;
     atomic_bool is_stopping;
 };
 
+static const struct error *learn(struct call *call, const struct gateway *gateway, const char *id)
+{
+    bool is_recorded;
+    bool is_known;
+
+    TRY(dispute_is_recorded(call, gateway->name, id, &is_recorded));
+    return is_recorded ? NULL : dispute_learned(call, gateway, id, &is_known);
+}
+
+/* The first error; one dispute that cannot be read is no reason not to learn of the others. */
 static const struct error *learn_page(struct dispute_poll *poll, struct call *call,
                                       const struct gateway *gateway,
                                       const struct gateway_dispute_page *page)
 {
+    const struct error *first = NULL;
+
     for (size_t i = 0; i < page->count && !atomic_load(&poll->is_stopping); i++) {
-        bool is_recorded;
-        bool is_known;
-        TRY(dispute_is_recorded(call, gateway->name, page->ids[i], &is_recorded));
-        if (!is_recorded)
-            TRY(dispute_learned(call, gateway, page->ids[i], &is_known));
+        const struct error *error = learn(call, gateway, page->ids[i]);
+        if (first == NULL)
+            first = error;
     }
-    return NULL;
+    return first;
+}
+
+/* The list was read to its end; of what could not be read in it, it is asked again for a while. */
+static void move_on(struct reading *reading)
+{
+    int64_t back_us = reading->begun_us - LOOK_BACK_US;
+
+    reading->cursor[0] = '\0';
+    if (reading->is_clean)
+        reading->since_us = reading->begun_us - OVERLAP_US;
+    else if (reading->since_us < back_us)
+        reading->since_us = back_us;
 }
 
 static const struct error *look(struct dispute_poll *poll, struct call *call,
-                                const struct gateway *gateway, int64_t since_us)
+                                const struct gateway *gateway, struct reading *reading)
 {
+    const struct error *first = NULL;
     struct gateway_dispute_page page;
-    const char *cursor = "";
 
-    for (int pages = 0; pages < PAGES_MAX && !atomic_load(&poll->is_stopping); pages++) {
-        if (!gateway->list_disputes(gateway, call, since_us, cursor, &page))
+    for (int pages = 0; pages < PAGES_MAX; pages++) {
+        if (!gateway->list_disputes(gateway, call, reading->since_us, reading->cursor, &page)) {
+            if (call_time_left_us(call) > 0)
+                reading->cursor[0] = '\0'; /* it may be why */
             return refuse(call, STATUS_UNAVAILABLE, "GATEWAY_UNAVAILABLE",
                           "%s does not list its disputes", gateway->name);
-        TRY(learn_page(poll, call, gateway, &page));
-        if (page.next == NULL || page.next[0] == '\0')
-            break;
-        cursor = page.next;
+        }
+        const struct error *error = learn_page(poll, call, gateway, &page);
+        if (first == NULL)
+            first = error;
+        reading->is_clean = reading->is_clean && error == NULL;
+        if (atomic_load(&poll->is_stopping))
+            return first;
+        if (page.next == NULL || page.next[0] == '\0') {
+            move_on(reading);
+            return first;
+        }
+        snprintf(reading->cursor, sizeof reading->cursor, "%s", page.next);
     }
-    return NULL;
+    return first;
 }
 
 static const struct error *ask(void *owner, struct call *call)
 {
     struct dispute_poll *poll = owner;
     const struct gateways *gateways = poll->house->gateways;
+    const struct error *first = NULL;
 
     /* A server that starts has other things to do. */
     if (!poll->has_rested) {
@@ -72,14 +114,20 @@ static const struct error *ask(void *owner, struct call *call)
         return NULL;
     }
     for (int32_t i = 0; i < gateways->count; i++) {
-        int64_t now_us = clock_wall_us(poll->house->clock);
-        int64_t since_us = poll->since_us[i] == 0 ? now_us - LOOK_BACK_US : poll->since_us[i];
+        struct reading *reading = &poll->readings[i];
         if (gateways->list[i]->list_disputes == NULL || gateways->list[i]->get_dispute == NULL)
             continue;
-        TRY(look(poll, call, gateways->list[i], since_us));
-        poll->since_us[i] = now_us - OVERLAP_US;
+        if (reading->cursor[0] == '\0') {
+            reading->begun_us = clock_wall_us(poll->house->clock);
+            reading->is_clean = true;
+        }
+        if (reading->since_us == 0)
+            reading->since_us = reading->begun_us - LOOK_BACK_US;
+        const struct error *error = look(poll, call, gateways->list[i], reading);
+        if (first == NULL)
+            first = error;
     }
-    return NULL;
+    return first;
 }
 
 struct dispute_poll *dispute_poll_open(const struct house *house)

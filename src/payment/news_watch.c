@@ -2,7 +2,8 @@
  * News that are nobody's yet: a payment whose commit is not seen yet (P14), a letter without our
  * metadata, a dispute, which names a transaction only.  Each is looked at again every ten seconds;
  * when nobody's after a quarter of an hour it is quarantined, and what bears our reference becomes
- * an incident.  What the gateway says was never ours is quarantined at once.
+ * an incident.  What the gateway says was never ours is quarantined at once.  Of what the gateway
+ * does not say anything it is asked later and later, and people are told; the others do not wait.
  */
 
 #include <stdatomic.h>
@@ -24,6 +25,8 @@
 #define BATCH            32
 #define AGAIN_US         (10 * US_PER_SECOND)
 #define GIVE_UP_US       (15 * US_PER_MINUTE)
+#define SILENCE_US       US_PER_HOUR /* nothing is heard of it for so long: people are told */
+#define AGAIN_MAX_US     US_PER_HOUR
 #define KEEP_US          (30 * US_PER_DAY) /* gateways send again for days; Stripe shows events for 30 */
 #define SWEEP_EVERY_US   US_PER_MINUTE
 #define SWEEP_ROWS       1000
@@ -45,17 +48,8 @@ enum finding {
     FOUND_NOTHING, /* not yet */
     FOUND_FOREIGN, /* it bears no mark of ours */
     FOUND_REFUND,  /* of a payment of ours, and not made by us */
+    FOUND_SILENCE, /* it could not be found out */
 };
-
-static const struct error *look_at_dispute(struct call *call, const struct gateway *gateway,
-                                           const struct news_row *row, enum finding *finding)
-{
-    bool is_known;
-
-    TRY(dispute_learned(call, gateway, row->told.object, &is_known));
-    *finding = is_known ? FOUND_OURS : FOUND_NOTHING;
-    return is_known ? news_end(call, row, NEWS_APPLIED) : NULL;
-}
 
 /* The metadata of what it belongs to say whose it is. */
 static const struct error *ask_for_owner(struct call *call, const struct gateway *gateway,
@@ -95,6 +89,23 @@ static const struct error *ask_for_owner(struct call *call, const struct gateway
     TRY(news_match(call, row, customer, reference, &state));
     *finding = state == NEWS_UNMATCHED ? FOUND_NOTHING : FOUND_OURS;
     return NULL;
+}
+
+/* Only of its payment the gateway says whose it is. */
+static const struct error *look_at_dispute(struct call *call, const struct gateway *gateway,
+                                           struct news_row *row, enum finding *finding)
+{
+    bool is_known;
+
+    TRY(dispute_learned(call, gateway, row->told.object, &is_known));
+    if (is_known) {
+        *finding = FOUND_OURS;
+        return news_end(call, row, NEWS_APPLIED);
+    }
+    *finding = FOUND_NOTHING;
+    if (!uuid_is_nil(row->customer) || gateway->find_owner == NULL)
+        return NULL;
+    return ask_for_owner(call, gateway, row, finding);
 }
 
 static const struct error *look_at(struct call *call, struct news_row *row, enum finding *finding)
@@ -160,6 +171,20 @@ static const struct error *check_customer(struct call *call, struct news_row *ro
     return NULL;
 }
 
+/* An outage of the gateway ends some time, so nothing is given up that it may still answer. */
+static const struct error *say_silent(struct news_watch *watch, struct call *call,
+                                      struct news_row *row)
+{
+    int64_t age_us = call->now_us - row->receive_us;
+
+    if (age_us < SILENCE_US)
+        return NULL;
+    TRY(check_customer(call, row));
+    TRY(report(call, row, INCIDENT_UNMATCHED_NEWS,
+               "the gateway does not say what it is about, however often it is asked"));
+    return age_us < KEEP_US ? NULL : quarantine(watch, call, row);
+}
+
 static const struct error *conclude(struct news_watch *watch, struct call *call,
                                     struct news_row *row, enum finding finding)
 {
@@ -174,6 +199,8 @@ static const struct error *conclude(struct news_watch *watch, struct call *call,
         TRY(report(call, row, INCIDENT_REFUNDED_AT_GATEWAY_ONLY,
                    "a refund of a payment of ours that we did not ask for"));
         return quarantine(watch, call, row);
+    case FOUND_SILENCE:
+        return say_silent(watch, call, row);
     case FOUND_NOTHING:
         break;
     }
@@ -236,24 +263,48 @@ void news_watch_measure(const struct news_watch *watch, struct measures *out)
                    (int64_t)atomic_load_explicit(&watch->quarantined, memory_order_relaxed));
 }
 
+/* What was not found out in the time after which all else is given up is looked at ever later. */
+static int64_t again_us(const struct call *call, const struct news_row *row)
+{
+    int64_t age_us = call->now_us - row->receive_us;
+
+    if (age_us <= GIVE_UP_US)
+        return AGAIN_US;
+    return age_us / 4 < AGAIN_MAX_US ? age_us / 4 : AGAIN_MAX_US;
+}
+
+static const struct error *look_at_one(struct news_watch *watch, struct call *call,
+                                       struct news_row *row)
+{
+    enum finding finding = FOUND_SILENCE;
+    bool claimed;
+
+    TRY(news_claim(call, row, call->now_us + again_us(call, row), &claimed));
+    if (!claimed)
+        return NULL;
+    const struct error *error = look_at(call, row, &finding);
+    const struct error *concluded =
+        conclude(watch, call, row, error == NULL ? finding : FOUND_SILENCE);
+    return error == NULL ? concluded : error;
+}
+
+/* An error is that of one of them, and told at the end. */
 static const struct error *look(void *owner, struct call *call)
 {
     struct news_watch *watch = owner;
+    const struct error *first = NULL;
     struct news_row *rows;
     size_t count;
 
     TRY(news_list_due(call, call->now_us, BATCH, &rows, &count));
-    for (size_t i = 0; i < count; i++) {
-        enum finding finding;
-        bool claimed;
-        TRY(news_claim(call, &rows[i], call->now_us + AGAIN_US, &claimed));
-        if (!claimed)
-            continue;
-        TRY(look_at(call, &rows[i], &finding));
-        TRY(conclude(watch, call, &rows[i], finding));
+    for (size_t i = 0; i < count && call_time_left_us(call) > 0; i++) {
+        const struct error *error = look_at_one(watch, call, &rows[i]);
+        if (first == NULL)
+            first = error;
     }
     TRY(measure_backlog(watch, call));
-    return sweep(watch, call);
+    TRY(sweep(watch, call));
+    return first;
 }
 
 struct news_watch *news_watch_open(const struct house *house)

@@ -178,6 +178,40 @@ static void tells_people_of_what_is_nobodys_after_a_quarter_of_an_hour(void **st
                      1);
 }
 
+/* A gateway that says nothing of some news keeps none of the others waiting. */
+static void news_that_cannot_be_looked_at_starve_nobody(void **state)
+{
+    struct rpc_fixture *f = *state;
+    const char *lost = event(f, "evt_behind", "payment_intent.succeeded",
+                             "{\"id\": \"pi_behind\", \"object\": \"payment_intent\","
+                             " \"metadata\": {"
+                             "\"customer_id\": \"01900000-0000-7000-8000-000000000003\","
+                             "\"attempt_id\": \"01900000-0000-7000-8000-000000000004\"}}");
+    for (int i = 0; i < 100; i++) {
+        const char *object = rpc_printf(f, "{\"id\": \"du_%d\", \"object\": \"dispute\"}", i);
+        const char *body =
+            event(f, rpc_printf(f, "evt_mute%d", i), "charge.dispute.created", object);
+        assert_int_equal(tell(f, body), 200);
+    }
+    assert_int_equal(tell(f, lost), 200);
+
+    fake_clock_advance(f->clock, 16 * US_PER_MINUTE);
+    assert_true(becomes(f, "evt_behind", "QUARANTINED"));
+
+    assert_string_equal(state_of(f, "evt_mute0"), "UNMATCHED");
+    assert_int_equal(db_count(f->db, "dues.incident WHERE subject = 'stripe du_0'"), 0);
+    for (int i = 0; i < WAIT_STEPS; i++) {
+        fake_clock_advance(f->clock, 10 * US_PER_MINUTE);
+        if (db_count(f->db, "dues.incident WHERE subject = 'stripe du_0'") == 1)
+            break;
+        usleep(STEP_US);
+    }
+    assert_int_equal(db_count(f->db, "dues.incident WHERE subject = 'stripe du_0'"
+                                     " AND kind = 'UNMATCHED_NEWS'"),
+                     1);
+    db_execute(f->db, "DELETE FROM dues.news WHERE kind = 'DISPUTE'");
+}
+
 static void asks_to_come_again_while_it_cannot_store(void **state)
 {
     struct rpc_fixture *f = *state;
@@ -329,6 +363,7 @@ int main(void)
         cmocka_unit_test(answers_a_repetition_without_doing_anything),
         cmocka_unit_test(keeps_the_bytes_sealed_while_it_is_nobodys),
         cmocka_unit_test(tells_people_of_what_is_nobodys_after_a_quarter_of_an_hour),
+        cmocka_unit_test(news_that_cannot_be_looked_at_starve_nobody),
         cmocka_unit_test(asks_to_come_again_while_it_cannot_store),
         cmocka_unit_test(serves_a_replaced_certificate_without_losing_a_letter),
         cmocka_unit_test(goes_on_with_the_old_certificate_when_the_new_does_not_fit),

@@ -209,6 +209,15 @@ class News(NewsStage):
 
         self.assertEqual(self.sql("SELECT count(*) FROM dues.incident WHERE kind = 'UNMATCHED_NEWS'"), "0")
 
+    def test_a_dispute_of_a_strangers_payment_is_nobodys(self):
+        stranger = self.simulator("POST", "/v1/payment_intents", "amount=500&currency=usd&payment_method=pm_card_createDispute"
+                                  "&confirm=true&payment_method_types[0]=card", form=True)
+
+        self.become(lambda: self.sql("SELECT DISTINCT state FROM dues.news WHERE kind = 'DISPUTE' AND "
+                                     f"belongs_to = '{stranger['id']}'") == "QUARANTINED", "the quarantine")
+
+        self.assertEqual(self.sql("SELECT count(*) FROM dues.incident WHERE kind = 'UNMATCHED_NEWS'"), "0")
+
     def test_a_refund_at_the_gateway_alone_is_for_people(self):
         payment = self.pay(self.add_card("pm_card_visa"))
         refund = self.simulator("POST", "/v1/refunds", f"payment_intent={self.intent(payment)['id']}&amount=100", form=True)
