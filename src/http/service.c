@@ -13,8 +13,10 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/address.h"
 #include "base/bucket.h"
 #include "base/bug.h"
+#include "base/random.h"
 #include "base/text.h"
 #include "base/time.h"
 #include "http/service_identity.h"
@@ -40,9 +42,10 @@ struct http_service {
     pthread_mutex_t lock; /* of the slots */
     struct service_slot *slots;
     struct service_identity *identity; /* NULL: without TLS */
+    uint64_t source_seed;
     struct bucket_rate rate;
-    struct bucket arrivals;            /* of the library's thread alone */
-    struct http_service_counts counts; /* under the lock */
+    struct bucket arrivals[HTTP_SERVICE_SOURCES]; /* of the library's thread alone */
+    struct http_service_counts counts;            /* under the lock */
 };
 
 static int64_t now_us(void)
@@ -62,6 +65,35 @@ static void slot_allow(struct service_slot *slot, int64_t limit_ms)
 int service_descriptor(struct MHD_Connection *connection)
 {
     return MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
+}
+
+/*
+ * An IPv4 address, or the /64 of an IPv6 one, which a subscriber has as a whole; mixed so that
+ * nobody outside can choose whose rate it shares (the finaliser of SplitMix64).
+ */
+static uint64_t source_of(const struct http_service *service, const struct sockaddr *address)
+{
+    struct address_place place;
+    uint64_t key = 0;
+
+    if (address == NULL || !address_place_of(address, &place))
+        return 0;
+    if (IN6_IS_ADDR_V4MAPPED(&place.ip))
+        memcpy(&key, place.ip.s6_addr + 12, 4);
+    else
+        memcpy(&key, place.ip.s6_addr, sizeof key);
+    key += service->source_seed;
+    key = (key ^ (key >> 30)) * 0xbf58476d1ce4e5b9U;
+    key = (key ^ (key >> 27)) * 0x94d049bb133111ebU;
+    return key ^ (key >> 31);
+}
+
+static uint64_t source_of_connection(const struct http_service *service,
+                                     struct MHD_Connection *connection)
+{
+    return source_of(
+        service,
+        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS)->client_addr);
 }
 
 /* The library says when a connection begins and, before it closes the socket, ends. */
@@ -86,6 +118,7 @@ static void note_connection(void *arg, struct MHD_Connection *connection, void *
     }
     if (slot != NULL) {
         slot->descriptor = service_descriptor(connection);
+        slot->source = source_of_connection(service, connection);
         slot->until_us = now_us() + service->options.time_limit_ms * US_PER_MS;
         service->counts.connections++;
     }
@@ -215,6 +248,7 @@ static enum MHD_Result handle(struct service_exchange *exchange, const char *pat
         .query = query == NULL ? "" : query + 1,
         .body = exchange->body,
         .body_size = exchange->body_size,
+        .source = source_of_connection(exchange->service, exchange->connection),
         .arena = exchange->arena,
         .connection = exchange,
     };
@@ -254,19 +288,36 @@ static enum MHD_Result answer(void *arg, struct MHD_Connection *connection, cons
     return handle(exchange, path, method);
 }
 
-/* Of the library's thread: may this one come in? */
+/* The lock is held. */
+static bool is_crowded(const struct http_service *service, uint64_t source)
+{
+    int32_t count_max = service->options.connections_per_source_max;
+    int32_t count = 0;
+
+    if (count_max == 0 || source == 0)
+        return false;
+    for (int32_t i = 0; i < service->options.connections_max; i++)
+        count += service->slots[i].descriptor >= 0 && service->slots[i].source == source;
+    return count >= count_max;
+}
+
+/* Of the library's thread: may this one come in?  What one source does is no other's matter. */
 static enum MHD_Result admit(void *arg, const struct sockaddr *address, socklen_t size)
 {
     struct http_service *service = arg;
+    uint64_t source = source_of(service, address);
+    struct bucket *arrivals = &service->arrivals[source % HTTP_SERVICE_SOURCES];
+    bool is_in_time = bucket_take(arrivals, service->rate, 1, now_us());
 
-    (void)address;
     (void)size;
-    if (bucket_take(&service->arrivals, service->rate, 1, now_us()))
-        return MHD_YES;
     pthread_mutex_lock(&service->lock);
-    service->counts.shed++;
+    bool has_room = !is_crowded(service, source);
+    if (!is_in_time)
+        service->counts.shed++;
+    else if (!has_room)
+        service->counts.crowded++;
     pthread_mutex_unlock(&service->lock);
-    return MHD_NO;
+    return is_in_time && has_room ? MHD_YES : MHD_NO;
 }
 
 /* The library has put its connection into the session; the slot knows the service. */
@@ -310,7 +361,6 @@ static struct MHD_Daemon *start_daemon(struct http_service *service)
         options->head_size_max, MHD_OPTION_NOTIFY_CONNECTION, note_connection, service,
         MHD_OPTION_NOTIFY_COMPLETED, end_request, service, MHD_OPTION_URI_LOG_CALLBACK,
         begin_request, service, MHD_OPTION_THREAD_STACK_SIZE, THREAD_STACK_SIZE,
-        MHD_OPTION_PER_IP_CONNECTION_LIMIT, (unsigned int)options->connections_per_source_max,
         MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_ARRAY, tls, MHD_OPTION_END);
 }
 
@@ -324,6 +374,7 @@ struct http_service *http_service_open(const struct http_service_options *option
     if (service == NULL)
         bug("no memory for a service");
     service->options = *options;
+    random_fill(random_system(), &service->source_seed, sizeof service->source_seed);
     service->rate =
         bucket_rate_make(options->connections_per_second,
                          options->connections_per_second > 0 ? options->connections_per_second : 1);

@@ -19,12 +19,16 @@
 #define HTTP_SERVICE_CONNECTIONS_MAX 1024
 #define HTTP_SERVICE_HEADERS_MAX     16
 
+/* So many sources are told apart by their rates; some others share one. */
+#define HTTP_SERVICE_SOURCES 1024
+
 struct http_service_request {
     const char *method;
     const char *path;  /* percent-decoded, without the query */
     const char *query; /* as sent, without the '?'; "" */
     const void *body;  /* as sent; a NUL follows that is not counted */
     size_t body_size;
+    uint64_t source;     /* the address it comes from, told apart by nobody outside; 0: none */
     struct arena *arena; /* lives until the answer was sent */
     void *connection;    /* for the functions below */
 };
@@ -70,8 +74,8 @@ struct http_service_options {
     int32_t connections_max; /* 1 to HTTP_SERVICE_CONNECTIONS_MAX; more wait to be accepted */
     int64_t time_limit_ms;   /* of the handshake, of the request, of the answer: each */
     int64_t idle_limit_ms;   /* between two requests */
-    int32_t connections_per_source_max; /* 0: no limit of its own */
-    int32_t connections_per_second;     /* new ones, of all sources; more are closed.  0: any */
+    int32_t connections_per_source_max; /* more are closed.  0: no limit of its own */
+    int32_t connections_per_second;     /* new ones, of one source; more are closed.  0: any */
     size_t head_size_max;               /* request line and headers */
     size_t body_size_max;               /* more is refused with 413 */
 };
@@ -98,6 +102,7 @@ int64_t http_service_certificate_end_us(struct http_service *service);
 struct http_service_counts {
     int64_t connections; /* open now */
     int64_t shed;        /* closed as soon as they were accepted: too many a second */
+    int64_t crowded;     /* the same: too many of one source */
     int64_t cut;         /* too slow */
     int64_t too_large;   /* requests with a body beyond the limit */
 };

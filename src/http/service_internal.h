@@ -9,7 +9,8 @@
 
 struct service_slot {
     struct http_service *service;
-    int descriptor;   /* -1: free */
+    int descriptor; /* -1: free */
+    uint64_t source;
     int64_t until_us; /* INT64_MAX: the handler runs */
 };
 

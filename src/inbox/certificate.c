@@ -33,7 +33,7 @@ static bool same(const struct inbox_stamp *a, const struct inbox_stamp *b)
     return memcmp(a, b, sizeof *a) == 0;
 }
 
-/* With the lock held. */
+/* With the files' lock held. */
 static bool load(struct inbox *inbox, char problem[HTTP_PROBLEM_SIZE])
 {
     struct inbox_stamp stamp = stamp_of(inbox);
@@ -44,7 +44,7 @@ static bool load(struct inbox *inbox, char problem[HTTP_PROBLEM_SIZE])
     return true;
 }
 
-/* With the lock held. */
+/* With the files' lock held. */
 static void look(struct inbox *inbox)
 {
     struct inbox_stamp stamp = stamp_of(inbox);
@@ -73,8 +73,14 @@ static void *watch(void *arg)
     while (!inbox->stopping) {
         const struct timespec until = {
             .tv_sec = clock_monotonic_us(clock_system()) / US_PER_SECOND + LOOK_SECONDS};
-        if (pthread_cond_timedwait(&inbox->stop_wanted, &inbox->lock, &until) == ETIMEDOUT)
-            look(inbox);
+        if (pthread_cond_timedwait(&inbox->stop_wanted, &inbox->lock, &until) != ETIMEDOUT)
+            continue;
+        /* No letter waits for a disk. */
+        pthread_mutex_unlock(&inbox->lock);
+        pthread_mutex_lock(&inbox->files_lock);
+        look(inbox);
+        pthread_mutex_unlock(&inbox->files_lock);
+        pthread_mutex_lock(&inbox->lock);
     }
     pthread_mutex_unlock(&inbox->lock);
     return NULL;
@@ -105,9 +111,9 @@ bool inbox_reload(struct inbox *inbox, char problem[INBOX_PROBLEM_SIZE])
 
     if (inbox == NULL)
         return true;
-    pthread_mutex_lock(&inbox->lock);
+    pthread_mutex_lock(&inbox->files_lock);
     bool worked = load(inbox, reason);
-    pthread_mutex_unlock(&inbox->lock);
+    pthread_mutex_unlock(&inbox->files_lock);
     if (!worked)
         snprintf(problem, INBOX_PROBLEM_SIZE, "gateway_news_certificate: %s", reason);
     return worked;

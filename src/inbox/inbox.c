@@ -46,6 +46,7 @@ bool inbox_open(const struct house *house, struct inbox **opened, char problem[I
     inbox->key_file = file_of(settings->gateway_news_key, settings->tls_key);
     inbox->rate = bucket_rate_make(settings->gateway_news_rate, 2 * settings->gateway_news_rate);
     pthread_mutex_init(&inbox->lock, NULL);
+    pthread_mutex_init(&inbox->files_lock, NULL);
     pthread_condattr_init(&attributes);
     pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
     pthread_cond_init(&inbox->stop_wanted, &attributes);
@@ -100,6 +101,7 @@ void inbox_close(struct inbox *inbox)
     inbox_forget_certificate(inbox);
     http_service_close(inbox->service);
     pthread_cond_destroy(&inbox->stop_wanted);
+    pthread_mutex_destroy(&inbox->files_lock);
     pthread_mutex_destroy(&inbox->lock);
     free(inbox);
 }
@@ -202,7 +204,8 @@ static void measure_service(struct inbox *inbox, struct measures *out)
                                                MEASURE_GAUGE, MEASURE_PLAIN};
     static const struct measure closed = {
         "dues_news_connections_closed_total",
-        "Connections closed because they came too fast or were too slow, and bodies too large.",
+        "Connections closed because they came too fast, were too many or too slow, and bodies too "
+        "large.",
         MEASURE_COUNTER, MEASURE_PLAIN};
     static const struct measure not_after = {"dues_news_certificate_not_after_seconds",
                                              "When the certificate served there ends, unix time.",
@@ -211,6 +214,7 @@ static void measure_service(struct inbox *inbox, struct measures *out)
 
     measure_number(out, &connections, MEASURE_NO_LABELS, counts.connections);
     measure_number(out, &closed, MEASURE_LABELS({"cause", "rate"}), counts.shed);
+    measure_number(out, &closed, MEASURE_LABELS({"cause", "crowd"}), counts.crowded);
     measure_number(out, &closed, MEASURE_LABELS({"cause", "slow"}), counts.cut);
     measure_number(out, &closed, MEASURE_LABELS({"cause", "large"}), counts.too_large);
     measure_number(out, &not_after, MEASURE_NO_LABELS,

@@ -45,14 +45,18 @@ struct inbox {
     struct inbox_counts counts[GATEWAYS_MAX];
     struct inbox_counts unknown; /* of no gateway */
 
+    struct bucket_rate rate;
     pthread_mutex_t lock; /* guards what follows */
     pthread_cond_t stop_wanted;
-    struct bucket letters;
-    struct bucket_rate rate;
+    struct bucket genuine;                         /* of all together */
+    struct bucket of_source[HTTP_SERVICE_SOURCES]; /* of whatever comes, genuine or not */
     int64_t told_us; /* monotonic: when a refusal was last in the log */
+    bool stopping;
+
+    pthread_mutex_t files_lock; /* is held while files are read, and guards these */
     struct inbox_stamp loaded;
     struct inbox_stamp refused;
-    bool stopping;
+
     bool watches;
     pthread_t watcher;
 };

@@ -1,6 +1,7 @@
 /*
- * One letter: whose it is by its path, whether there is room for it, whether it is genuine, and
- * then one commit.  The connection's thread waits for the fiber that does it.
+ * One letter: whose it is by its path, whether its sender sends too many, whether it is genuine,
+ * whether there is room for it, and then one commit.  The connection's thread waits for the fiber
+ * that does it.
  */
 
 #include "base/fiber.h"
@@ -36,6 +37,7 @@ struct visit {
     enum gateway_letter_verdict verdict;
     struct gateway_news news;
     enum news_state state;
+    bool has_room;
     bool is_stored;
 };
 
@@ -76,10 +78,10 @@ static const struct gateway *find(const struct inbox *inbox, const char *path, s
     return NULL;
 }
 
-static bool has_room(struct inbox *inbox)
+static bool has_room(struct inbox *inbox, struct bucket *bucket)
 {
     pthread_mutex_lock(&inbox->lock);
-    bool taken = bucket_take(&inbox->letters, inbox->rate, 1, now_us());
+    bool taken = bucket_take(bucket, inbox->rate, 1, now_us());
     pthread_mutex_unlock(&inbox->lock);
     return taken;
 }
@@ -126,6 +128,9 @@ static void receive(void *arg)
     visit->verdict = visit->gateway->read_news(visit->gateway, &call, &letter, &visit->news);
     if (visit->verdict != GATEWAY_LETTER_GENUINE)
         return;
+    visit->has_room = has_room(visit->inbox, &visit->inbox->genuine);
+    if (!visit->has_room)
+        return;
     const struct error *error =
         news_store(&call, visit->gateway, &visit->news,
                    (struct bytes){request->body, request->body_size}, &visit->state);
@@ -133,9 +138,8 @@ static void receive(void *arg)
     if (error != NULL) {
         log_write(log, LOG_WARNING, "news.not_stored",
                   LOG_FIELDS(LOG_TEXT("gateway", visit->gateway->name),
-                             LOG_TEXT("id", visit->news.event),
-                             LOG_TEXT("reason", error->reason), LOG_TEXT("message", error->message),
-                             LOG_TEXT("cause", error->cause)));
+                             LOG_TEXT("id", visit->news.event), LOG_TEXT("reason", error->reason),
+                             LOG_TEXT("message", error->message), LOG_TEXT("cause", error->cause)));
         return;
     }
     log_write(log, LOG_INFO, "news",
@@ -165,6 +169,13 @@ static void tell_refusal(struct inbox *inbox, const struct visit *visit)
                 LOG_NUMBER("bytes", (int64_t)visit->request->body_size)));
 }
 
+static void refuse_for_now(struct visit *visit, struct http_service_reply *reply)
+{
+    add_one(&visit->counts->refused[INBOX_RATE]);
+    answer_with(reply, STATUS_RATE, "too many\n");
+    http_service_add_header(reply, "Retry-After", "1");
+}
+
 static void take(struct visit *visit, struct http_service_reply *reply)
 {
     struct inbox *inbox = visit->inbox;
@@ -175,6 +186,10 @@ static void take(struct visit *visit, struct http_service_reply *reply)
         add_one(&visit->counts->refused[visit->verdict]);
         tell_refusal(inbox, visit);
         answer_with(reply, STATUS_REFUSED, verdict_text(visit->verdict));
+        return;
+    }
+    if (!visit->has_room) {
+        refuse_for_now(visit, reply);
         return;
     }
     if (!visit->is_stored) {
@@ -209,10 +224,9 @@ void inbox_answer(void *owner, const struct http_service_request *request,
         http_service_add_header(reply, "Allow", "POST");
         return;
     }
-    if (!has_room(inbox)) {
-        add_one(&visit.counts->refused[INBOX_RATE]);
-        answer_with(reply, STATUS_RATE, "too many\n");
-        http_service_add_header(reply, "Retry-After", "1");
+    /* Strangers use up what is theirs; what all share is for those who can sign. */
+    if (!has_room(inbox, &inbox->of_source[request->source % HTTP_SERVICE_SOURCES])) {
+        refuse_for_now(&visit, reply);
         return;
     }
     take(&visit, reply);

@@ -105,8 +105,10 @@ static int tear_down(void **state)
     return 0;
 }
 
-static int connect_to(const struct world *world)
+/* `host` is the last number of our own address. */
+static int connect_from(const struct world *world, uint8_t host)
 {
+    const struct sockaddr_in own = {.sin_family = AF_INET, .sin_addr = {htonl(0x7f000000U + host)}};
     struct sockaddr_in address = {
         .sin_family = AF_INET,
         .sin_addr = {htonl(INADDR_LOOPBACK)},
@@ -114,8 +116,14 @@ static int connect_to(const struct world *world)
     };
     int client = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
+    assert_int_equal(bind(client, (const struct sockaddr *)(const void *)&own, sizeof own), 0);
     assert_int_equal(connect(client, (struct sockaddr *)(void *)&address, sizeof address), 0);
     return client;
+}
+
+static int connect_to(const struct world *world)
+{
+    return connect_from(world, 1);
 }
 
 static void say_bytes(int client, const void *bytes, size_t size)
@@ -147,13 +155,18 @@ static size_t read_all(struct world *world, int client, bool *was_reset)
     return size;
 }
 
-static const char *ask(struct world *world, const char *request)
+static const char *ask_from(struct world *world, uint8_t host, const char *request)
 {
-    int client = connect_to(world);
+    int client = connect_from(world, host);
 
     say(client, request);
     (void)read_all(world, client, NULL);
     return world->answer;
+}
+
+static const char *ask(struct world *world, const char *request)
+{
+    return ask_from(world, 1, request);
 }
 
 static void assert_has(const char *text, const char *part)
@@ -358,6 +371,50 @@ static void refuses_an_address_that_is_taken(void **state)
     assert_string_not_equal(problem, "");
 }
 
+#define SHORT "GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
+
+static void restart(struct world *world, int32_t per_source, int32_t per_second)
+{
+    struct http_service_options options = options_of(world);
+    char problem[HTTP_PROBLEM_SIZE] = "";
+
+    http_service_close(world->service);
+    options.connections_per_source_max = per_source;
+    options.connections_per_second = per_second;
+    world->service = http_service_open(&options, problem);
+    assert_non_null(world->service);
+    assert_true(http_service_start(world->service, problem));
+}
+
+static void counts_what_one_source_has_too_many_of(void **state)
+{
+    struct world *world = *state;
+    int idle[CONNECTIONS];
+    restart(world, 3, 0);
+
+    for (size_t i = 0; i < CONNECTIONS; i++)
+        idle[i] = connect_from(world, 2);
+    const char *answer = ask_from(world, 3, SHORT);
+
+    assert_has(answer, "200 OK");
+    assert_int_equal(http_service_count(world->service).crowded, CONNECTIONS - 3);
+    for (size_t i = 0; i < CONNECTIONS; i++)
+        close(idle[i]);
+}
+
+static void who_comes_too_often_keeps_nobody_else_out(void **state)
+{
+    struct world *world = *state;
+    restart(world, 0, 1);
+
+    for (int i = 0; i < 5; i++)
+        (void)ask_from(world, 2, SHORT);
+    const char *answer = ask_from(world, 3, SHORT);
+
+    assert_has(answer, "200 OK");
+    assert_true(http_service_count(world->service).shed >= 1);
+}
+
 #define SERVICE_TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -376,6 +433,8 @@ int main(void)
         SERVICE_TEST(drips_an_answer_whole),
         SERVICE_TEST(refuses_a_certificate_that_is_none),
         SERVICE_TEST(refuses_an_address_that_is_taken),
+        SERVICE_TEST(counts_what_one_source_has_too_many_of),
+        SERVICE_TEST(who_comes_too_often_keeps_nobody_else_out),
     };
     return cmocka_run_group_tests_name("http/service", tests, NULL, NULL);
 }
