@@ -109,7 +109,8 @@ const char *keys_options_misfit(const struct keys_options *options)
     if (is_named != (options->name != NULL))
         return is_named ? "set-key and end-keys need --name" : "--name is for set-key and end-keys";
     if (is_named && !gateway_key_is_known(options->name, NULL))
-        return "--name is " GATEWAY_KEY_STRIPE " or " GATEWAY_KEY_STRIPE_WEBHOOK;
+        return "there is no such key; the names are " GATEWAY_KEY_STRIPE
+               " and " GATEWAY_KEY_STRIPE_WEBHOOK;
     return NULL;
 }
 

@@ -40,6 +40,8 @@ BEGIN
     UPDATE attempt a SET evidence = '' WHERE a.customer_id = p_customer AND a.evidence <> '';
     UPDATE news n SET body_sealed = NULL WHERE n.customer_id = p_customer AND n.body_sealed IS NOT NULL;
     UPDATE incident i SET detail = '' WHERE i.customer_id = p_customer AND i.detail <> '';
+    -- Why two people asked for it is free text; that they did stays.
+    UPDATE incident_approval a SET reason = 'erased' WHERE a.customer_id = p_customer AND a.reason <> 'erased';
     UPDATE recorded_request r SET answer = '\x00' WHERE r.customer_id = p_customer AND r.answer IS NOT NULL;
     UPDATE session s SET state = 'LOGGED_OUT', end_time = p_now WHERE s.customer_id = p_customer AND s.state = 'ACTIVE';
     UPDATE webhook_attempt w SET answer = '' WHERE w.customer_id = p_customer AND w.answer <> '';

@@ -12,7 +12,7 @@ BEGIN
                p_payment.decline_code, p_payment.amount_captured, p_payment.amount_refunded,
                p_payment.amount_refund_pending, p_payment.create_time, p_payment.update_time, p_payment.is_manual,
                p_payment.amount_capturable, p_payment.amount_capture_pending,
-               p_payment.authorization_expire_time, p_payment.amount_disputed::bigint,
+               p_payment.authorization_expire_time, p_payment.amount_disputed,
                p_payment.network_decline_code, p_payment.advice)::payment_result;
 END $$;
 

@@ -43,9 +43,11 @@ const char *amount_read(struct arena *arena, const char *text, const char *curre
     size_t decimals = strspn(text + whole + point, digits);
     int64_t units = 0;
 
+    if (whole == 0)
+        return arena_printf(arena, "\"%s\" is no amount; write 3.00 or 3.00 USD, above 0", text);
     if (!currency_known(currency, &exponent))
         return arena_printf(arena, "\"%s\" is no currency; write 3.00 or 3.00 USD", currency);
-    if (whole == 0 || whole + point + decimals != length || (point == 1) != (exponent > 0) ||
+    if (whole + point + decimals != length || (point == 1) != (exponent > 0) ||
         decimals != (size_t)exponent || whole + decimals > DIGITS_MAX)
         return arena_printf(arena, "\"%s\" is no amount of %s; write it like %s", text, currency,
                             example(arena, exponent));

@@ -101,7 +101,7 @@ static const struct page {
      "Exit status 0 when it is intact, 1 when it is damaged, 69 when the database is away.\n",
      false},
     {"payments", "list|get|refund [connection] [options] [customers/ID/payments/ID]",
-     "a customer's payments, one of them with its refunds; money back",
+     "a customer's payments, one with its refunds and disputes; money back",
      "list --customer CUSTOMER [--filter FILTER] [--limit N | --all] [--page TOKEN] [-o json]\n"
      "  --customer CUSTOMER  customers/ID, or the ID\n"
      "  --filter FILTER      'state = FAILED AND create_time >= \"2026-01-01T00:00:00Z\"'\n"

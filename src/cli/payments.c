@@ -97,6 +97,42 @@ static int tell_refunds(struct payments_wish *wish, json_t *payment)
     return exit_status;
 }
 
+/* customers/ID of customers/ID/payments/ID. */
+static const char *owner_of(const struct payments_wish *wish)
+{
+    const char *rest = strstr(wish->name, "/payments/");
+
+    return rest == NULL ? "" : arena_strndup(wish->arena, wish->name, (size_t)(rest - wish->name));
+}
+
+/* Likewise its disputes. */
+static int tell_disputes(struct payments_wish *wish, json_t *payment)
+{
+    Dues__Payment__V1__ListDisputesRequest request = DUES__PAYMENT__V1__LIST_DISPUTES_REQUEST__INIT;
+    json_t *disputes = json_array();
+    int exit_status = EXIT_SUCCESS;
+
+    request.parent = request_text(owner_of(wish));
+    request.payment = request_text(wish->name);
+    request.page_size = PAGE_SIZE_MAX;
+    do {
+        struct dues_answer *answer =
+            ask_payments(wish->client, "ListDisputes", &request.base, &exit_status);
+        if (answer == NULL)
+            break;
+        const Dues__Payment__V1__ListDisputesResponse *page = (const void *)answer->reply;
+        for (size_t i = 0; i < page->n_disputes; i++) {
+            json_array_append_new(disputes, message_to_json(wish->arena, &page->disputes[i]->base));
+            if (!wish->as_json)
+                print_dispute(stdout, wish->arena, page->disputes[i]);
+        }
+        request.page_token = arena_strdup(wish->arena, page->next_page_token);
+        dues_answer_free(answer);
+    } while (request.page_token[0] != '\0');
+    json_object_set_new(payment, "disputes", disputes);
+    return exit_status;
+}
+
 int payments_get(struct payments_wish *wish)
 {
     Dues__Payment__V1__GetPaymentRequest request = DUES__PAYMENT__V1__GET_PAYMENT_REQUEST__INIT;
@@ -112,6 +148,8 @@ int payments_get(struct payments_wish *wish)
     if (!wish->as_json)
         print_payment(stdout, wish->arena, payment);
     exit_status = tell_refunds(wish, json);
+    if (exit_status == EXIT_SUCCESS)
+        exit_status = tell_disputes(wish, json);
     if (wish->as_json && exit_status == EXIT_SUCCESS) {
         json_dumpf(json, stdout, JSON_COMPACT);
         putchar('\n');

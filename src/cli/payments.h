@@ -41,3 +41,4 @@ void print_payment_head(FILE *out);
 void print_payment_row(FILE *out, struct arena *arena, const Dues__Payment__V1__Payment *payment);
 void print_payment(FILE *out, struct arena *arena, const Dues__Payment__V1__Payment *payment);
 void print_refund(FILE *out, struct arena *arena, const Dues__Payment__V1__Refund *refund);
+void print_dispute(FILE *out, struct arena *arena, const Dues__Payment__V1__Dispute *dispute);

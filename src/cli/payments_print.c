@@ -107,6 +107,7 @@ void print_payment(FILE *out, struct arena *arena, const Dues__Payment__V1__Paym
     print_money(out, arena, "amount", payment->amount);
     print_money(out, arena, "captured", payment->amount_captured);
     print_money(out, arena, "refunded", payment->amount_refunded);
+    print_money(out, arena, "disputed", payment->amount_disputed);
     print_money(out, arena, "capturable", payment->amount_capturable);
     print_money(out, arena, "on its way", payment->amount_capture_pending);
     print_line(out, "capture mode",
@@ -134,4 +135,16 @@ void print_refund(FILE *out, struct arena *arena, const Dues__Payment__V1__Refun
     if (refund->failure_code[0] != '\0')
         fprintf(out, " (%s)", refund->failure_code);
     fprintf(out, "  %s\n", refund->name);
+}
+
+void print_dispute(FILE *out, struct arena *arena, const Dues__Payment__V1__Dispute *dispute)
+{
+    fprintf(out, "  dispute        %s  %s  %s (%s%s)", to_the_second(arena, dispute->create_time),
+            amount_text(arena, dispute->amount),
+            enum_word(arena, &dues__payment__v1__dispute__state__descriptor, (int)dispute->state,
+                      "STATE_"),
+            dispute->inquiry ? "inquiry, " : "", dispute->reason);
+    if (dispute->state == DUES__PAYMENT__V1__DISPUTE__STATE__STATE_NEEDS_RESPONSE)
+        fprintf(out, "  evidence until %s", to_the_second(arena, dispute->evidence_due_time));
+    fprintf(out, "  %s\n", dispute->name);
 }

@@ -4,6 +4,7 @@
 import json
 import os
 import re
+import subprocess
 import unittest
 
 from beside import BesideDev
@@ -133,12 +134,35 @@ class Payments(BesideDev):
         self.assertEqual(result.returncode, 1, result.stderr)
         self.assertRegex(result.stdout, r"  FAILED \(\w+\)  ")
 
+    def test_shows_what_a_bank_disputes(self):
+        payment = self.given_payment()
+        customer, identity = payment.split("/")[1::2]
+        with open(os.path.join(self.state, "duesd.conf"), encoding="utf-8") as file:
+            socket = re.search(r"^database = host='?([^' ]+)", file.read(), re.MULTILINE)[1]
+        subprocess.run(["psql", "-X", "-q", "-v", "ON_ERROR_STOP=1", "-h", socket, "-U", "postgres", "-d", "dues", "-c",
+                        "INSERT INTO dues.dispute (customer_id, dispute_id, payment_id, gateway, gateway_dispute, currency,"
+                        " amount, reason, is_inquiry, state, amount_withdrawn, fee_currency, fee, evidence_due_time,"
+                        f" asked_time, version, create_time, update_time) VALUES ('{customer}', '{identity}', '{identity}',"
+                        " 'sandbox', 'dp_1', 'USD', 999, 'fraudulent', false, 'NEEDS_RESPONSE', 999, 'USD', 1500,"
+                        " '2030-01-31T12:00:00Z', now(), 1, now(), now());"
+                        f"UPDATE dues.payment SET amount_disputed = 999 WHERE payment_id = '{identity}'"],
+                       check=True, timeout=60)
+
+        page = self.payments("get", payment).stdout
+        shown = json.loads(self.payments("get", payment, "-o", "json").stdout)
+
+        self.assertIn("  disputed       9.99 USD\n", page)
+        self.assertRegex(page, r"  dispute        \S+Z  9\.99 USD  NEEDS_RESPONSE \(fraudulent\)  evidence until "
+                               rf"2030-01-31T12:00:00Z  {self.customer}/disputes/{identity}\n")
+        self.assertEqual([dispute["state"] for dispute in shown["disputes"]], ["STATE_NEEDS_RESPONSE"])
+
     def test_asks_for_nothing_and_guesses_nothing(self):
         payment = "customers/c/payments/p"
         for line, reason in ((("refund", payment), "needs --amount or --all"),
                              (("refund", payment, "--all", "--amount", "1.00"), "needs --amount or --all"),
                              (("refund", payment, "--all", "--reason", "whim"), "--reason is requested_by_customer"),
                              (("refund", payment, "--amount", "3 USD"), "write it like 3.00"),
+                             (("refund", payment, "--amount", "-3"), '"-3" is no amount; write 3.00 or 3.00 USD'),
                              (("refund",), "needs the name of one payment"),
                              (("get", payment, "--all"), "--all is for list and refund"),
                              (("get", payment, "--amount", "1.00"), "are for payments refund"),

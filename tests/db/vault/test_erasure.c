@@ -57,11 +57,33 @@ static void a_customer_with_something_to_come_is_not_erased(void **state)
     assert_non_null(strstr(said, "there is no customers/"));
 }
 
+static void nothing_is_left_of_what_was_written_about_an_incident(void **state)
+{
+    struct db_fixture *f = *state;
+    struct kept kept = given_token(f);
+    const char *customer = db_uuid_text(f, kept.customer);
+    const char *incident = db_uuid_text(f, db_uuid(f));
+    db_execute(f, db_printf(f,
+                            "SELECT incident_open('%s', '%s', 'OURS_ONLY', 'x', 'Ada paid twice',"
+                            " now());"
+                            "INSERT INTO incident_approval VALUES ('%s', '%s', 1, 'spiffe://a',"
+                            " 'IGNORE', '', 'Ada called', now())",
+                            customer, incident, customer, incident));
+
+    assert_int_equal(erase(f, kept.customer), 0);
+
+    assert_int_equal(
+        db_count(f, db_printf(f, "incident_approval WHERE customer_id = '%s'", customer)), 1);
+    assert_int_equal(db_count(f, "incident_approval WHERE reason LIKE '%Ada%'"), 0);
+    assert_int_equal(db_count(f, "incident WHERE detail LIKE '%Ada%'"), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_erased_customer_does_not_open_again),
         cmocka_unit_test(a_customer_with_something_to_come_is_not_erased),
+        cmocka_unit_test(nothing_is_left_of_what_was_written_about_an_incident),
     };
     return cmocka_run_group_tests_name("erasure", tests, setup, teardown);
 }

@@ -83,6 +83,8 @@ static void the_refusal_shows_how_it_is_written(void **state)
 
     assert_string_equal(amount_read(*state, "3", "USD", &minor_units),
                         "\"3\" is no amount of USD; write it like 3.00");
+    assert_string_equal(amount_read(*state, "-3", "-3", &minor_units),
+                        "\"-3\" is no amount; write 3.00 or 3.00 USD, above 0");
     assert_string_equal(amount_read(*state, "3.00", "JPY", &minor_units),
                         "\"3.00\" is no amount of JPY; write it like 3");
 }
