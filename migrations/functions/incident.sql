@@ -70,16 +70,17 @@ GRANT EXECUTE ON FUNCTION incident_open(uuid, uuid, text, text, text, timestampt
     TO dues_service;
 
 -- What stands in suspense because of an incident: of the incident itself and of its attempt, which other incidents may be
--- about as well.  A credit, so money that came is negative.
-CREATE OR REPLACE FUNCTION incident_suspense(p_customer uuid, p_incident uuid, p_attempt uuid) RETURNS bigint
+-- about as well; in the incident's currency.  A credit, so money that came is negative.
+DROP FUNCTION IF EXISTS incident_suspense(uuid, uuid, uuid);
+CREATE OR REPLACE FUNCTION incident_suspense(p_customer uuid, p_incident uuid, p_attempt uuid, p_currency text) RETURNS bigint
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = dues, pg_temp AS $$
     SELECT coalesce(sum(e.amount), 0)::bigint FROM ledger_entry e
-     WHERE e.customer_id = p_customer AND e.account = 'suspense'
+     WHERE e.customer_id = p_customer AND e.account = 'suspense' AND e.currency = p_currency
        AND (e.group_id IN (p_attempt, p_incident)
             OR e.group_id IN (SELECT i.incident_id FROM incident i
                                WHERE i.customer_id = p_customer AND i.attempt_id = p_attempt))
 $$;
-GRANT EXECUTE ON FUNCTION incident_suspense(uuid, uuid, uuid) TO dues_service;
+GRANT EXECUTE ON FUNCTION incident_suspense(uuid, uuid, uuid, text) TO dues_service;
 
 -- Does what was asked of the gateway still wait for its result, as far as payment, refund and ledger tell?
 CREATE OR REPLACE FUNCTION attempt_is_waited_for(p_customer uuid, p_attempt uuid) RETURNS boolean
@@ -98,36 +99,51 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = dues, pg_temp AS $$
 $$;
 GRANT EXECUTE ON FUNCTION attempt_is_waited_for(uuid, uuid) TO dues_service;
 
+-- Who asks for the same as things stand: by the newest wish of each operator.
+CREATE OR REPLACE FUNCTION incident_has_wish(p_incident incident, p_resolution text, p_account text, p_suspense bigint,
+                                             p_approver text, p_is_theirs boolean) RETURNS boolean
+LANGUAGE sql STABLE AS $$
+    SELECT EXISTS (SELECT FROM (SELECT DISTINCT ON (a.approver) a.approver, a.resolution, a.account, a.amount, a.currency
+                                  FROM incident_approval a
+                                 WHERE a.customer_id = p_incident.customer_id AND a.incident_id = p_incident.incident_id
+                                   AND a.version = p_incident.version
+                                 ORDER BY a.approver, a.wish DESC) AS w
+                    WHERE w.resolution = p_resolution AND w.account = p_account AND w.amount = p_suspense
+                      AND w.currency IS NOT DISTINCT FROM p_incident.currency AND (w.approver = p_approver) = p_is_theirs)
+$$;
+
 -- One operator asks.  Outcomes of request_record, and 'changed': the incident, or who has asked, is not as the caller has
--- seen it (`p_version`; `p_is_second`: somebody else had asked for the same); nothing was written.
+-- seen it (`p_version`, `p_suspense`; `p_is_second`: somebody else had asked for the same); nothing was written.
+DROP FUNCTION IF EXISTS incident_approve(uuid, request_key, uuid, bigint, text, text, text, text, boolean, bytea, timestamptz);
 CREATE OR REPLACE FUNCTION incident_approve(p_customer uuid, p_key request_key, p_incident uuid, p_version bigint,
                                             p_approver text, p_resolution text, p_account text, p_reason text,
-                                            p_is_second boolean, p_answer bytea, p_now timestamptz,
+                                            p_is_second boolean, p_suspense bigint, p_answer bytea, p_now timestamptz,
                                             OUT outcome text, OUT answer bytea, OUT object_id uuid)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = dues, pg_temp AS $$
 DECLARE
     v_incident incident%ROWTYPE;
+    v_suspense bigint;
 BEGIN
     SELECT * INTO STRICT v_incident FROM incident i
      WHERE i.customer_id = p_customer AND i.incident_id = p_incident FOR NO KEY UPDATE;
+    v_suspense := incident_suspense(p_customer, p_incident, v_incident.attempt_id, v_incident.currency);
     SELECT r.outcome, r.answer, r.object_id INTO outcome, answer, object_id
       FROM request_record(p_customer, p_key, p_incident, p_answer, p_now) r;
     IF outcome <> 'new' THEN
         RETURN;
     END IF;
-    IF v_incident.state <> 'OPEN' OR v_incident.version <> p_version
-       OR EXISTS (SELECT FROM incident_approval a
-                   WHERE a.customer_id = p_customer AND a.incident_id = p_incident AND a.version = p_version
-                     AND a.approver = p_approver AND a.resolution = p_resolution AND a.account = p_account)
-       OR p_is_second <> EXISTS (SELECT FROM incident_approval a
-                   WHERE a.customer_id = p_customer AND a.incident_id = p_incident AND a.version = p_version
-                     AND a.approver <> p_approver AND a.resolution = p_resolution AND a.account = p_account) THEN
+    IF v_incident.state <> 'OPEN' OR v_incident.version <> p_version OR v_suspense <> p_suspense
+       OR incident_has_wish(v_incident, p_resolution, p_account, v_suspense, p_approver, true)
+       OR p_is_second <> incident_has_wish(v_incident, p_resolution, p_account, v_suspense, p_approver, false) THEN
         PERFORM request_forget(p_customer, p_key);
         outcome := 'changed';
         RETURN;
     END IF;
-    INSERT INTO incident_approval (customer_id, incident_id, version, approver, resolution, account, reason, create_time)
-    VALUES (p_customer, p_incident, p_version, p_approver, p_resolution, p_account, p_reason, p_now);
+    INSERT INTO incident_approval (customer_id, incident_id, wish, version, approver, resolution, account, reason, amount,
+                                   currency, create_time)
+    VALUES (p_customer, p_incident,
+            (SELECT count(*) + 1 FROM incident_approval a WHERE a.customer_id = p_customer AND a.incident_id = p_incident),
+            p_version, p_approver, p_resolution, p_account, p_reason, v_suspense, v_incident.currency, p_now);
     IF p_is_second THEN
         UPDATE incident i
            SET state = 'APPROVED', version = i.version + 1, resolution = p_resolution, account = p_account, update_time = p_now
@@ -136,9 +152,9 @@ BEGIN
     END IF;
     PERFORM event_append(p_customer, 'incident.approved', p_incident,
                          jsonb_build_object('kind', v_incident.kind, 'about', v_incident.subject,
-                                            'resolution', p_resolution, 'approver', p_approver), p_now);
+                                            'resolution', p_resolution, 'account', p_account, 'approver', p_approver), p_now);
 END $$;
-GRANT EXECUTE ON FUNCTION incident_approve(uuid, request_key, uuid, bigint, text, text, text, text, boolean, bytea,
+GRANT EXECUTE ON FUNCTION incident_approve(uuid, request_key, uuid, bigint, text, text, text, text, boolean, bigint, bytea,
                                            timestamptz) TO dues_service;
 
 -- The approved incident takes its attempt out of people's hands for as long as the lease: MANUAL to RESOLVING, which only
@@ -186,7 +202,7 @@ END $$;
 CREATE OR REPLACE FUNCTION incident_release(p_customer uuid, p_incident incident, p_now timestamptz) RETURNS void
 LANGUAGE plpgsql AS $$
 DECLARE
-    v_amount bigint := incident_suspense(p_customer, p_incident.incident_id, p_incident.attempt_id);
+    v_amount bigint := incident_suspense(p_customer, p_incident.incident_id, p_incident.attempt_id, p_incident.currency);
     v_kind text := 'suspense_release';
 BEGIN
     IF v_amount = 0 THEN
@@ -201,6 +217,18 @@ BEGIN
               ROW(CASE p_incident.account WHEN 'gateway_clearing' THEN 'gateway_clearing:' || p_incident.gateway
                                           ELSE p_incident.account END, p_incident.currency, v_amount)::ledger_line], p_now);
 END $$;
+
+-- Two approved while another amount stood in suspense than does now.
+CREATE OR REPLACE FUNCTION incident_differs_from_approved(p_incident incident) RETURNS boolean
+LANGUAGE sql STABLE AS $$
+    SELECT EXISTS (SELECT FROM (SELECT a.amount, a.currency FROM incident_approval a
+                                 WHERE a.customer_id = p_incident.customer_id AND a.incident_id = p_incident.incident_id
+                                   AND a.version = p_incident.version - 1
+                                 ORDER BY a.wish DESC LIMIT 1) AS w
+                    WHERE (w.amount, w.currency) IS DISTINCT FROM
+                          (incident_suspense(p_incident.customer_id, p_incident.incident_id, p_incident.attempt_id,
+                                             p_incident.currency), p_incident.currency))
+$$;
 
 -- The end of it: what was approved is done.  Not `p_is_done`: it could not be, people have it again.  False: it was not
 -- approved, or the obligation is somebody else's.
@@ -224,6 +252,10 @@ BEGIN
      WHERE i.customer_id = p_customer AND i.incident_id = p_incident AND i.state = 'APPROVED' FOR NO KEY UPDATE;
     IF NOT FOUND THEN
         RETURN false;
+    END IF;
+    IF p_is_done AND incident_differs_from_approved(v_incident) THEN
+        p_is_done := false;
+        p_outcome := 'another amount stands in suspense than was approved';
     END IF;
     UPDATE incident i
        SET state = CASE WHEN p_is_done THEN 'RESOLVED' ELSE 'OPEN' END, version = i.version + 1, outcome = p_outcome,

@@ -71,6 +71,7 @@ struct incident_approval {
     enum incident_resolution resolution;
     const char *account;
     const char *reason;
+    int64_t suspense_minor; /* what stood in suspense then */
     int64_t create_time_us;
 };
 

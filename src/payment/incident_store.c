@@ -14,7 +14,7 @@
 #define INCIDENT_COLUMNS                                                                           \
     "i.customer_id, i.incident_id, i.kind, i.state, i.subject, i.detail, i.attempt_id,"            \
     " i.payment_id, i.gateway, i.gateway_transaction, i.currency::text AS currency, i.amount,"     \
-    " -incident_suspense(i.customer_id, i.incident_id, i.attempt_id) AS suspense,"                 \
+    " -incident_suspense(i.customer_id, i.incident_id, i.attempt_id, i.currency) AS suspense,"     \
     " coalesce(attempt_is_waited_for(i.customer_id, i.attempt_id), false) AS is_waited_for,"       \
     " i.version, i.resolution, i.account, i.outcome, i.create_time, i.update_time,"                \
     " (SELECT count(*) FROM incident_approval a"                                                   \
@@ -88,10 +88,10 @@ static void incident_from_row(const struct pg_rows *rows, size_t row, struct inc
 
 const struct pg_statement incident_approvals_statement = {
     .name = "incident_approvals",
-    .sql = "SELECT version, approver, resolution, account, reason, create_time"
+    .sql = "SELECT version, approver, resolution, account, reason, -amount AS suspense, create_time"
            "  FROM (SELECT * FROM incident_approval WHERE customer_id = $1 AND incident_id = $2"
-           "         ORDER BY create_time DESC, approver DESC LIMIT $3) a"
-           " ORDER BY create_time, approver",
+           "         ORDER BY wish DESC LIMIT $3) a"
+           " ORDER BY wish",
 };
 
 static const struct error *load_approvals(struct call *call, struct incident *incident)
@@ -113,6 +113,7 @@ static const struct error *load_approvals(struct call *call, struct incident *in
             .resolution = resolution_from(pg_get_text(&rows, i, "resolution")),
             .account = pg_get_text(&rows, i, "account"),
             .reason = pg_get_text(&rows, i, "reason"),
+            .suspense_minor = pg_get_int64(&rows, i, "suspense"),
             .create_time_us = pg_get_time(&rows, i, "create_time"),
         };
     incident->approvals = approvals;
@@ -174,7 +175,7 @@ const struct pg_statement incident_approve_statement = {
     .name = "incident_approve",
     .sql = "SELECT outcome, answer, object_id"
            "  FROM incident_approve($1, ROW($2, $3, $4, $5)::request_key, $6, $7, $8, $9, $10,"
-           "       $11, $12, $13, $14)",
+           "       $11, $12, $13, $14, $15)",
 };
 
 const struct error *incident_approve(struct call *call, const struct incident *incident,
@@ -190,7 +191,8 @@ const struct error *incident_approve(struct call *call, const struct incident *i
                            pg_int64(version_seen), pg_text(wish->approver),
                            pg_text(incident_resolution_name(wish->resolution)),
                            pg_text(wish->account), pg_text(wish->reason), pg_bool(is_second),
-                           pg_bytes(answer.data, answer.size), pg_time(wish->create_time_us)),
+                           pg_int64(-wish->suspense_minor), pg_bytes(answer.data, answer.size),
+                           pg_time(wish->create_time_us)),
                  &rows));
     *changed = text_equal(pg_get_text(&rows, 0, "outcome"), "changed");
     return *changed ? NULL : replay_outcome(call, &rows, &found);

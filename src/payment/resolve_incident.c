@@ -125,9 +125,18 @@ static const struct error *check_evidence(struct call *call, const struct incide
                   answer.evidence[0] == '\0' ? "" : ": ", answer.evidence);
 }
 
-static bool is_same(const struct incident_approval *approval, const struct wish *wish)
+/* Did the approver, by the newest of the wishes, ask for the same as things stand? */
+static bool is_same(const struct incident *incident, size_t at, const struct wish *wish)
 {
-    return approval->resolution == wish->resolution && text_equal(approval->account, wish->account);
+    const struct incident_approval *approval = &incident->approvals[at];
+
+    for (size_t i = at + 1; i < incident->approval_count; i++) {
+        if (text_equal(incident->approvals[i].approver, approval->approver))
+            return false;
+    }
+    return approval->version == incident->version && approval->resolution == wish->resolution &&
+           text_equal(approval->account, wish->account) &&
+           approval->suspense_minor == incident->suspense_minor;
 }
 
 /* `*is_second`: somebody else has asked for the same already. */
@@ -137,7 +146,7 @@ static const struct error *check_askers(struct call *call, const struct incident
     *is_second = false;
     for (size_t i = 0; i < incident->approval_count; i++) {
         const struct incident_approval *approval = &incident->approvals[i];
-        if (approval->version != incident->version || !is_same(approval, wish))
+        if (!is_same(incident, i, wish))
             continue;
         if (text_equal(approval->approver, call->caller.spiffe_id))
             return refuse(call, STATUS_FAILED_PRECONDITION, "INCIDENT_APPROVED_BY_YOU",
@@ -163,6 +172,7 @@ static struct incident foresee(struct call *call, const struct incident *inciden
         .resolution = wish->resolution,
         .account = wish->account,
         .reason = wish->reason,
+        .suspense_minor = incident->suspense_minor,
         .create_time_us = call->now_us,
     };
     after.approvals = approvals;

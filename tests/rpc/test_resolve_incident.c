@@ -10,7 +10,6 @@
 
 #include "support/rpc_incident.h"
 
-
 /* A payment of the token whose outcome the server has given up to find out. */
 static const char *given_unknown_too_long(struct rpc_fixture *f, struct payer payer)
 {
@@ -202,6 +201,66 @@ static void two_at_the_same_moment_carry_it_out_once(void **state)
     }
 }
 
+static void the_newest_wish_counts(void **state)
+{
+    struct rpc_fixture *f = *state;
+    const char *customer = given_customer(f, "");
+    plant_suspense(f, customer);
+    const Incident *incident = the_incident(f, customer);
+    struct resolve_wish first =
+        resolve_wish_of(f, incident, RESOLUTION(POST_FROM_SUSPENSE), "revenue");
+    struct resolve_wish better =
+        resolve_wish_of(f, incident, RESOLUTION(POST_FROM_SUSPENSE), "refunds");
+    struct resolve_wish second =
+        resolve_wish_of(f, incident, RESOLUTION(POST_FROM_SUSPENSE), "revenue");
+
+    must_reply(ask_resolve(f, AS(OPERATOR_DEMO), &first));
+    must_reply(ask_resolve(f, AS(OPERATOR_DEMO), &better));
+    const Incident *alone = must_reply(ask_resolve(f, second_operator(f), &second));
+    first.request_id = new_request_id(f);
+    const Incident *both = must_reply(ask_resolve(f, AS(OPERATOR_DEMO), &first));
+    const Incident *done = await_incident(f, customer, INCIDENT_STATE(RESOLVED));
+
+    assert_int_equal(alone->state, INCIDENT_STATE(OPEN));
+    assert_int_equal(both->state, INCIDENT_STATE(APPROVED));
+    assert_string_equal(done->outcome, "posted 5.00 USD to revenue");
+    assert_int_equal(number_of(f, customer,
+                               "count(*) FILTER (WHERE type = 'incident.approved'"
+                               " AND data ->> 'account' = 'refunds') FROM dues.event"),
+                     1);
+}
+
+static void two_who_saw_another_sum_are_not_two(void **state)
+{
+    struct rpc_fixture *f = *state;
+    const char *customer = given_customer(f, "");
+    plant_suspense(f, customer);
+    const Incident *incident = the_incident(f, customer);
+    struct resolve_wish first =
+        resolve_wish_of(f, incident, RESOLUTION(POST_FROM_SUSPENSE), "revenue");
+    struct resolve_wish second =
+        resolve_wish_of(f, incident, RESOLUTION(POST_FROM_SUSPENSE), "revenue");
+
+    must_reply(ask_resolve(f, AS(OPERATOR_DEMO), &first));
+    db_execute(f->db, db_printf(f->db,
+                                "SET search_path = dues;"
+                                "SELECT ledger_post(customer_id, incident_id, 'more',"
+                                " ARRAY[ROW('gateway_clearing:sandbox', 'USD', 100)::ledger_line,"
+                                " ROW('suspense', 'USD', -100)::ledger_line,"
+                                " ROW('gateway_clearing:sandbox', 'EUR', 900)::ledger_line,"
+                                " ROW('suspense', 'EUR', -900)::ledger_line], '2026-01-01Z')"
+                                "  FROM incident WHERE customer_id = '%s'",
+                                last_id(customer)));
+    const Incident *alone = must_reply(ask_resolve(f, second_operator(f), &second));
+    first.request_id = new_request_id(f);
+    const Incident *both = must_reply(ask_resolve(f, AS(OPERATOR_DEMO), &first));
+    const Incident *done = await_incident(f, customer, INCIDENT_STATE(RESOLVED));
+
+    assert_int_equal(alone->state, INCIDENT_STATE(OPEN));
+    assert_int_equal(both->state, INCIDENT_STATE(APPROVED));
+    assert_string_equal(done->outcome, "posted 6.00 USD to revenue");
+}
+
 static void refuses_what_does_not_fit(void **state)
 {
     struct rpc_fixture *f = *state;
@@ -257,6 +316,8 @@ int main(void)
         cmocka_unit_test(marks_as_succeeded_what_the_gateway_says_it_did),
         cmocka_unit_test(posts_from_suspense_to_where_it_belongs),
         cmocka_unit_test(two_at_the_same_moment_carry_it_out_once),
+        cmocka_unit_test(the_newest_wish_counts),
+        cmocka_unit_test(two_who_saw_another_sum_are_not_two),
         cmocka_unit_test(refuses_what_does_not_fit),
         cmocka_unit_test(what_is_resolved_stays_so),
     };

@@ -58,7 +58,7 @@ static struct late given_late(struct payment_fixture *f, struct uuid customer)
 }
 
 /* As two operators would have it: all that is in suspense is revenue. */
-static void resolve_all(struct payment_fixture *f, struct uuid customer)
+static void carry_out_all(struct payment_fixture *f, struct uuid customer)
 {
     const char *id = db_uuid_text(f->db, customer);
 
@@ -76,6 +76,11 @@ static void resolve_all(struct payment_fixture *f, struct uuid customer)
                   "       clock_timestamp())"
                   "  FROM obligation o WHERE o.customer_id = '%s' AND o.kind = 'incident.resolve'",
                   id, id, id));
+}
+
+static void resolve_all(struct payment_fixture *f, struct uuid customer)
+{
+    carry_out_all(f, customer);
     assert_int_equal(
         of_customer(f, "count(*) FILTER (WHERE state <> 'RESOLVED') FROM incident", customer), 0);
 }
@@ -103,6 +108,31 @@ static void money_of_a_resolved_incident_is_not_posted_again(void **state)
     assert_string_equal(of_customer_text(f, "state FROM attempt", payer.customer), "FAILED");
     assert_int_equal(run.incident_count, 0);
     assert_int_equal(cleared(f, payer.customer), 1000);
+}
+
+static void another_amount_than_was_approved_is_not_moved(void **state)
+{
+    struct payment_fixture *f = *state;
+    struct payer payer = given_paid(f);
+    given_late(f, payer.customer);
+    db_execute(f->db,
+               db_printf(f->db,
+                         "INSERT INTO incident_approval (customer_id, incident_id, wish, version,"
+                         " approver, resolution, account, reason, amount, currency,"
+                         " create_time)"
+                         " SELECT customer_id, incident_id, 1, version, 'a',"
+                         " 'POST_FROM_SUSPENSE', 'revenue', 'seen', -900, 'USD',"
+                         " clock_timestamp() FROM incident WHERE customer_id = '%s'",
+                         db_uuid_text(f->db, payer.customer)));
+
+    carry_out_all(f, payer.customer);
+
+    assert_string_equal(of_customer_text(f, "state FROM incident", payer.customer), "OPEN");
+    assert_int_equal(of_customer(f,
+                                 "sum(amount) FILTER (WHERE account = 'suspense')"
+                                 " FROM ledger_entry",
+                                 payer.customer),
+                     -1000);
 }
 
 static void a_second_charge_that_was_suspended_is_not_posted_again(void **state)
@@ -257,6 +287,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         RECONCILE_TEST(money_of_a_resolved_incident_is_not_posted_again),
         RECONCILE_TEST(a_second_charge_that_was_suspended_is_not_posted_again),
+        RECONCILE_TEST(another_amount_than_was_approved_is_not_moved),
         RECONCILE_TEST(what_the_gateway_confirms_is_not_lost),
         RECONCILE_TEST(silence_is_no_denial),
         RECONCILE_TEST(a_refund_that_came_back_after_the_list_is_no_difference),
