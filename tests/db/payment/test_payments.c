@@ -180,6 +180,39 @@ static void the_token_is_nowhere_in_the_clear(void **state)
                         "mastercard");
 }
 
+/* All in one transaction, so that nothing they leave behind can be cleared away meanwhile. */
+static void charges_end_on_the_pages_where_they_began(void **state)
+{
+    struct payment_fixture *f = *state;
+    struct payer payer = given_payer(f, "tok_visa");
+    const char *place = "SELECT 'payment' AS kind, payment_id AS id, ctid AS at FROM payment "
+                        "UNION ALL SELECT 'attempt', attempt_id, ctid FROM attempt "
+                        "UNION ALL SELECT 'request', object_id, ctid FROM recorded_request";
+    const char *sql = db_printf(
+        f->db,
+        "SET LOCAL search_path = dues, pg_temp;"
+        "CREATE TEMPORARY TABLE begun ON COMMIT DROP AS"
+        "    SELECT '%s'::uuid AS c, md5('p' || n)::uuid AS p, md5('a' || n)::uuid AS a"
+        "      FROM generate_series(1, 100) n;"
+        "SELECT request_record(c, ROW('spiffe://dues.local/service/checkout', '%s', p::text,"
+        "                             sha256(p::text::bytea))::request_key, p, NULL, now()),"
+        "       payment_open(c, ROW(p, a, '%s', NULL, 'USD', 999, 'socks', 'sandbox', a::text,"
+        "                           false, 22000, false)::charge_intent, now()) FROM begun;"
+        "CREATE TEMPORARY TABLE place ON COMMIT DROP AS %s;"
+        "SELECT payment_finish(c, ROW(p, a, 1, 'SUCCEEDED', 'ch_' || p, 999, '', '', '', '', NULL,"
+        "                             NULL, NULL)::settlement, '%s', decode(repeat('0a', 250),"
+        "                      'hex'), now()) FROM begun;"
+        "SELECT count(*) FILTER (WHERE later.at <> place.at) || ' written again, ' ||"
+        "       count(*) FILTER (WHERE (later.at::text::point)[0] <> "
+        "(place.at::text::point)[0])"
+        "       || ' elsewhere' FROM place JOIN (%s) later USING (kind, id)"
+        " WHERE id IN (SELECT unnest(ARRAY[p, a]) FROM begun)",
+        db_uuid_text(f->db, payer.customer), CREATE_PAYMENT_METHOD,
+        db_uuid_text(f->db, payer.method), place, CREATE_PAYMENT_METHOD, place);
+
+    assert_string_equal(db_text(f->db, sql), "300 written again, 0 elsewhere");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -191,6 +224,7 @@ int main(void)
         cmocka_unit_test(asks_for_authentication),
         cmocka_unit_test(finds_no_method_of_somebody_else),
         cmocka_unit_test(the_token_is_nowhere_in_the_clear),
+        cmocka_unit_test(charges_end_on_the_pages_where_they_began),
     };
     return cmocka_run_group_tests_name("payments", tests, payment_setup, payment_teardown);
 }
