@@ -93,7 +93,7 @@ static struct entry *find(struct guess_guard *guard, uint64_t key, int64_t now_u
     return least;
 }
 
-int64_t guess_guard_wait_us(struct guess_guard *guard, const char *email_key, const char *device)
+int64_t guess_guard_begin(struct guess_guard *guard, const char *email_key, const char *device)
 {
     uint64_t key = key_of(guard, email_key, device);
     int64_t now_us = clock_monotonic_us(guard->clock);
@@ -101,11 +101,13 @@ int64_t guess_guard_wait_us(struct guess_guard *guard, const char *email_key, co
 
     pthread_mutex_lock(&guard->mutex);
     struct entry *entry = find(guard, key, now_us);
-    if (entry->key == key && entry->wrong >= GUESSES_FREE) {
-        wait_us = entry->open_us > now_us ? entry->open_us - now_us : 0;
-        /* Taken: who comes beside this one waits as if it were wrong. */
-        if (wait_us == 0)
-            entry->open_us = now_us + wait_after_us(entry->wrong);
+    if (entry->key == key && entry->wrong >= GUESSES_FREE && entry->open_us > now_us) {
+        wait_us = entry->open_us - now_us;
+    } else {
+        if (entry->key != key)
+            *entry = (struct entry){.key = key};
+        entry->wrong++;
+        entry->open_us = now_us + wait_after_us(entry->wrong);
     }
     pthread_mutex_unlock(&guard->mutex);
     return wait_us;
@@ -118,9 +120,9 @@ void guess_guard_wrong(struct guess_guard *guard, const char *email_key, const c
 
     pthread_mutex_lock(&guard->mutex);
     struct entry *entry = find(guard, key, now_us);
+    /* Somebody who was right may have taken it away meanwhile. */
     if (entry->key != key)
-        *entry = (struct entry){.key = key};
-    entry->wrong++;
+        *entry = (struct entry){.key = key, .wrong = 1};
     entry->open_us = now_us + wait_after_us(entry->wrong);
     pthread_mutex_unlock(&guard->mutex);
 }
@@ -133,5 +135,19 @@ void guess_guard_right(struct guess_guard *guard, const char *email_key, const c
     struct entry *entry = find(guard, key, clock_monotonic_us(guard->clock));
     if (entry->key == key)
         *entry = (struct entry){.key = 0};
+    pthread_mutex_unlock(&guard->mutex);
+}
+
+void guess_guard_untold(struct guess_guard *guard, const char *email_key, const char *device)
+{
+    uint64_t key = key_of(guard, email_key, device);
+    int64_t now_us = clock_monotonic_us(guard->clock);
+
+    pthread_mutex_lock(&guard->mutex);
+    struct entry *entry = find(guard, key, now_us);
+    if (entry->key == key && --entry->wrong == 0)
+        *entry = (struct entry){.key = 0};
+    else if (entry->key == key)
+        entry->open_us = now_us + wait_after_us(entry->wrong);
     pthread_mutex_unlock(&guard->mutex);
 }

@@ -28,26 +28,39 @@ static const struct error *delayed(struct call *call, int64_t wait_us)
                        wait_us / US_PER_MS + 1);
 }
 
+static const struct error *compare(struct call *call, const LogInRequest *req,
+                                   const char *email_key, struct user *user, bool *matches)
+{
+    bool own_device = true;
+    struct uuid id;
+    bool confirmed;
+
+    TRY(email_find(call, email_key, &id, &confirmed));
+    TRY(user_find(call, id, user));
+    if (call->caller.kind == CALLER_DEVICE)
+        TRY(device_is_of(call, id, &own_device));
+    TRY(password_verify(call, user->password_hash, req->password, matches));
+    *matches = *matches && own_device;
+    return NULL;
+}
+
 static const struct error *check_credentials(struct call *call, const LogInRequest *req,
                                              struct user *user)
 {
     const char *email_key = email_to_key(call->arena, req->email);
     const char *device = call->caller.kind == CALLER_DEVICE ? call->caller.spiffe_id : "";
     struct guess_guard *guesses = call->house->guesses;
-    struct uuid id;
-    bool confirmed;
     bool matches;
-    bool own_device = true;
 
-    int64_t wait_us = guess_guard_wait_us(guesses, email_key, device);
+    int64_t wait_us = guess_guard_begin(guesses, email_key, device);
     if (wait_us > 0)
         return delayed(call, wait_us);
-    TRY(email_find(call, email_key, &id, &confirmed));
-    TRY(user_find(call, id, user));
-    if (call->caller.kind == CALLER_DEVICE)
-        TRY(device_is_of(call, id, &own_device));
-    TRY(password_verify(call, user->password_hash, req->password, &matches));
-    if (!matches || !own_device) {
+    const struct error *error = compare(call, req, email_key, user, &matches);
+    if (error != NULL) {
+        guess_guard_untold(guesses, email_key, device);
+        return error;
+    }
+    if (!matches) {
         guess_guard_wrong(guesses, email_key, device);
         return refuse(call, STATUS_UNAUTHENTICATED, "CREDENTIALS_INVALID",
                       "e-mail address and password do not match a user");

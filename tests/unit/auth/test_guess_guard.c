@@ -47,13 +47,19 @@ static int close_guard(void **state)
 
 static int64_t wait_of(const struct fixture *f, const char *email)
 {
-    return guess_guard_wait_us(f->guard, email, "");
+    return guess_guard_begin(f->guard, email, "");
 }
 
-static void given_wrong(const struct fixture *f, const char *email, int count)
+/* One after the other, each as soon as it may be. */
+static void given_wrong(struct fixture *f, const char *email, int count)
 {
-    for (int i = 0; i < count; i++)
+    for (int i = 0; i < count; i++) {
+        int64_t wait_us = wait_of(f, email);
+        f->now_us += wait_us;
+        if (wait_us > 0)
+            assert_int_equal(wait_of(f, email), 0);
         guess_guard_wrong(f->guard, email, "");
+    }
 }
 
 static void a_few_mistakes_cost_nothing(void **state)
@@ -62,7 +68,6 @@ static void a_few_mistakes_cost_nothing(void **state)
 
     given_wrong(f, ADA, GUESSES_FREE - 1);
 
-    assert_int_equal(wait_of(f, ADA), 0);
     assert_int_equal(wait_of(f, ADA), 0);
 }
 
@@ -78,7 +83,6 @@ static void each_wrong_guess_doubles_the_wait_up_to_an_hour(void **state)
         f->now_us += expected_us - 1;
         assert_int_equal(wait_of(f, ADA), 1);
         f->now_us += 1;
-        assert_int_equal(wait_of(f, ADA), 0);
         expected_us = expected_us * 2 < GUESS_LONGEST_US ? expected_us * 2 : GUESS_LONGEST_US;
     }
 }
@@ -91,7 +95,33 @@ static void of_many_at_once_one_is_let_through(void **state)
     f->now_us += 4 * US_PER_SECOND;
 
     assert_int_equal(wait_of(f, ADA), 0);
-    assert_int_equal(wait_of(f, ADA), 4 * US_PER_SECOND);
+    assert_int_equal(wait_of(f, ADA), 8 * US_PER_SECOND);
+}
+
+/* Their passwords are still being looked at. */
+static void those_that_are_not_answered_yet_count(void **state)
+{
+    struct fixture *f = *state;
+
+    for (int i = 0; i < GUESSES_FREE; i++)
+        assert_int_equal(wait_of(f, ADA), 0);
+
+    assert_int_equal(wait_of(f, ADA), US_PER_SECOND);
+}
+
+static void what_was_not_found_out_is_given_back(void **state)
+{
+    struct fixture *f = *state;
+
+    for (int i = 0; i < 3 * GUESSES_FREE; i++) {
+        assert_int_equal(wait_of(f, ADA), 0);
+        guess_guard_untold(f->guard, ADA, "");
+    }
+    given_wrong(f, ADA, GUESSES_FREE - 1);
+    assert_int_equal(wait_of(f, ADA), 0);
+    guess_guard_untold(f->guard, ADA, "");
+
+    assert_int_equal(wait_of(f, ADA), 0);
 }
 
 static void the_right_password_forgets_the_wrong_ones(void **state)
@@ -102,6 +132,7 @@ static void the_right_password_forgets_the_wrong_ones(void **state)
     guess_guard_right(f->guard, ADA, "");
 
     assert_int_equal(wait_of(f, ADA), 0);
+    guess_guard_right(f->guard, ADA, "");
     given_wrong(f, ADA, GUESSES_FREE - 1);
     assert_int_equal(wait_of(f, ADA), 0);
 }
@@ -125,7 +156,7 @@ static void strangers_keep_neither_others_nor_a_persons_own_device_waiting(void 
 
     assert_int_not_equal(wait_of(f, ADA), 0);
     assert_int_equal(wait_of(f, "bob@example.com"), 0);
-    assert_int_equal(guess_guard_wait_us(f->guard, ADA, PHONE), 0);
+    assert_int_equal(guess_guard_begin(f->guard, ADA, PHONE), 0);
 }
 
 static void a_flood_of_other_addresses_does_not_make_it_forget(void **state)
@@ -154,7 +185,7 @@ static void a_month_of_guessing_is_a_few_hundred_guesses(void **state)
         f->now_us += wait_us;
         if (wait_us > 0)
             continue;
-        given_wrong(f, ADA, 1);
+        guess_guard_wrong(f->guard, ADA, "");
         guesses++;
     }
 
@@ -168,6 +199,10 @@ int main(void)
         cmocka_unit_test_setup_teardown(each_wrong_guess_doubles_the_wait_up_to_an_hour,
                                         given_guard, close_guard),
         cmocka_unit_test_setup_teardown(of_many_at_once_one_is_let_through, given_guard,
+                                        close_guard),
+        cmocka_unit_test_setup_teardown(those_that_are_not_answered_yet_count, given_guard,
+                                        close_guard),
+        cmocka_unit_test_setup_teardown(what_was_not_found_out_is_given_back, given_guard,
                                         close_guard),
         cmocka_unit_test_setup_teardown(the_right_password_forgets_the_wrong_ones, given_guard,
                                         close_guard),
