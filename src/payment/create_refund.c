@@ -40,6 +40,15 @@ static const struct error *validate(struct call *call, const Request *req, struc
     return field_errors_result(&errors);
 }
 
+/* A bank has what would be given back, or wants it: it would be given twice. */
+static struct error *disputed(struct call *call, const struct payment *payment)
+{
+    return error_with(call->arena,
+                      refuse(call, STATUS_FAILED_PRECONDITION, "PAYMENT_NOT_REFUNDABLE",
+                             "the payment is disputed, and nothing beyond that is left to refund"),
+                      "disputed_minor_units", "%" PRId64, payment->disputed_minor);
+}
+
 static struct error *exceeds(struct call *call, const struct payment *payment)
 {
     int64_t left = payment_refundable(payment);
@@ -61,6 +70,8 @@ static const struct error *check_refundable(struct call *call, const struct paym
     if (intent->has_amount && !money_same_currency(intent->amount, payment->amount))
         return refuse(call, STATUS_INVALID_ARGUMENT, "CURRENCY_MISMATCH", "payment was made in %s",
                       payment->amount.currency);
+    if (left == 0 && payment->disputed_minor > 0)
+        return disputed(call, payment);
     if (left == 0)
         return refuse(call, STATUS_FAILED_PRECONDITION, "PAYMENT_NOT_REFUNDABLE",
                       "all of the payment is refunded already or being refunded");

@@ -187,6 +187,8 @@ static const struct error *respond(struct call *call, const struct gateway *gate
         /* Why, is how it stands there; where that cannot be told either, "refused" is true. */
         if (dispute_learned(call, gateway, dispute->gateway_dispute, &is_known) == NULL)
             TRY(dispute_load(call, response->customer, response->dispute, dispute));
+        /* Another response or the bank was first: then that is what to say. */
+        TRY(check_answerable(call, dispute, response->action));
         return refused_by_gateway(call, dispute);
     }
     dispute_to_proto(call->arena, dispute, reply);

@@ -77,7 +77,7 @@ static void refuses_one_that_is_decided(void **state)
 }
 
 /* We think that it is open; the gateway knows better. */
-static void says_when_the_gateway_refuses_and_learns_why(void **state)
+static void learns_why_the_gateway_refuses_and_says_that(void **state)
 {
     struct rpc_fixture *f = *state;
     const Dispute *dispute = given_dispute(f, "tok_createDispute");
@@ -86,7 +86,7 @@ static void says_when_the_gateway_refuses_and_learns_why(void **state)
     const struct dues_answer *answer = ask_acceptance(f, dispute->name, "too-late");
 
     assert_int_equal(answer->status, DUES_FAILED_PRECONDITION);
-    assert_string_equal(answer->reason, "DISPUTE_RESPONSE_REFUSED");
+    assert_string_equal(answer->reason, "DISPUTE_NOT_OPEN");
     assert_int_equal(dispute_now(f, dispute->name)->state, DISPUTE_STATE(WON));
     assert_int_equal(dispute_now(f, dispute->name)->pending_response, 0);
     assert_string_equal(ask_acceptance(f, dispute->name, "too-late")->reason, "DISPUTE_NOT_OPEN");
@@ -111,7 +111,7 @@ int main(void)
         cmocka_unit_test(also_while_the_bank_looks_at_evidence),
         cmocka_unit_test(answers_a_repeat_as_the_first_time),
         cmocka_unit_test(refuses_one_that_is_decided),
-        cmocka_unit_test(says_when_the_gateway_refuses_and_learns_why),
+        cmocka_unit_test(learns_why_the_gateway_refuses_and_says_that),
         cmocka_unit_test(finds_no_dispute_that_does_not_exist),
     };
 

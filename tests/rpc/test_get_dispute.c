@@ -45,6 +45,7 @@ static void takes_from_what_can_be_refunded_and_stands_in_the_ledger(void **stat
     assert_int_equal(payment->state, PAYMENT_STATE(SUCCEEDED));
     assert_int_equal(payment->amount_disputed->minor_units, 999);
     assert_string_equal(refund->reason, "PAYMENT_NOT_REFUNDABLE");
+    assert_non_null(strstr(refund->message, "disputed"));
     assert_int_equal(balance_of(f, dispute->name, "disputes"), 999);
     assert_int_equal(balance_of(f, dispute->name, "dispute_losses"), 0);
     assert_int_equal(balance_of(f, dispute->name, "fees"), 1500);
