@@ -111,6 +111,9 @@ bool dispute_news_complete(struct arena *arena, struct gateway_dispute *news);
 void dispute_to_proto(struct arena *arena, const struct dispute *dispute,
                       Dues__Payment__V1__Dispute *proto);
 
+/* CR LF becomes LF; a CR alone is refused before. */
+void dispute_evidence_join_line_ends(Dues__Payment__V1__DisputeEvidence *evidence);
+
 /* The texts that are there, by their names in the contract. */
 size_t dispute_evidence_texts(const Dues__Payment__V1__DisputeEvidence *evidence,
                               struct gateway_evidence_text texts[GATEWAY_EVIDENCE_TEXTS]);

@@ -66,6 +66,24 @@ void dispute_to_proto(struct arena *arena, const struct dispute *dispute, Proto 
     proto->update_time = time_to_proto(arena, dispute->update_time_us);
 }
 
+void dispute_evidence_join_line_ends(Dues__Payment__V1__DisputeEvidence *evidence)
+{
+    const ProtobufCMessageDescriptor *descriptor = &dues__payment__v1__dispute_evidence__descriptor;
+
+    for (unsigned i = 0; i < descriptor->n_fields; i++) {
+        char *text;
+        memcpy(&text, (const char *)evidence + descriptor->fields[i].offset, sizeof text);
+        char *end = text;
+        for (; *text != '\0'; text++) {
+            if (*text != '\r')
+                *end++ = *text;
+        }
+        /* An empty one is protobuf-c's own constant. */
+        if (end != text)
+            *end = '\0';
+    }
+}
+
 size_t dispute_evidence_texts(const Dues__Payment__V1__DisputeEvidence *evidence,
                               struct gateway_evidence_text texts[GATEWAY_EVIDENCE_TEXTS])
 {

@@ -23,6 +23,7 @@ static const struct error *validate(struct call *call,
 
     check_owned_name(&errors, "name", req->name, DISPUTE_PATTERN, ids, 2);
     if (evidence != NULL) {
+        dispute_evidence_join_line_ends(req->evidence);
         const struct {
             const char *field;
             const char *text;

@@ -10,6 +10,7 @@
 
 #include "base/check.h"
 #include "base/text.h"
+#include "dues/payment/v1/dispute.pb-c.h"
 #include "rpc/wire.h"
 
 /* Where we are, from the innermost message outward. */
@@ -95,11 +96,26 @@ static bool ends_with(const char *text, const char *end)
     return length >= end_length && strcmp(text + length - end_length, end) == 0;
 }
 
-/* PEM has lines; everything else is one. */
-static void blank_line_ends(char *text)
+static bool is_pem(const struct place *place)
+{
+    return ends_with(place->field->name, "_pem");
+}
+
+/* PEM and evidence for a bank have lines; everything else is one. */
+static bool has_lines(const struct place *place)
+{
+    const struct place *outer = place->outer;
+
+    return is_pem(place) || (outer != NULL && outer->field->descriptor ==
+                                                  &dues__payment__v1__dispute_evidence__descriptor);
+}
+
+/* Those are LF, and CR LF; PEM has whatever it was written with. */
+static void blank_line_ends(char *text, bool is_pem)
 {
     for (; *text != '\0'; text++) {
-        if (*text == '\n' || *text == '\r' || *text == '\t')
+        if (*text == '\n' || (*text == '\r' && text[1] == '\n') ||
+            (is_pem && (*text == '\r' || *text == '\t')))
             *text = ' ';
     }
 }
@@ -125,8 +141,8 @@ static void check_string(struct walk *walk, const struct place *place, const uin
     memcpy(walk->scratch, data, size);
     walk->scratch[size] = '\0';
 
-    if (ends_with(place->field->name, "_pem"))
-        blank_line_ends(walk->scratch);
+    if (has_lines(place))
+        blank_line_ends(walk->scratch, is_pem(place));
     if (!is_plain && text_has_control(walk->scratch))
         wrong(walk, place, "must not contain control characters");
     if (text_has_card_number(walk->scratch))

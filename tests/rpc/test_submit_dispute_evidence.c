@@ -117,6 +117,21 @@ static void keeps_no_text_once_the_gateway_has_it(void **state)
                      0);
 }
 
+static void evidence_may_have_lines_and_nothing_else_of_the_kind(void **state)
+{
+    struct rpc_fixture *f = *state;
+    const Dispute *dispute = given_dispute(f, "tok_createDispute");
+
+    const struct dues_answer *tab = ask_evidence(f, dispute->name, "a\tb", new_request_id(f));
+    const struct dues_answer *alone = ask_evidence(f, dispute->name, "a\rb", new_request_id(f));
+    const struct dues_answer *lines =
+        ask_evidence(f, dispute->name, "09:00 log in\n09:01 read\r\n09:02 read", new_request_id(f));
+
+    assert_true(answer_names(tab, "evidence.uncategorized_text"));
+    assert_true(answer_names(alone, "evidence.uncategorized_text"));
+    must_reply(lines);
+}
+
 static void comes_too_late_after_it_was_due(void **state)
 {
     struct rpc_fixture *f = *state;
@@ -270,6 +285,7 @@ int main(void)
         cmocka_unit_test(a_repeat_gets_the_first_answer_also_when_it_is_decided),
         cmocka_unit_test(is_taken_once),
         cmocka_unit_test(keeps_no_text_once_the_gateway_has_it),
+        cmocka_unit_test(evidence_may_have_lines_and_nothing_else_of_the_kind),
         cmocka_unit_test(comes_too_late_after_it_was_due),
         cmocka_unit_test(a_lost_answer_is_pending_until_it_is_known),
         cmocka_unit_test(a_refusal_that_is_recorded_already_is_one),

@@ -388,12 +388,20 @@ static void add_rules_of_method(const struct rpc_method *method, const char *pat
     }
 }
 
+/* Requests for certificates, and texts for a bank. */
+static bool has_lines(const struct field_rule *rule)
+{
+    return rule->kind == FIELD_CSR ||
+           (rule->kind == FIELD_TEXT && strcmp(rule->field, "customer_purchase_ip") != 0 &&
+            strcmp(rule->message, "dues.payment.v1.DisputeEvidence") == 0);
+}
+
 /* What is wrong for the type, wherever the field stands: in what is not read, too. */
 static void add_for_type(struct hostile_list *list, const ProtobufCFieldDescriptor *field,
                          const struct field_rule *rule)
 {
     if (field->type == PROTOBUF_C_TYPE_STRING)
-        add_every_string(list, rule->kind == FIELD_CSR);
+        add_every_string(list, has_lines(rule));
     if (field->type == PROTOBUF_C_TYPE_ENUM) {
         add(list, NUMBER("99", 99, VERDICT_FIELD));
         add(list, NUMBER("-1", -1, VERDICT_FIELD));
