@@ -74,6 +74,15 @@ class Points(unittest.TestCase):
             for point in self.points:  # the linker may put a name at the end of a longer text
                 self.assertFalse(point.encode() + b"\0" in data, f"{point} is in {program}")
 
+    def test_proofs_say_in_one_line_what_is_not_built(self):
+        for proof, preset in ((("fault", "run"), "release"), (("soak", "run", "--minutes", "1"), "release"),
+                              (("fault", "points"), "points")):
+            script = os.path.join(SOURCE, "tests", *proof[:2])
+            run = subprocess.run([script, "--build", "/nonexistent", *proof[2:]], capture_output=True, text=True, timeout=60,
+                                 check=False)
+            self.assertEqual((run.returncode, run.stdout), (1, ""), run.stderr)
+            self.assertRegex(run.stderr, rf"^\w+: there is no /nonexistent/dues; scripts/build {preset} makes build/{preset}\n$")
+
 
 if __name__ == "__main__":
     unittest.main(argv=sys.argv[:1])

@@ -334,6 +334,16 @@ static const struct error *give_up_in_time(struct call *call, void *arg)
     return error;
 }
 
+/* The backends of the lanes that were closed end in their own time. */
+static pid_t only_writer(struct db_fixture *f)
+{
+    for (int tries = 0; !pg_is_ready(f->house.pg) && tries < 500; tries++)
+        usleep(20 * 1000);
+    wait_for(f, "SELECT (count(*) = 1)::int" OUR_BACKENDS
+                " AND application_name LIKE 'duesd pg-write-%'");
+    return (pid_t)ask_number(f, A_WRITER);
+}
+
 static void *go_on_later(void *arg)
 {
     usleep(1500 * 1000);
@@ -352,8 +362,7 @@ static void answers_queued_calls_before_their_deadline_while_the_server_stands_s
     pthread_t thread;
 
     db_reopen_lanes(f, &(struct db_options){.write_lanes = 1});
-    wait_for(f, "SELECT count(*)" OUR_BACKENDS " AND application_name LIKE 'duesd pg-write-%'");
-    pid_t pid = (pid_t)ask_number(f, A_WRITER);
+    pid_t pid = only_writer(f);
     kill(pid, SIGSTOP);
     assert_int_equal(pthread_create(&thread, NULL, go_on_later, &pid), 0);
     db_run_all(f, give_up_in_time, works, sizeof(works[0]), 2, errors);
@@ -385,8 +394,7 @@ answers_calls_in_flight_before_their_deadline_while_the_server_stands_still(void
     pthread_t thread;
 
     db_reopen_lanes(f, &(struct db_options){.write_lanes = 1});
-    wait_for(f, "SELECT count(*)" OUR_BACKENDS " AND application_name LIKE 'duesd pg-write-%'");
-    pid_t pid = (pid_t)ask_number(f, A_WRITER);
+    pid_t pid = only_writer(f);
     kill(pid, SIGSTOP);
     assert_int_equal(pthread_create(&thread, NULL, go_on_much_later, &pid), 0);
     const struct error *error = db_run(f, give_up_in_time, &work);
