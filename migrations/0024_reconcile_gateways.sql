@@ -46,11 +46,13 @@ CREATE TABLE reconciliation_line (
     currency char(3) NOT NULL,
     amount bigint NOT NULL,
     fee bigint NOT NULL DEFAULT 0,
+    fee_currency char(3),               -- NULL: the amount's
     customer_id uuid,                   -- ours
     is_due boolean NOT NULL DEFAULT true, -- ours: old enough that the gateway must have listed it
     line_time timestamptz NOT NULL,
     PRIMARY KEY (reconciliation_id, bucket, side, line_id)
 );
+CREATE INDEX reconciliation_line_transaction ON reconciliation_line (reconciliation_id, bucket, side, transaction);
 
 -- How far what succeeded has been confirmed by asking again.
 CREATE TABLE reconciliation_watch (

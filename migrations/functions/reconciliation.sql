@@ -55,13 +55,26 @@ BEGIN
            state = CASE p_next_stage WHEN 'DONE' THEN 'SUCCEEDED' ELSE 'RUNNING' END,
            finish_time = CASE p_next_stage WHEN 'DONE' THEN p_now END
      WHERE r.reconciliation_id = p_run AND r.state = 'RUNNING' AND r.stage = p_stage AND r.position = p_position;
-    IF FOUND AND p_next_stage = 'DONE' THEN
-        DELETE FROM reconciliation_line l USING reconciliation r
-         WHERE l.reconciliation_id = r.reconciliation_id AND r.finish_time < p_now - interval '3 days';
-    END IF;
     RETURN FOUND;
 END $$;
 GRANT EXECUTE ON FUNCTION reconciliation_pass(uuid, text, text, text, text, bigint, timestamptz) TO dues_service;
+
+-- Lines of runs that ended three days ago, at most `p_limit`; how many there were.
+CREATE OR REPLACE FUNCTION reconciliation_sweep(p_limit bigint, p_now timestamptz) RETURNS bigint
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = dues, pg_temp AS $$
+DECLARE
+    v_swept bigint;
+BEGIN
+    DELETE FROM reconciliation_line d
+     WHERE (d.reconciliation_id, d.bucket, d.side, d.line_id) IN
+           (SELECT l.reconciliation_id, l.bucket, l.side, l.line_id
+              FROM reconciliation r
+              JOIN reconciliation_line l ON l.reconciliation_id = r.reconciliation_id
+             WHERE r.finish_time < p_now - interval '3 days' LIMIT p_limit);
+    GET DIAGNOSTICS v_swept = ROW_COUNT;
+    RETURN v_swept;
+END $$;
+GRANT EXECUTE ON FUNCTION reconciliation_sweep(bigint, timestamptz) TO dues_service;
 
 -- Why it does not go on; the end of it when `p_is_over`.
 CREATE OR REPLACE FUNCTION reconciliation_trouble(p_run uuid, p_problem text, p_is_over boolean, p_now timestamptz) RETURNS void
@@ -75,7 +88,7 @@ END $$;
 GRANT EXECUTE ON FUNCTION reconciliation_trouble(uuid, text, boolean, timestamptz) TO dues_service;
 
 -- A page of the gateway's list.  `p_lines`: a line each, its fields with tabs between them: id, kind, transaction, acted_on,
--- reference, acted_on_reference, currency, amount, fee, microseconds since 1970.
+-- reference, acted_on_reference, currency, amount, fee, microseconds since 1970, the fee's currency.
 CREATE OR REPLACE FUNCTION reconciliation_list(p_run uuid, p_position text, p_next text, p_lines text, p_now timestamptz)
 RETURNS boolean
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = dues, pg_temp AS $$
@@ -83,9 +96,9 @@ DECLARE
     v_added bigint;
 BEGIN
     INSERT INTO reconciliation_line (reconciliation_id, bucket, side, line_id, kind, transaction, acted_on, reference,
-                                     acted_on_reference, currency, amount, fee, line_time)
+                                     acted_on_reference, currency, amount, fee, fee_currency, line_time)
     SELECT p_run, reconciliation_bucket(f.v[3]), 'T', f.v[1], f.v[2], f.v[3], f.v[4], f.v[5], f.v[6], f.v[7], f.v[8]::bigint,
-           f.v[9]::bigint, 'epoch'::timestamptz + f.v[10]::bigint * interval '1 microsecond'
+           f.v[9]::bigint, f.v[11], 'epoch'::timestamptz + f.v[10]::bigint * interval '1 microsecond'
       FROM (SELECT string_to_array(l.line, E'\t') AS v FROM unnest(string_to_array(p_lines, E'\n')) AS l (line)
              WHERE l.line <> '') AS f
     ON CONFLICT ON CONSTRAINT reconciliation_line_pkey DO NOTHING;
@@ -143,7 +156,7 @@ DECLARE
     v_hash bytea;
 BEGIN
     SELECT sha256(coalesce(string_agg(convert_to(concat_ws(E'\t', l.line_id, l.kind, l.transaction, l.acted_on, l.reference,
-                                                           l.currency, l.amount, l.fee) || E'\n', 'UTF8'), ''
+                                                           l.currency, l.amount, l.fee, l.fee_currency) || E'\n', 'UTF8'), ''
                                       ORDER BY l.line_id), ''))
       INTO v_hash
       FROM reconciliation_line l

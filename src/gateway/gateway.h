@@ -191,7 +191,7 @@ struct gateway_transaction {
     const char *reference;          /* the attempt that the gateway was told; "" when none */
     const char *acted_on_reference; /* refund, dispute without reference: the charge's, or "" */
     struct money amount;            /* positive is what came to us */
-    int64_t fee_minor;              /* kept of it, in the same currency */
+    struct money fee;               /* kept of it; may be in the currency of the settlement */
     int64_t created_us;
 };
 

@@ -272,8 +272,8 @@ extern const struct pg_statement dispute_respond_statement, dispute_response_loa
     dispute_responded_statement, dispute_refused_statement, dispute_wait_statement;
 extern const struct pg_statement reconciliation_load_statement, reconciliation_list_statement,
     reconciliation_begin_statement, reconciliation_pass_statement, reconciliation_trouble_statement,
-    reconcile_report_statement, reconcile_hurry_statement, reconcile_find_statement,
-    reconcile_differences_statement, reconcile_disputes_statement,
+    reconciliation_sweep_statement, reconcile_report_statement, reconcile_hurry_statement,
+    reconcile_find_statement, reconcile_differences_statement, reconcile_disputes_statement,
     reconcile_dispute_version_statement, reconciliation_compared_statement,
     reconciliation_page_statement, reconciliation_own_statement, reconciliation_fees_statement,
     reconciliation_fee_statement, reconciliation_leaks_statement, reconcile_mark_statement,

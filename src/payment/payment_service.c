@@ -204,6 +204,7 @@ pg_statement_list payment_statements = {
     &reconciliation_trouble_statement,
     &reconcile_report_statement,
     &reconcile_hurry_statement,
+    &reconciliation_sweep_statement,
     &reconcile_find_statement,
     &reconcile_differences_statement,
     &reconcile_disputes_statement,

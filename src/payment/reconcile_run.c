@@ -23,6 +23,7 @@
 #define OWN_SLICE_US    (30 * US_PER_MINUTE)
 #define DUE_MARGIN_US   (10 * US_PER_MINUTE)
 #define FEES_PAGE_SIZE  100
+#define SWEEP_ROWS      5000
 #define LEAKS_BEFORE_US (10 * US_PER_DAY)
 #define LEAKS_SLICE_US  (4 * US_PER_HOUR)
 
@@ -42,12 +43,13 @@ static const char *plain(struct arena *arena, const char *text)
 
 static const char *line_of(struct arena *arena, const struct gateway_transaction *entry)
 {
-    return arena_printf(
-        arena, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%" PRId64 "\t%" PRId64 "\t%" PRId64 "\n",
-        plain(arena, entry->id), gateway_line_kind_name(entry->kind),
-        plain(arena, entry->transaction), plain(arena, entry->acted_on),
-        plain(arena, entry->reference), plain(arena, entry->acted_on_reference),
-        entry->amount.currency, entry->amount.minor_units, entry->fee_minor, entry->created_us);
+    return arena_printf(arena,
+                        "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%" PRId64 "\t%" PRId64 "\t%" PRId64 "\t%s\n",
+                        plain(arena, entry->id), gateway_line_kind_name(entry->kind),
+                        plain(arena, entry->transaction), plain(arena, entry->acted_on),
+                        plain(arena, entry->reference), plain(arena, entry->acted_on_reference),
+                        entry->amount.currency, entry->amount.minor_units, entry->fee.minor_units,
+                        entry->created_us, entry->fee.currency);
 }
 
 static const char *lines_of(struct arena *arena, const struct gateway_transaction_page *page)
@@ -150,7 +152,7 @@ static const struct error *compare_step(struct call *call, const struct reconcil
 /* Of what is known to be a customer's; of the house are those without a transaction. */
 const struct pg_statement reconciliation_fees_statement = {
     .name = "reconciliation_fees",
-    .sql = "SELECT t.line_id, t.bucket, t.currency::text AS currency,"
+    .sql = "SELECT t.line_id, t.bucket, coalesce(t.fee_currency, t.currency)::text AS currency,"
            "       CASE t.kind WHEN 'FEE' THEN t.fee - t.amount ELSE t.fee END AS fee,"
            "       CASE t.kind WHEN 'FEE' THEN house_customer() ELSE"
            "            (SELECT o.customer_id FROM reconciliation_line o"
@@ -241,6 +243,25 @@ static const struct error *leaks_step(struct call *call, const struct reconcilia
     return reconciliation_pass(call, run, next[0] == '\0' ? "DONE" : "LEAKS", next, 0);
 }
 
+/* ---- The end ---- */
+
+const struct pg_statement reconciliation_sweep_statement = {
+    .name = "reconciliation_sweep",
+    .sql = "SELECT reconciliation_sweep($1, $2) AS swept",
+};
+
+/* What runs of some days ago compared is deleted, some of it at a time. */
+static const struct error *sweep_step(struct call *call, const struct obligation *obligation)
+{
+    struct pg_rows rows;
+
+    TRY(pg_write(call, UUID_NIL, &reconciliation_sweep_statement,
+                 PG_PARAMS(pg_int64(SWEEP_ROWS), pg_time(call->now_us)), &rows));
+    if (pg_get_int64(&rows, 0, "swept") == SWEEP_ROWS)
+        return jobs_move(call, obligation, obligation->now_us);
+    return jobs_finish(call, obligation);
+}
+
 /* ---- The run ---- */
 
 static const struct error *step(struct call *call, const struct reconciliation *run, bool *waits)
@@ -276,7 +297,7 @@ static const struct error *drive(struct call *call, const struct obligation *obl
     for (int steps = 0;; steps++) {
         TRY(reconciliation_load(call, obligation->subject, &run));
         if (!text_equal(run.state, "RUNNING"))
-            return jobs_finish(call, obligation);
+            return sweep_step(call, obligation);
         int64_t need_us = text_equal(run.stage, "LIST") ? LIST_STEP_US : STEP_US;
         if (steps > 0 && call_time_left_us(call) < need_us)
             return jobs_move(call, obligation, obligation->now_us);

@@ -49,7 +49,7 @@ static void a_charge_is_listed_with_its_reference_and_fee(void **state)
     assert_int_equal(line.kind, GATEWAY_LINE_CHARGE);
     assert_string_equal(line.reference, f->request.reference);
     assert_int_equal(line.amount.minor_units, AMOUNT);
-    assert_int_equal(line.fee_minor, 88); /* 2.9 % and 0.30 */
+    assert_int_equal(line.fee.minor_units, 88); /* 2.9 % and 0.30 */
     assert_true(text_starts_with(line.id, "txn_"));
 }
 

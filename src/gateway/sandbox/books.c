@@ -55,7 +55,7 @@ bool books_line(struct memory *memory, struct arena *arena, const struct journal
         .reference = line->call.reference,
         .acted_on_reference = acted_on == NULL ? "" : arena_strdup(arena, acted_on->reference),
         .amount = money_make(line->call.currency, amount),
-        .fee_minor = operation == GATEWAY_REFUND ? 0 : fee_of(amount),
+        .fee = money_make(line->call.currency, operation == GATEWAY_REFUND ? 0 : fee_of(amount)),
         .created_us = line->call.time_us,
     };
     return true;

@@ -45,6 +45,24 @@ static bool read_signed(const char *currency, int64_t units, struct money *money
     return true;
 }
 
+/*
+ * What was settled in another currency than it was asked for is told as it was asked for, as our
+ * books have it: by the source, which has no sign of its own.
+ */
+static bool read_amount(const char *currency, int64_t settled, const json_t *source,
+                        struct money *money)
+{
+    const char *asked = stripe_text(source, "currency");
+    int64_t units;
+
+    if (asked[0] == '\0' || text_equal(asked, currency))
+        return read_signed(currency, settled, money);
+    if (!stripe_number(source, "amount_captured", &units) &&
+        !stripe_number(source, "amount", &units))
+        return false;
+    return read_signed(asked, settled < 0 ? -units : units, money);
+}
+
 static void read_source(struct arena *arena, const json_t *source, struct gateway_transaction *line)
 {
     const char *payment = stripe_reference(source, "payment_intent");
@@ -61,7 +79,6 @@ static bool read_line(struct arena *arena, const json_t *entry, struct gateway_t
 {
     const json_t *source = stripe_object(entry, "source");
     const char *currency = stripe_text(entry, "currency");
-    struct money fee;
     int64_t amount;
     int64_t units;
     int64_t created;
@@ -76,10 +93,9 @@ static bool read_line(struct arena *arena, const json_t *entry, struct gateway_t
     };
     if (!stripe_is_id(line->id, "txn_") || !stripe_number(entry, "amount", &amount) ||
         !stripe_number(entry, "fee", &units) || !stripe_number(entry, "created", &created) ||
-        created < 0 || created > UNIX_SECONDS_MAX ||
-        !read_signed(currency, amount, &line->amount) || !read_signed(currency, units, &fee))
+        created < 0 || created > UNIX_SECONDS_MAX || !read_signed(currency, units, &line->fee) ||
+        !read_amount(currency, amount, source, &line->amount))
         return false;
-    line->fee_minor = fee.minor_units;
     line->created_us = created * US_PER_SECOND;
     if (source != NULL)
         read_source(arena, source, line);

@@ -282,6 +282,67 @@ static void what_keeps_a_run_from_going_on_is_told(void **state)
     assert_string_equal(told, "RUNNING COMPARE: internal error");
 }
 
+static void lines_of_old_runs_are_swept(void **state)
+{
+    struct payment_fixture *f = *state;
+    given_paid(f);
+    reconciled(f);
+
+    db_execute(f->db, "UPDATE reconciliation SET finish_time = clock_timestamp() - interval '4 d'");
+    db_execute(f->db, "INSERT INTO reconciliation_line (reconciliation_id, bucket, side, line_id,"
+                      " kind, transaction, currency, amount, line_time)"
+                      " SELECT r.reconciliation_id, 1, 'T', n::text, 'FEE', '', 'USD', 1,"
+                      " clock_timestamp() FROM reconciliation r, generate_series(1, 6000) n");
+    struct reconciliation run = reconciled(f);
+
+    int64_t after_one =
+        strtoll(db_text(f->db, "SELECT count(*) FROM reconciliation_line"), NULL, 10);
+    struct driving driving = {.run = &run, .steps = INT32_MAX};
+    for (int i = 0; i < 3; i++)
+        assert_null(db_run(f->db, drive, &driving));
+
+    assert_int_equal(after_one, 6004 - 5000);
+    assert_string_equal(db_text(f->db, "SELECT count(*) FROM reconciliation_line"), "2");
+    assert_string_equal(db_text(f->db, "SELECT count(*) FROM obligation"
+                                       " WHERE kind = 'reconcile.run'"),
+                        "0");
+}
+
+static bool (*list_in_one_currency)(const struct gateway *gateway, struct call *call,
+                                    int64_t from_us, int64_t until_us, const char *cursor,
+                                    struct gateway_transaction_page *page);
+
+static bool list_in_two_currencies(const struct gateway *gateway, struct call *call,
+                                   int64_t from_us, int64_t until_us, const char *cursor,
+                                   struct gateway_transaction_page *page)
+{
+    if (!list_in_one_currency(gateway, call, from_us, until_us, cursor, page))
+        return false;
+    for (size_t i = 0; i < page->count; i++)
+        page->list[i].fee = money_make("EUR", 50);
+    return true;
+}
+
+static void a_fee_is_posted_in_its_own_currency(void **state)
+{
+    struct payment_fixture *f = *state;
+    struct payer payer = given_paid(f);
+    struct gateway foreign = *f->gateways.list[0];
+
+    list_in_one_currency = foreign.list_transactions;
+    foreign.list_transactions = list_in_two_currencies;
+    f->gateways.list[0] = &foreign;
+    struct reconciliation run = reconciled(f);
+
+    assert_int_equal(run.incident_count, 0);
+    assert_int_equal(run.fee_count, 1);
+    assert_int_equal(of_customer(f,
+                                 "sum(amount) FILTER (WHERE account = 'fees' AND currency = 'EUR')"
+                                 " FROM ledger_entry",
+                                 payer.customer),
+                     50);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -293,6 +354,8 @@ int main(void)
         RECONCILE_TEST(a_refund_that_came_back_after_the_list_is_no_difference),
         RECONCILE_TEST(what_somebody_looks_at_already_is_owed),
         RECONCILE_TEST(what_keeps_a_run_from_going_on_is_told),
+        RECONCILE_TEST(lines_of_old_runs_are_swept),
+        RECONCILE_TEST(a_fee_is_posted_in_its_own_currency),
     };
     return cmocka_run_group_tests_name("reconciliation of what is known", tests, NULL, NULL);
 }
