@@ -364,7 +364,12 @@ class Agreement(Invariant):
 
     def payments(self):
         taken, given_back = Counter(), Counter()
+        held, let_go = set(), set()
         for attempt in self.facts.tables["attempt"]:
+            if attempt["state"] == "SUCCEEDED" and attempt["operation"] == "AUTHORIZE":
+                held.add(attempt["payment_id"])
+            if attempt["state"] == "SUCCEEDED" and attempt["operation"] == "VOID":
+                let_go.add(attempt["payment_id"])
             if attempt["state"] == "SUCCEEDED" and attempt["operation"] in TAKES:
                 taken[attempt["payment_id"]] += int(attempt["amount"])
         for row in self.facts.tables["refund"]:
@@ -378,6 +383,8 @@ class Agreement(Invariant):
                        f"payment {payment} says {row['amount_captured']} captured, its attempts {taken[payment]}")
             self.check(int(row["amount_refunded"]) == given_back[payment],
                        f"payment {payment} says {row['amount_refunded']} refunded, its refunds {given_back[payment]}")
+            self.check(row["state"] != "REQUIRES_CAPTURE" or (payment in held and payment not in let_go),
+                       f"payment {payment} waits for its capture and nothing is held for it")
             for column in ("amount_capture_pending", "amount_refund_pending"):
                 self.check(int(row[column]) == 0 or payment in pending,
                            f"payment {payment} still reserves {row[column]} ({column})")
