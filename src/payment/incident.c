@@ -47,6 +47,11 @@ const struct pg_statement incident_open_statement = {
     .sql = "SELECT incident_open($1, NULL, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
 };
 
+const char *incident_subject_at(struct arena *arena, const char *gateway, const char *thing)
+{
+    return arena_printf(arena, "%s %s", gateway, thing);
+}
+
 const struct error *incident_open(struct call *call, const struct incident_new *incident)
 {
     bool has_amount = incident->amount.currency[0] != '\0';

@@ -45,6 +45,9 @@ struct incident_new {
 const char *incident_kind_name(enum incident_kind kind);
 bool incident_kind_parse(const char *name, enum incident_kind *kind);
 
+/* What an incident about a gateway's thing is about, whoever finds it: "stripe re_…". */
+const char *incident_subject_at(struct arena *arena, const char *gateway, const char *thing);
+
 /* Opens it, unless it was opened before.  A step of its own; inside a step: SQL incident_add. */
 const struct error *incident_open(struct call *call, const struct incident_new *incident)
     MUST_CHECK;

@@ -20,7 +20,7 @@
 
 const char *news_subject(struct call *call, const struct news_row *row)
 {
-    return arena_printf(call->arena, "%s %s", row->gateway, row->told.object);
+    return incident_subject_at(call->arena, row->gateway, row->told.object);
 }
 
 /* ---- One attempt ---- */

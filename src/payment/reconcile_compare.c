@@ -19,6 +19,7 @@
 /* A transaction that differs. */
 struct difference {
     const char *transaction;
+    const char *subject; /* of its incident */
     bool is_theirs;
     const char *kind;
     const char *reference;
@@ -108,7 +109,7 @@ static struct reconcile_finding finding_of(const struct difference *difference,
     return (struct reconcile_finding){
         .customer = difference->customer,
         .kind = kind,
-        .subject = difference->transaction,
+        .subject = difference->subject,
         .detail = detail,
         .attempt = difference->attempt,
         .transaction = difference->transaction,
@@ -309,6 +310,8 @@ const struct error *reconcile_compare(struct call *call, const struct reconcilia
             &rows));
         for (size_t i = 0; i < rows.count; i++) {
             struct difference difference = difference_from_row(&rows, i);
+            difference.subject =
+                incident_subject_at(call->arena, run->gateway, difference.transaction);
             TRY(judge(call, run, &difference, &mended, waits));
             if (*waits)
                 return NULL;

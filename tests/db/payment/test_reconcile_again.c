@@ -343,6 +343,30 @@ static void a_fee_is_posted_in_its_own_currency(void **state)
                      50);
 }
 
+static void what_news_told_of_is_one_incident(void **state)
+{
+    struct payment_fixture *f = *state;
+    struct payer payer = given_paid(f);
+    const char *charge = of_customer_text(f, "gateway_transaction FROM attempt", payer.customer);
+    struct foreign desk =
+        given_at_gateway(f, GATEWAY_REFUND, "key-of-the-desk-01", "", charge, 300);
+    db_execute(f->db,
+               db_printf(f->db,
+                         "SET search_path = dues; SELECT incident_open('%s', NULL,"
+                         " 'REFUNDED_AT_GATEWAY_ONLY', '%s', 'news', clock_timestamp(), NULL, NULL,"
+                         " 'sandbox', '%s')",
+                         db_uuid_text(f->db, payer.customer),
+                         incident_subject_at(f->db->arena, "sandbox", desk.answer.transaction),
+                         desk.answer.transaction));
+
+    reconciled(f);
+    reconciled(f);
+
+    assert_int_equal(of_customer(f, "count(*) FROM incident", payer.customer), 1);
+    assert_int_equal(of_customer(f, "count(payment_id) FROM incident", payer.customer), 1);
+    assert_int_equal(cleared(f, payer.customer), 700);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -354,6 +378,7 @@ int main(void)
         RECONCILE_TEST(a_refund_that_came_back_after_the_list_is_no_difference),
         RECONCILE_TEST(what_somebody_looks_at_already_is_owed),
         RECONCILE_TEST(what_keeps_a_run_from_going_on_is_told),
+        RECONCILE_TEST(what_news_told_of_is_one_incident),
         RECONCILE_TEST(lines_of_old_runs_are_swept),
         RECONCILE_TEST(a_fee_is_posted_in_its_own_currency),
     };
