@@ -68,6 +68,9 @@ class Keys(Stage):
             self.assertIn("in use already", self.keys("set", "stripe", key=other + "\n").stdout)
             until(lambda: "gateway.key_changed" in self.server.said(), "the new key")
             self.simulator("POST", "/_simulator/key", {"end_first": True})
+            self.secret = other  # who orders may use either
+            self.simulator("GET", "/_simulator/faults")
+            del self.secret
 
             payment = self.pay(card)
 

@@ -183,7 +183,7 @@ class News(NewsStage):
 
     def test_what_is_not_stripes_is_refused_and_counted(self):
         body = b'{"id": "evt_1", "object": "event", "type": "x", "livemode": false, "created": 1, "data": {"object": {}}}'
-        stored = self.sql("SELECT count(*) FROM dues.news")
+        stored = self.sql("SELECT count(*) FROM dues.news WHERE event_id = 'evt_1'")
         cases = {
             "unsigned": (body, None), "forged": (body, self.sign(body, secret="whsec_another_secret")),
             "stale": (body, self.sign(body, at=time.time() - 400)), "unreadable": (b"{}", self.sign(b"{}")),
@@ -197,7 +197,7 @@ class News(NewsStage):
         self.assertEqual(self.post(body, self.sign(body), path="/"), 404)
         self.assertEqual(self.post(b"", None, method="GET"), 405)
         self.assertEqual(self.post(b"", self.sign(b""), announced=300000), 413)
-        self.assertEqual(self.sql("SELECT count(*) FROM dues.news"), stored)
+        self.assertEqual(self.sql("SELECT count(*) FROM dues.news WHERE event_id = 'evt_1'"), stored)
         self.assertNotIn(self.signing_secret, self.server.said())
 
     def test_what_is_nobodys_is_quarantined(self):
@@ -247,6 +247,15 @@ class News(NewsStage):
         self.applied()
         self.assertEqual(self.sql(kept), "0")
         self.assertEqual(self.groups(payment), 1)
+
+    def test_when_the_gateways_clock_is_ahead_news_are_taken(self):
+        self.simulator("POST", "/_simulator/clock", {"advance_s": 3600})
+        stale = self.metric("dues_news_refused_total", reason="stale")
+
+        payment = self.pay(self.add_card("pm_card_visa"))
+
+        self.told(self.intent(payment)["id"], "payment_intent.succeeded")
+        self.assertEqual(self.metric("dues_news_refused_total", reason="stale"), stale)
 
 
 if __name__ == "__main__":
