@@ -64,7 +64,7 @@ const struct dues_answer *ask_dispute(struct rpc_fixture *f, struct rpc_as as, c
 {
     Dues__Payment__V1__GetDisputeRequest request = DUES__PAYMENT__V1__GET_DISPUTE_REQUEST__INIT;
 
-    request.name = arena_strdup(f->arena, name);
+    request.name = rpc_strdup(f, name);
     return ask_payment_service(f, as, "GetDispute", &request.base);
 }
 
@@ -79,11 +79,11 @@ const struct dues_answer *ask_disputes(struct rpc_fixture *f, struct rpc_as as, 
 {
     Dues__Payment__V1__ListDisputesRequest request = DUES__PAYMENT__V1__LIST_DISPUTES_REQUEST__INIT;
 
-    request.parent = arena_strdup(f->arena, parent);
+    request.parent = rpc_strdup(f, parent);
     request.page_size = page_size;
-    request.page_token = arena_strdup(f->arena, page_token);
-    request.filter = arena_strdup(f->arena, filter);
-    request.payment = arena_strdup(f->arena, payment);
+    request.page_token = rpc_strdup(f, page_token);
+    request.filter = rpc_strdup(f, filter);
+    request.payment = rpc_strdup(f, payment);
     return ask_payment_service(f, as, "ListDisputes", &request.base);
 }
 
@@ -104,10 +104,10 @@ const struct dues_answer *ask_evidence(struct rpc_fixture *f, const char *disput
         DUES__PAYMENT__V1__SUBMIT_DISPUTE_EVIDENCE_REQUEST__INIT;
     Dues__Payment__V1__DisputeEvidence evidence = DUES__PAYMENT__V1__DISPUTE_EVIDENCE__INIT;
 
-    request.name = arena_strdup(f->arena, dispute);
+    request.name = rpc_strdup(f, dispute);
     request.evidence = &evidence;
-    request.request_id = arena_strdup(f->arena, request_id);
-    evidence.uncategorized_text = arena_strdup(f->arena, text);
+    request.request_id = rpc_strdup(f, request_id);
+    evidence.uncategorized_text = rpc_strdup(f, text);
     return ask_payment_service(f, AS(SERVICE_BILLING), "SubmitDisputeEvidence", &request.base);
 }
 
@@ -117,8 +117,8 @@ const struct dues_answer *ask_acceptance(struct rpc_fixture *f, const char *disp
     Dues__Payment__V1__AcceptDisputeRequest request =
         DUES__PAYMENT__V1__ACCEPT_DISPUTE_REQUEST__INIT;
 
-    request.name = arena_strdup(f->arena, dispute);
-    request.request_id = arena_strdup(f->arena, request_id);
+    request.name = rpc_strdup(f, dispute);
+    request.request_id = rpc_strdup(f, request_id);
     return ask_payment_service(f, AS(SERVICE_BILLING), "AcceptDispute", &request.base);
 }
 

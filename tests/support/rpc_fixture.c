@@ -26,6 +26,14 @@ static const char *const paths[RPC_IDENTITIES] = {
     [APP_OTHER] = "app/app-other",
 };
 
+char *rpc_strdup(struct rpc_fixture *f, const char *text)
+{
+    pthread_mutex_lock(&f->mutex);
+    char *copy = arena_strdup(f->arena, text);
+    pthread_mutex_unlock(&f->mutex);
+    return copy;
+}
+
 const char *rpc_printf(struct rpc_fixture *f, const char *format, ...)
 {
     char text[4096];
@@ -34,10 +42,7 @@ const char *rpc_printf(struct rpc_fixture *f, const char *format, ...)
     va_start(arguments, format);
     vsnprintf(text, sizeof text, format, arguments);
     va_end(arguments);
-    pthread_mutex_lock(&f->mutex);
-    const char *copy = arena_strdup(f->arena, text);
-    pthread_mutex_unlock(&f->mutex);
-    return copy;
+    return rpc_strdup(f, text);
 }
 
 static void write_files(struct rpc_fixture *f)

@@ -124,6 +124,7 @@ struct rpc_user rpc_given_user_on(struct rpc_fixture *f, const char *test_clock)
 bool rpc_log_has(struct rpc_fixture *f, const char *text);
 
 const char *rpc_printf(struct rpc_fixture *f, const char *format, ...) PRINTF_LIKE(2, 3);
+char *rpc_strdup(struct rpc_fixture *f, const char *text);
 
 #define RPC_RACERS_MAX 128
 

@@ -45,11 +45,11 @@ const struct dues_answer *ask_incidents(struct rpc_fixture *f, struct rpc_as as,
     Dues__Payment__V1__ListIncidentsRequest request =
         DUES__PAYMENT__V1__LIST_INCIDENTS_REQUEST__INIT;
 
-    request.parent = arena_strdup(f->arena, parent);
+    request.parent = rpc_strdup(f, parent);
     request.state = (Dues__Payment__V1__Incident__State)state;
     request.kind = (Dues__Payment__V1__Incident__Kind)kind;
     request.page_size = page_size;
-    request.page_token = arena_strdup(f->arena, page_token);
+    request.page_token = rpc_strdup(f, page_token);
     return ask_payment_service(f, as, "ListIncidents", &request.base);
 }
 
@@ -102,12 +102,12 @@ const struct dues_answer *ask_resolve(struct rpc_fixture *f, struct rpc_as as,
     Dues__Payment__V1__ResolveIncidentRequest request =
         DUES__PAYMENT__V1__RESOLVE_INCIDENT_REQUEST__INIT;
 
-    request.name = arena_strdup(f->arena, wish->name);
-    request.etag = arena_strdup(f->arena, wish->etag);
+    request.name = rpc_strdup(f, wish->name);
+    request.etag = rpc_strdup(f, wish->etag);
     request.resolution = (Dues__Payment__V1__Incident__Resolution)wish->resolution;
-    request.account = arena_strdup(f->arena, wish->account);
-    request.reason = arena_strdup(f->arena, "looked at it");
-    request.request_id = arena_strdup(f->arena, wish->request_id);
+    request.account = rpc_strdup(f, wish->account);
+    request.reason = rpc_strdup(f, "looked at it");
+    request.request_id = rpc_strdup(f, wish->request_id);
     return ask_payment_service(f, as, "ResolveIncident", &request.base);
 }
 

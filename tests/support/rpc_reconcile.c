@@ -29,10 +29,10 @@ const struct dues_answer *ask_reconciliation(struct rpc_fixture *f, struct rpc_a
     Dues__Payment__V1__RunReconciliationRequest request =
         DUES__PAYMENT__V1__RUN_RECONCILIATION_REQUEST__INIT;
 
-    request.gateway = arena_strdup(f->arena, gateway);
+    request.gateway = rpc_strdup(f, gateway);
     request.from_time = from_s == 0 ? NULL : time_at(f, from_s);
     request.until_time = until_s == 0 ? NULL : time_at(f, until_s);
-    request.request_id = arena_strdup(f->arena, request_id);
+    request.request_id = rpc_strdup(f, request_id);
     return ask_payment_service(f, as, "RunReconciliation", &request.base);
 }
 
@@ -43,9 +43,9 @@ const struct dues_answer *ask_reconciliations(struct rpc_fixture *f, struct rpc_
     Dues__Payment__V1__ListReconciliationsRequest request =
         DUES__PAYMENT__V1__LIST_RECONCILIATIONS_REQUEST__INIT;
 
-    request.gateway = arena_strdup(f->arena, gateway);
+    request.gateway = rpc_strdup(f, gateway);
     request.page_size = page_size;
-    request.page_token = arena_strdup(f->arena, page_token);
+    request.page_token = rpc_strdup(f, page_token);
     return ask_payment_service(f, as, "ListReconciliations", &request.base);
 }
 
