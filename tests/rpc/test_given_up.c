@@ -143,7 +143,7 @@ static void whoever_finds_out_first_it_is_one_incident(void **state)
     struct member member = given_authenticating(f, clock, "tok_threeDSecureRequired");
 
     must_reply(ask_cancel(f, member.membership, true, "give-up"));
-    int32_t before = payment_now(f, member.payment)->state;
+    int32_t before = (int32_t)payment_now(f, member.payment)->state;
     const Payment *confirmed = must_reply(ask_confirm(f, AS(SERVICE_BILLING), member.payment));
     advance(f, clock, begin_us + 2 * US_PER_DAY);
 

@@ -299,7 +299,8 @@ static void opposite_evidence_goes_to_people(void **state)
 
     assert_int_equal(drive.payment.state, PAYMENT_FAILED);
     assert_string_equal(of_customer_text(f, "state FROM attempt", customer), "MANUAL");
-    assert_string_equal(of_customer_text(f, "kind FROM incident", customer), "LATE_OPPOSITE_EVIDENCE");
+    assert_string_equal(of_customer_text(f, "kind FROM incident", customer),
+                        "LATE_OPPOSITE_EVIDENCE");
     assert_int_equal(of_customer(f, "sum(amount) FROM ledger_entry", customer), 0);
     assert_string_equal(of_customer_text(f,
                                          "string_agg(account, ' ' ORDER BY line_no)"
@@ -320,7 +321,8 @@ static void a_second_transaction_never_counts_twice(void **state)
 
     assert_int_equal(drive.payment.state, PAYMENT_SUCCEEDED);
     assert_int_equal(drive.payment.captured_minor, 999);
-    assert_string_equal(of_customer_text(f, "kind FROM incident", customer), "LATE_OPPOSITE_EVIDENCE");
+    assert_string_equal(of_customer_text(f, "kind FROM incident", customer),
+                        "LATE_OPPOSITE_EVIDENCE");
     assert_int_equal(of_customer(f, "sum(amount) FROM ledger_entry", customer), 0);
 }
 
