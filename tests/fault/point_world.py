@@ -23,6 +23,10 @@ SETTINGS = {
     "admission_target_ms": 0,
     "ledger_checkpoint_seconds": 3600,
     "hash_threads": 1,
+    # What the server does by itself passes points that no operation asked for.
+    "dispute_poll_seconds": 0,
+    "reconcile_days": 0,
+    "reconcile_confirm_max": 0,
 }
 LAPSE_EVERY = 4
 REST_LIMIT = 40

@@ -63,12 +63,15 @@ static void nothing_is_left_of_what_was_written_about_an_incident(void **state)
     struct kept kept = given_token(f);
     const char *customer = db_uuid_text(f, kept.customer);
     const char *incident = db_uuid_text(f, db_uuid(f));
-    db_execute(f, db_printf(f,
-                            "SELECT incident_open('%s', '%s', 'OURS_ONLY', 'x', 'Ada paid twice',"
-                            " now());"
-                            "INSERT INTO incident_approval VALUES ('%s', '%s', 1, 'spiffe://a',"
-                            " 'IGNORE', '', 'Ada called', now())",
-                            customer, incident, customer, incident));
+    db_execute(f,
+               db_printf(f,
+                         "SELECT incident_open('%s', '%s', 'OURS_ONLY', 'x', 'Ada paid twice',"
+                         " now());"
+                         "INSERT INTO incident_approval (customer_id, incident_id, wish, version,"
+                         " approver, resolution, account, reason, create_time)"
+                         " VALUES ('%s', '%s', 1, 1, 'spiffe://a', 'IGNORE', '',"
+                         " 'Ada called', now())",
+                         customer, incident, customer, incident));
 
     assert_int_equal(erase(f, kept.customer), 0);
 
