@@ -50,8 +50,23 @@ static const struct error *find_attempt(struct call *call, const struct gateway 
     return NULL;
 }
 
+/* How the dispute stands at the gateway now.  `*is_there`: it has one of this id. */
+static const struct error *ask(struct call *call, const struct gateway *gateway, const char *id,
+                               struct gateway_dispute *news, int64_t *asked_us, bool *is_there)
+{
+    *asked_us = clock_wall_us(call->house->clock);
+    enum gateway_outcome outcome = gateway->get_dispute(gateway, call, id, news);
+    *is_there = outcome != GATEWAY_FAILED;
+    if (!*is_there)
+        return NULL;
+    if (outcome != GATEWAY_SUCCEEDED || !dispute_news_complete(call->arena, news) ||
+        !text_equal(news->id, id))
+        return says_nothing(call);
+    return NULL;
+}
+
 static const struct error *apply(struct call *call, const struct gateway *gateway,
-                                 const struct gateway_dispute *news, const struct attempt *attempt,
+                                 struct gateway_dispute *news, const struct attempt *attempt,
                                  struct uuid customer_id, int64_t asked_us)
 {
     struct customer customer;
@@ -73,6 +88,17 @@ static const struct error *apply(struct call *call, const struct gateway *gatewa
             };
         if (!dispute_after(&before, news, asked_us, customer.now_us, &after))
             return NULL;
+        /* The row may be newer than what was heard, whatever the clocks say.  What is asked after
+         * it was read is not older, and the version tells whether it was written since. */
+        if (found) {
+            const char *id = before.gateway_dispute;
+            bool is_there;
+            TRY(ask(call, gateway, id, news, &asked_us, &is_there));
+            if (!is_there || !fits(gateway, news, attempt))
+                return says_nothing(call);
+            if (!dispute_after(&before, news, asked_us, customer.now_us, &after))
+                return NULL;
+        }
         TRY(dispute_record(call, &before, &after, &is_recorded));
     }
     if (!is_recorded)
@@ -85,20 +111,18 @@ static const struct error *apply(struct call *call, const struct gateway *gatewa
 const struct error *dispute_learned(struct call *call, const struct gateway *gateway,
                                     const char *id, bool *is_known)
 {
-    int64_t asked_us = clock_wall_us(call->house->clock);
     struct gateway_dispute news;
     struct attempt attempt;
     struct uuid customer;
+    int64_t asked_us;
+    bool is_there;
 
     *is_known = false;
     if (gateway->get_dispute == NULL)
         return NULL;
-    enum gateway_outcome outcome = gateway->get_dispute(gateway, call, id, &news);
-    if (outcome == GATEWAY_FAILED)
+    TRY(ask(call, gateway, id, &news, &asked_us, &is_there));
+    if (!is_there)
         return NULL;
-    if (outcome != GATEWAY_SUCCEEDED || !dispute_news_complete(call->arena, &news) ||
-        !text_equal(news.id, id))
-        return says_nothing(call);
     TRY(find_attempt(call, gateway, &news, &customer, &attempt, is_known));
     if (!*is_known)
         return NULL;
