@@ -89,6 +89,11 @@ struct gateway_answer {
     const char *network_decline_code; /* the card network's two characters, or "" */
     const char *advice;               /* a decline_advice_name; "" when none */
     const char *evidence;             /* short text for the attempt's row; no secrets */
+    /*
+     * A query: the gateway has no transaction of the name that was asked about.  No outcome follows
+     * from it alone, since with a key of another account that is so of every name.
+     */
+    bool is_no_transaction;
     struct gateway_action action;     /* REQUIRES_ACTION */
     int64_t authorization_expires_us; /* authorize: wall time; 0: unknown */
 };

@@ -210,9 +210,14 @@ static const struct error *judge_theirs(struct call *call, const struct reconcil
     return reconcile_report(call, run, &finding);
 }
 
-/* Nothing is known after such an answer that was not known before. */
+/*
+ * Nothing is known after such an answer that was not known before.  That the gateway has no such
+ * transaction is something: the run's list, which has none either, was read with the same key.
+ */
 static bool says_nothing(const struct gateway_answer *answer)
 {
+    if (answer->is_no_transaction)
+        return false;
     return answer->outcome == GATEWAY_NOT_SENT || answer->outcome == GATEWAY_IN_FLIGHT ||
            (answer->outcome == GATEWAY_UNKNOWN && answer->transaction[0] == '\0');
 }

@@ -148,7 +148,7 @@ class Reconciliation(NewsStage):
         self.assertEqual(self.suspense(intent["id"]), -700)
         self.assert_ledger()
 
-    def test_what_the_gateway_cannot_tell_of_is_waited_for(self):
+    def test_what_only_we_have_is_opened_once(self):
         payment = self.pay(self.add_card("pm_card_visa"), AMOUNT)
         gone = "pi_gone" + uuid.uuid4().hex[:16]
         self.sql("INSERT INTO dues.attempt SELECT (jsonb_populate_record(a, jsonb_build_object('attempt_id', gen_random_uuid(), "
@@ -156,12 +156,11 @@ class Reconciliation(NewsStage):
                  "now() - interval '2 days'))).* FROM dues.attempt a "
                  f"WHERE a.payment_id = '{self.uuid_of(payment)}'")
 
-        run = self.begin_run()
-        self.become(lambda: self.find_run(run).get("problem"), "the trouble of the run", RUN_S)
+        self.reconcile()
+        self.reconcile()
 
-        self.assertEqual(self.find_run(run)["state"], "STATE_RUNNING")
-        self.assertEqual(self.incidents(gone), [])
-        self.sql(f"DELETE FROM dues.attempt WHERE gateway_transaction = '{gone}'")
+        self.assertEqual(self.incidents(gone), ["OURS_ONLY"])
+        self.assertEqual(self.suspense(gone), AMOUNT)
         self.assert_ledger()
 
     def test_another_amount_is_opened_once(self):

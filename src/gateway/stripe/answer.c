@@ -387,6 +387,7 @@ static void read_error(const struct stripe_question *question,
         return;
     case STRIPE_ERROR_REQUEST:
         answer->outcome = question->is_query ? GATEWAY_UNKNOWN : GATEWAY_FAILED;
+        answer->is_no_transaction = question->is_query && reply->status == 404;
         return;
     }
 }

@@ -323,6 +323,20 @@ static void a_replayed_error_is_looked_up(void **state)
     assert_int_equal(f->reading.next, STRIPE_DONE);
 }
 
+static void a_transaction_the_gateway_does_not_have_is_no_outcome(void **state)
+{
+    struct fixture *f = *state;
+    f->question.is_query = true;
+
+    when_read(f, 404, "{\"error\":{\"type\":\"invalid_request_error\"}}");
+    then(f, GATEWAY_UNKNOWN);
+    assert_true(f->reading.answer.is_no_transaction);
+
+    when_read(f, 400, "{\"error\":{\"type\":\"invalid_request_error\"}}");
+    then(f, GATEWAY_UNKNOWN);
+    assert_false(f->reading.answer.is_no_transaction);
+}
+
 static void an_action_is_a_redirect_or_the_sdks(void **state)
 {
     struct fixture *f = *state;
@@ -446,6 +460,7 @@ int main(void)
         TEST(a_decline_names_its_reason),
         TEST(a_decline_of_somebody_elses_intent_is_not_believed),
         TEST(a_replayed_error_is_looked_up),
+        TEST(a_transaction_the_gateway_does_not_have_is_no_outcome),
         TEST(an_action_is_a_redirect_or_the_sdks),
         TEST(an_authorization_tells_when_it_ends),
         TEST(a_capture_is_what_its_note_says_when_all_notes_add_up),
