@@ -14,7 +14,7 @@
 #define SETTLE_PAUSE_MS 500
 #define PAUSE_MS        100
 #define REPEATS_AT_END  400
-#define LATE_US         1000000
+#define LATE_US         10000000
 /* At a fixed rate it goes on for hours: of what is known only the newest are remembered. */
 #define REMEMBERED_MAX   2000
 #define REMEMBERED_LEAST 1000
@@ -232,7 +232,11 @@ static int64_t now_us(void)
     return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
 }
 
-/* A payment at its time; what could not be begun for more than a second is not caught up. */
+/*
+ * A payment at its time.  A thread whose payments took long catches up, so that the rate is that of
+ * the whole; what could not be begun for ten seconds is not: a standstill is not followed by a
+ * flood.
+ */
 static void pay_in_time(struct worker *worker)
 {
     int64_t now = now_us();
