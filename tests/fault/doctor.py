@@ -12,6 +12,7 @@ import sys
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
 
+import doctor_grants
 import doctor_journals
 from doctor_files import (add_row, change_log, change_row, find_in_log, find_row, read_table, write_table)
 
@@ -216,7 +217,7 @@ def open_an_incident(directory):
     return attempt
 
 
-DAMAGES = doctor_journals.DAMAGES + (
+DAMAGES = doctor_journals.DAMAGES + doctor_grants.DAMAGES + (
     (drop_a_payment, ("I1",)),
     (forget_that_it_succeeded, ("I1",)),
     (drop_a_capture, ("I1",)),

@@ -6,6 +6,7 @@ import uuid
 from collections import Counter, defaultdict
 
 from facts import PAYMENT_MOVES, REFUND_MOVES, TAKES, Invariant, by, is_unseen, last_id, may_become, signed
+from grants import Grants
 
 MONEY_MOVES = {"CHARGE", "CAPTURE", "REFUND"}
 POSTS = {"CHARGE": "charge", "CAPTURE": "capture", "REFUND": "refund"}
@@ -278,8 +279,16 @@ class Agreement(Invariant):
     name = "I4"
     title = "intents, ledger and gateway agree"
 
+    def __init__(self, facts):
+        super().__init__(facts)
+        self.grants = Grants(facts)
+
+    def client(self, lines):
+        self.grants.client(lines)
+
     def finish(self):
         self.at_rest()
+        self.incidents()
         self.deeds()
         self.sums()
         self.payments()
@@ -296,8 +305,6 @@ class Agreement(Invariant):
                 forgiven |= {attempt["attempt_id"], attempt["payment_id"], attempt["refund_id"]}
             else:
                 self.check(False, f"attempt {attempt['attempt_id']} is {attempt['state']}")
-        for row in tables["incident"]:
-            self.check(row["state"] == "RESOLVED", f"incident {row['kind']} of {row['subject']}: {row['detail']}")
         for table, key, state in (("payment", "payment_id", "PROCESSING"), ("refund", "refund_id", "PENDING")):
             for row in tables[table]:
                 self.check(row["state"] != state or row[key] in forgiven, f"{table} {row[key]} is {state}")
@@ -306,6 +313,15 @@ class Agreement(Invariant):
             self.check(not row["kind"].endswith(".resolve") or row["business_key"] in forgiven, f"{what} is still owed")
             self.check(row["overdue"] != "t",
                        f"{what} is overdue after {row['failure_count']} failures: {row['last_failure']}")
+
+    def incidents(self):
+        for row in self.facts.tables["incident"]:
+            if row["state"] == "OPEN" and self.grants.is_explained(row):
+                self.counts["paid after it was canceled"] += 1
+            else:
+                self.check(row["state"] == "RESOLVED", f"incident {row['kind']} of {row['subject']}: {row['detail']}")
+        for text in self.grants.differences():
+            self.check(False, text)
 
     def deeds(self):
         attempts = self.facts.attempts

@@ -136,13 +136,16 @@ class World:
             self.post(attempt, operation.lower(), amount * self.POSTS[operation])
 
     def request(self, rpc, number, payment, made, state, **intent):
-        """Asked twice, answered alike, and recorded."""
-        request, reply = f"run-{number}", f"0a{number:02d}"
         name = f"customers/{CUSTOMER}/payments/{payment}"
+        self.ask("payment.v1.PaymentService/" + rpc, number, name, made, state, parent=f"customers/{CUSTOMER}", **intent)
+
+    def ask(self, method, number, name, made, state, **intent):
+        """Asked twice, answered alike, and recorded."""
+        rpc, request, reply = method.rsplit("/", maxsplit=1)[-1], f"run-{number}", f"0a{number:02d}"
         self.add("recorded_request", customer_id=CUSTOMER, caller=CALLER, object_id=made, request_id=request,
-                 method="/dues.payment.v1.PaymentService/" + rpc, answer=hashlib.sha256(bytes.fromhex(reply)).hexdigest())
+                 method="/dues." + method, answer=hashlib.sha256(bytes.fromhex(reply)).hexdigest())
         for replayed in (False, True):
-            self.say("intent", rpc, request, parent=f"customers/{CUSTOMER}", **intent)
+            self.say("intent", rpc, request, **intent)
             self.answer(rpc, request, name, reply, state=state, replayed=replayed)
 
     def payment(self, number, amount, captured, state="SUCCEEDED", refunded=0, invoice="", manual="f"):
@@ -181,15 +184,33 @@ class World:
             self.journal.reverse(number)
             self.post(attempt, "refund_reversal", amount)
 
+    def happen(self, kind, subject):
+        self.add("event", customer_id=CUSTOMER, sequence=len(self.tables["event"]) + 1, type=kind, subject_id=subject)
+
+    def invoice(self, number, membership, state):
+        self.add("invoice", customer_id=CUSTOMER, invoice_id=number, number=len(self.tables["invoice"]) + 1,
+                 membership_id=membership, due_time="2026-01-01", state=state)
+
+    def give_up(self, number, membership, invoice):
+        """Canceled while its customer authenticates, who was faster: people were told."""
+        self.invoice(invoice, membership, "VOID")
+        name = f"customers/{CUSTOMER}/memberships/{membership}"
+        self.ask("membership.v1.MembershipService/CancelMembership", number + 1, name, membership, "EXPIRED", parent=name)
+        self.happen("membership.expired", membership)
+        self.happen("invoice.void", invoice)
+        self.pay(number, 1999, invoice=invoice)
+        self.happen("payment.succeeded", an_id(number))
+        self.add("incident", customer_id=CUSTOMER, kind="PAID_NOT_GRANTED", state="OPEN",
+                 subject=f"customers/{CUSTOMER}/payments/{an_id(number)}", detail="refund the payment")
+
     def fill(self):
-        for sequence in (1, 2):
-            self.add("event", customer_id=CUSTOMER, sequence=sequence, type="payment.succeeded", subject_id=an_id(1))
+        for _ in range(2):
+            self.happen("payment.succeeded", an_id(1))
         self.pay(1, 999)
         self.pay(2, 5000, refunded=200)
         self.give_back(50, an_id(2), 200)
         self.pay(3, 700, invoice=an_id(70))
-        self.add("invoice", customer_id=CUSTOMER, invoice_id=an_id(70), number=1, membership_id=an_id(80),
-                 due_time="2026-01-01", state="PAID")
+        self.invoice(an_id(70), an_id(80), "PAID")
         held = self.hold(4, 3000, 1500, "SUCCEEDED")
         for number, amount, state in ((41, 1000, "REQUIRES_CAPTURE"), (42, 500, "SUCCEEDED")):
             self.move("CAPTURE", number, held, amount)
@@ -199,8 +220,9 @@ class World:
         self.request("CancelPayment", 51, held, an_id(151), "CANCELED", amount=0, currency="USD")
         self.pay(6, 600)
         self.give_back(60, an_id(6), 100, state="FAILED")
-        self.add("customer", customer_id=CUSTOMER, event_count=2, invoice_count=1,
-                 ledger_count=len(self.tables["ledger_entry"]), ledger_head=self.head.hex())
+        self.give_up(7, an_id(81), an_id(71))
+        self.add("customer", customer_id=CUSTOMER, event_count=len(self.tables["event"]),
+                 invoice_count=len(self.tables["invoice"]), ledger_count=len(self.tables["ledger_entry"]), ledger_head=self.head.hex())
 
     def write(self, directory):
         os.makedirs(os.path.join(directory, "tables"))
