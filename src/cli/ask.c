@@ -7,11 +7,8 @@
 #include <errno.h>
 
 #include "base/text.h"
-#include "base/time.h"
 #include "cli/cli.h"
-#include "cli/json.h"
-
-#define MESSAGE_ARENA_SIZE_MAX (16U << 20)
+#include "dues/payment/v1/payment_service.pb-c.h"
 
 struct dues_client *ask_open(struct connection *connection, struct arena *arena)
 {
@@ -41,24 +38,11 @@ struct dues_answer *ask(struct dues_client *client, const ProtobufCServiceDescri
     return NULL;
 }
 
-void print_time(FILE *out, const Google__Protobuf__Timestamp *time)
+struct dues_answer *ask_payments(struct dues_client *client, const char *method,
+                                 const ProtobufCMessage *request, int *exit_status)
 {
-    char text[TIME_TEXT_SIZE] = "-";
-
-    if (time != NULL)
-        time_format(time->seconds * US_PER_SECOND + time->nanos / 1000, text);
-    fputs(text, out);
-}
-
-void print_json_line(FILE *out, const ProtobufCMessage *message)
-{
-    struct arena *arena = arena_new(MESSAGE_ARENA_SIZE_MAX);
-    json_t *json = message_to_json(arena, message);
-
-    json_dumpf(json, out, JSON_COMPACT);
-    fputc('\n', out);
-    json_decref(json);
-    arena_free(arena);
+    return ask(client, &dues__payment__v1__payment_service__descriptor, method, request,
+               exit_status);
 }
 
 bool read_count(const char *text, int64_t *count)

@@ -1,6 +1,6 @@
 /*
- * What commands that call the server share: one call and its complaint, and how times and messages
- * are printed.
+ * What commands that call the server share: one call and its complaint, and the texts
+ * of requests.
  */
 #pragma once
 
@@ -10,7 +10,6 @@
 
 #include "cli/connection.h"
 #include "dues/client.h"
-#include "google/protobuf/timestamp.pb-c.h"
 
 /*
  * A client of the connection, whose missing parts are taken from the state directory.  NULL after a
@@ -22,11 +21,9 @@ struct dues_client *ask_open(struct connection *connection, struct arena *arena)
 struct dues_answer *ask(struct dues_client *client, const ProtobufCServiceDescriptor *service,
                         const char *method, const ProtobufCMessage *request, int *exit_status);
 
-/* RFC 3339 in UTC, "-" for none. */
-void print_time(FILE *out, const Google__Protobuf__Timestamp *time);
-
-/* The message as JSON on a line of its own. */
-void print_json_line(FILE *out, const ProtobufCMessage *message);
+/* The same of PaymentService. */
+struct dues_answer *ask_payments(struct dues_client *client, const char *method,
+                                 const ProtobufCMessage *request, int *exit_status);
 
 /* The text of an option as a whole number of 1 and more. */
 bool read_count(const char *text, int64_t *count);

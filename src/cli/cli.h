@@ -15,6 +15,7 @@ int command_call(int argc, char **argv);
 int command_customers(int argc, char **argv);
 int command_demo(int argc, char **argv);
 int command_dev(int argc, char **argv);
+int command_disputes(int argc, char **argv);
 int command_doctor(int argc, char **argv);
 int command_incidents(int argc, char **argv);
 int command_keys(int argc, char **argv);

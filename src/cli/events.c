@@ -3,17 +3,16 @@
  */
 #include "cli/cli.h"
 
-#include "base/text.h"
 #include "cli/ask.h"
+#include "cli/command.h"
+#include "cli/print.h"
 #include "dues/payment/v1/payment_service.pb-c.h"
 
-enum { OPTION_CUSTOMER = OPTION_OTHER, OPTION_AFTER, OPTION_FROM_NOW, OPTION_COUNT };
-
 struct tail {
+    struct wish wish;
     const char *customer;
     const char *after;
     bool from_now;
-    bool as_json;
     int64_t count_max; /* 0: no end */
     int64_t count;
 };
@@ -31,7 +30,7 @@ static void print_event(const Dues__Payment__V1__Event *event)
 static bool print_events(struct tail *tail, const Dues__Payment__V1__WatchEventsResponse *message)
 {
     for (size_t i = 0; i < message->n_events; i++) {
-        if (tail->as_json)
+        if (tail->wish.as_json)
             print_json_line(stdout, &message->events[i]->base);
         else
             print_event(message->events[i]);
@@ -41,19 +40,20 @@ static bool print_events(struct tail *tail, const Dues__Payment__V1__WatchEvents
     return fflush(stdout) == 0;
 }
 
-static int follow(struct dues_client *client, const struct connection *connection,
-                  struct tail *tail)
+static int follow(void *given)
 {
+    struct tail *tail = given;
+    const struct wish *wish = &tail->wish;
     Dues__Payment__V1__WatchEventsRequest request = DUES__PAYMENT__V1__WATCH_EVENTS_REQUEST__INIT;
-    const struct dues_call_options options = {.deadline_ms = connection->deadline_ms};
+    const struct dues_call_options options = {.deadline_ms = wish->connection.deadline_ms};
     const ProtobufCMessage *message;
 
-    request.parent = request_text(tail->customer);
+    request.parent = request_text(customer_name(wish->arena, tail->customer));
     request.cursor = request_text(tail->after);
     request.from_now = tail->from_now;
     struct dues_stream *stream =
-        dues_stream_open(client, &dues__payment__v1__payment_service__descriptor, "WatchEvents",
-                         &request.base, &options);
+        dues_stream_open(wish->client, &dues__payment__v1__payment_service__descriptor,
+                         "WatchEvents", &request.base, &options);
     bool goes_on = true;
     while (goes_on && (message = dues_stream_next(stream, -1)) != NULL)
         goes_on = print_events(tail, (const void *)message);
@@ -62,68 +62,27 @@ static int follow(struct dues_client *client, const struct connection *connectio
     return exit_status;
 }
 
-static int run_tail(struct arena *arena, struct connection *connection, struct tail *tail)
-{
-    tail->customer = customer_name(arena, tail->customer);
-    struct dues_client *client = ask_open(connection, arena);
+#define FIELD(name) offsetof(struct tail, name)
 
-    if (client == NULL)
-        return EXIT_FAILURE;
-    int exit_status = follow(client, connection, tail);
-    dues_client_close(client);
-    return exit_status;
-}
-
-static int run(struct arena *arena, int argc, char **argv)
-{
-    static const struct option longs[] = {
-        CONNECTION_OPTIONS,
-        {"customer", required_argument, NULL, OPTION_CUSTOMER},
-        {"after", required_argument, NULL, OPTION_AFTER},
-        {"from-now", no_argument, NULL, OPTION_FROM_NOW},
-        {"count", required_argument, NULL, OPTION_COUNT},
-        {"help", no_argument, NULL, OPTION_HELP},
-        {NULL, 0, NULL, 0},
-    };
-    struct connection connection = {0};
-    struct tail tail = {.after = ""};
-    int option;
-
-    while ((option = getopt_long(argc, argv, "o:", longs, NULL)) != -1) {
-        if (connection_option(&connection, option, optarg))
-            continue;
-        if (option == OPTION_HELP)
-            return help_command("events");
-        if (option == OPTION_CUSTOMER)
-            tail.customer = optarg;
-        else if (option == OPTION_AFTER)
-            tail.after = optarg;
-        else if (option == OPTION_FROM_NOW)
-            tail.from_now = true;
-        else if (option == 'o' && text_equal(optarg, "json"))
-            tail.as_json = true;
-        else if (option == 'o')
-            return complain_usage("-o knows json, not \"%s\"", optarg);
-        else if (option != OPTION_COUNT)
-            return complain_option("events");
-        else if (!read_count(optarg, &tail.count_max))
-            return complain_usage("--count needs a whole number above 0");
-    }
-    if (argc - optind != 1 || !text_equal(argv[optind], "tail"))
-        return complain_usage("events knows one thing to do: tail");
-    const char *misuse = connection_check(&connection);
-    if (misuse != NULL)
-        return complain_usage("%s", misuse);
-    if (tail.customer == NULL || tail.customer[0] == '\0')
-        return complain_usage(
-            "events tail needs --customer: each customer has a sequence of its own");
-    return run_tail(arena, &connection, &tail);
-}
+/* Each customer has a sequence of its own. */
+static const struct command_option options[] = {
+    {"customer", VALUE_TEXT, FIELD(customer), .words = {"tail"}, .is_needed = true},
+    {"after", VALUE_TEXT, FIELD(after), .words = {"tail"}},
+    {"from-now", VALUE_FLAG, FIELD(from_now), .words = {"tail"}},
+    {"count", VALUE_COUNT, FIELD(count_max), .words = {"tail"}},
+};
 
 int command_events(int argc, char **argv)
 {
-    struct arena *arena = arena_new(1U << 20);
-    int exit_status = run(arena, argc, argv);
-    arena_free(arena);
-    return exit_status;
+    static const struct command_word words[] = {{"tail", follow, NULL}};
+    static const struct command command = {
+        .name = "events",
+        COMMAND_WORDS(words),
+        COMMAND_OPTIONS(options),
+        .connects = true,
+        .prints_json = true,
+    };
+    struct tail tail = {.after = ""};
+
+    return command_run(&command, &tail.wish, argc, argv);
 }

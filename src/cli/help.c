@@ -63,6 +63,30 @@ static const struct page {
      "  --state-dir DIR      that of `dues dev`\n"
      "  --config FILE        any other server's duesd.conf\n",
      false},
+    {"disputes", "list|get|evidence|accept [connection] [options] [customers/ID/disputes/ID]",
+     "what banks ask back: look, answer with evidence, or give in",
+     "list --customer CUSTOMER [--payment PAYMENT] [--filter FILTER] [--limit N | --all]\n"
+     "     [--page TOKEN] [-o json]\n"
+     "  --customer CUSTOMER  customers/ID, or the ID\n"
+     "  --payment PAYMENT    only those of customers/ID/payments/ID\n"
+     "  --filter FILTER      'state = NEEDS_RESPONSE'\n"
+     "  --limit N            at most so many, the newest first; default 50\n"
+     "  --all                every one\n"
+     "  --page TOKEN         goes on where a list ended that said so\n"
+     "get DISPUTE [-o json]\n"
+     "evidence DISPUTE --file FILE [--request-id ID] [-o json]\n"
+     "  --file FILE          what speaks against it, once for all: {\"productDescription\": "
+     "\"…\",\n"
+     "                       \"accessActivityLog\": \"…\"}, the texts of DisputeEvidence in "
+     "docs/api.md;\n"
+     "                       - reads standard input\n"
+     "accept DISPUTE --amount AMOUNT [--request-id ID] [-o json]\n"
+     "  --amount AMOUNT      what is given up for good, 9.99 or 9.99 USD: the dispute's own "
+     "amount,\n"
+     "                       else nothing is done\n"
+     "  --request-id ID      the one that an earlier try printed: nothing is sent twice\n"
+     "  -o json              one object a line\n",
+     true},
     {"events",
      "tail [connection] --customer CUSTOMER [--after CURSOR | --from-now] [--count N] [-o json]",
      "what happened to a customer, and what happens from now on; over restarts of the server",

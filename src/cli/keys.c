@@ -5,89 +5,79 @@
 #include "cli/cli.h"
 #include "cli/server_command.h"
 
-#include "base/text.h"
-
-#define ARENA_SIZE_MAX (1u << 20)
-
-/* EXIT_SUCCESS: go on.  What is no option begins at argv[optind]. */
-static int read_options(struct server_command *command, int argc, char **argv)
+static int become(void *wish, const char *verb, const char *option, const char *value)
 {
-    static const struct option longs[] = {SERVER_COMMAND_OPTIONS, {NULL, 0, NULL, 0}};
-    int status = EXIT_SUCCESS;
-    int option;
+    const char *const rest[] = {option, value, NULL};
 
-    while (status == EXIT_SUCCESS && (option = getopt_long(argc, argv, "", longs, NULL)) != -1)
-        status = server_command_option(command, option, optarg);
-    return status;
+    return server_command_become(wish, verb, rest);
 }
 
-/* `keys WORD` or, of the gateways' keys, `keys WORD NAME`; NULL: no such thing. */
-static const char *verb_of(const char *word, bool is_named)
+static int rotate(void *wish)
 {
-    static const struct {
-        const char *word;
-        const char *verb;
-        bool is_named;
-    } known[] = {
-        {"rotate", "rotate-keys", false}, {"count", "count-keys", false},
-        {"forget", "count-keys", false},  {"list", "list-keys", false},
-        {"set", "set-key", true},         {"end", "end-keys", true},
-    };
-
-    for (size_t i = 0; i < ARRAY_LENGTH(known); i++) {
-        if (text_equal(known[i].word, word) && known[i].is_named == is_named)
-            return known[i].verb;
-    }
-    return NULL;
+    return become(wish, "rotate-keys", NULL, NULL);
 }
 
-static int run_keys(struct arena *arena, int argc, char **argv)
+static int count(void *wish)
 {
-    struct server_command command = {.name = "keys"};
-    int status = read_options(&command, argc, argv);
-
-    if (status != EXIT_SUCCESS)
-        return status;
-    if (command.help)
-        return help_command(command.name);
-    int words = argc - optind;
-    const char *verb = words == 1 || words == 2 ? verb_of(argv[optind], words == 2) : NULL;
-    if (verb == NULL)
-        return complain_usage("keys takes rotate, count, forget, list, set NAME or end NAME");
-    const char *const rest[] = {words == 2                           ? "--name"
-                                : text_equal(argv[optind], "forget") ? "--forget-old"
-                                                                     : NULL,
-                                words == 2 ? argv[optind + 1] : NULL, NULL};
-    return server_command_become(&command, arena, verb, rest);
+    return become(wish, "count-keys", NULL, NULL);
 }
 
-static int run_customers(struct arena *arena, int argc, char **argv)
+static int forget(void *wish)
 {
-    struct server_command command = {.name = "customers"};
-    int status = read_options(&command, argc, argv);
-
-    if (status != EXIT_SUCCESS)
-        return status;
-    if (command.help)
-        return help_command(command.name);
-    if (argc - optind != 2 || !text_equal(argv[optind], "erase"))
-        return complain_usage("customers takes erase and customers/ID");
-    const char *const rest[] = {"--customer", argv[optind + 1], NULL};
-    return server_command_become(&command, arena, "erase-customer", rest);
+    return become(wish, "count-keys", "--forget-old", NULL);
 }
+
+static int list(void *wish)
+{
+    return become(wish, "list-keys", NULL, NULL);
+}
+
+static int set(void *wish)
+{
+    return become(wish, "set-key", "--name", ((const struct wish *)wish)->operand);
+}
+
+static int end(void *wish)
+{
+    return become(wish, "end-keys", "--name", ((const struct wish *)wish)->operand);
+}
+
+static int erase(void *wish)
+{
+    return become(wish, "erase-customer", "--customer", ((const struct wish *)wish)->operand);
+}
+
+static const struct command_option options[] = {SERVER_OPTIONS};
 
 int command_keys(int argc, char **argv)
 {
-    struct arena *arena = arena_new(ARENA_SIZE_MAX);
-    int exit_status = run_keys(arena, argc, argv);
-    arena_free(arena);
-    return exit_status;
+    static const struct command_word words[] = {
+        {"rotate", rotate, NULL},
+        {"count", count, NULL},
+        {"forget", forget, NULL},
+        {"list", list, NULL},
+        {"set", set, "the name of one key, stripe or stripe-webhook"},
+        {"end", end, "the name of one key, stripe or stripe-webhook"},
+    };
+    static const struct command command = {
+        .name = "keys",
+        COMMAND_WORDS(words),
+        COMMAND_OPTIONS(options),
+    };
+    struct server_wish wish = {.config = NULL};
+
+    return command_run(&command, &wish.wish, argc, argv);
 }
 
 int command_customers(int argc, char **argv)
 {
-    struct arena *arena = arena_new(ARENA_SIZE_MAX);
-    int exit_status = run_customers(arena, argc, argv);
-    arena_free(arena);
-    return exit_status;
+    static const struct command_word words[] = {{"erase", erase, "the name of one, customers/ID"}};
+    static const struct command command = {
+        .name = "customers",
+        COMMAND_WORDS(words),
+        COMMAND_OPTIONS(options),
+    };
+    struct server_wish wish = {.config = NULL};
+
+    return command_run(&command, &wish.wish, argc, argv);
 }

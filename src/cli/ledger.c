@@ -4,56 +4,42 @@
 #include "cli/cli.h"
 #include "cli/server_command.h"
 
-#include "base/text.h"
+struct ledger_wish {
+    struct server_wish server;
+    const char *kept;
+    bool read_only;
+};
 
-#define ARENA_SIZE_MAX (1u << 20)
-
-enum { OPTION_KEPT = OPTION_SERVER_OTHER, OPTION_READ_ONLY };
-
-static int run(struct arena *arena, int argc, char **argv)
+static int verify(void *given)
 {
-    static const struct option longs[] = {
-        SERVER_COMMAND_OPTIONS,
-        {"kept", required_argument, NULL, OPTION_KEPT},
-        {"read-only", no_argument, NULL, OPTION_READ_ONLY},
-        {NULL, 0, NULL, 0},
-    };
-    struct server_command command = {.name = "ledger"};
-    const char *kept = NULL;
-    bool read_only = false;
-    int status = EXIT_SUCCESS;
-    int option;
-
-    while (status == EXIT_SUCCESS && (option = getopt_long(argc, argv, "o:", longs, NULL)) != -1) {
-        if (option == OPTION_KEPT)
-            kept = optarg;
-        else if (option == OPTION_READ_ONLY)
-            read_only = true;
-        else
-            status = server_command_option(&command, option, optarg);
-    }
-    if (status != EXIT_SUCCESS)
-        return status;
-    if (command.help)
-        return help_command(command.name);
-    if (optind + 1 != argc || !text_equal(argv[optind], "verify"))
-        return complain_usage("ledger knows verify");
+    const struct ledger_wish *wish = given;
     const char *rest[SERVER_REST_MAX + 1] = {NULL};
     size_t count = 0;
-    if (kept != NULL) {
+
+    if (wish->kept != NULL) {
         rest[count++] = "--kept";
-        rest[count++] = kept;
+        rest[count++] = wish->kept;
     }
-    if (read_only)
+    if (wish->read_only)
         rest[count++] = "--read-only";
-    return server_command_become(&command, arena, "ledger-verify", rest);
+    return server_command_become(&wish->server, "ledger-verify", rest);
 }
 
 int command_ledger(int argc, char **argv)
 {
-    struct arena *arena = arena_new(ARENA_SIZE_MAX);
-    int exit_status = run(arena, argc, argv);
+    static const struct command_word words[] = {{"verify", verify, NULL}};
+    static const struct command_option options[] = {
+        SERVER_OPTIONS,
+        {"kept", VALUE_TEXT, .offset = offsetof(struct ledger_wish, kept)},
+        {"read-only", VALUE_FLAG, .offset = offsetof(struct ledger_wish, read_only)},
+    };
+    static const struct command command = {
+        .name = "ledger",
+        COMMAND_WORDS(words),
+        COMMAND_OPTIONS(options),
+        .prints_json = true,
+    };
+    struct ledger_wish wish = {.kept = NULL};
 
-    arena_free(arena);
-    return exit_status;
+    return command_run(&command, &wish.server.wish, argc, argv);
 }

@@ -10,19 +10,12 @@ int main(int argc, char **argv)
     static const struct {
         const char *name;
         int (*run)(int argc, char **argv);
-    } commands[] = {{"call", command_call},
-                    {"customers", command_customers},
-                    {"demo", command_demo},
-                    {"dev", command_dev},
-                    {"doctor", command_doctor},
-                    {"events", command_events},
-                    {"incidents", command_incidents},
-                    {"keys", command_keys},
-                    {"ledger", command_ledger},
-                    {"payments", command_payments},
-                    {"top", command_top},
-                    {"wait", command_wait},
-                    {"webhooks", command_webhooks}};
+    } commands[] = {
+        {"call", command_call},     {"customers", command_customers}, {"demo", command_demo},
+        {"dev", command_dev},       {"disputes", command_disputes},   {"doctor", command_doctor},
+        {"events", command_events}, {"incidents", command_incidents}, {"keys", command_keys},
+        {"ledger", command_ledger}, {"payments", command_payments},   {"top", command_top},
+        {"wait", command_wait},     {"webhooks", command_webhooks}};
 
     if (argc < 2) {
         help_overview(stderr);

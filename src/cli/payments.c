@@ -4,141 +4,95 @@
 #include "cli/payments.h"
 
 #include "base/text.h"
+#include "cli/ask.h"
 #include "cli/cli.h"
 #include "cli/json.h"
+#include "cli/print.h"
 
-#define ARENA_SIZE_MAX (64U << 20)
-#define LIMIT_DEFAULT  50
-#define PAGE_SIZE_MAX  100
+static void print_row(struct arena *arena, const ProtobufCMessage *item)
+{
+    print_payment_row(stdout, arena, (const void *)item);
+}
 
-enum {
-    OPTION_CUSTOMER = OPTION_OTHER,
-    OPTION_FILTER,
-    OPTION_LIMIT,
-    OPTION_PAGE,
-    OPTION_ALL,
-    OPTION_AMOUNT,
-    OPTION_REASON,
-    OPTION_REQUEST_ID,
+int payments_list(void *given)
+{
+    struct payments_wish *wish = given;
+    Dues__Payment__V1__ListPaymentsRequest request = DUES__PAYMENT__V1__LIST_PAYMENTS_REQUEST__INIT;
+    struct pages pages = {"ListPayments", &request.base, .print_row = print_row};
+
+    request.parent = request_text(customer_name(wish->list.wish.arena, wish->customer));
+    if (!wish->list.wish.as_json)
+        print_payment_head(stdout);
+    return pages_ask_some(&wish->list, &pages);
+}
+
+/* What belongs to a payment: printed, or kept for the payment's JSON. */
+struct parts {
+    const struct wish *wish;
+    json_t *kept;
+    void (*print)(struct arena *arena, const void *item);
 };
 
-struct dues_answer *ask_payments(struct dues_client *client, const char *method,
-                                 const ProtobufCMessage *request, int *exit_status)
+static bool tell_part(void *context, const ProtobufCMessage *item)
 {
-    return ask(client, &dues__payment__v1__payment_service__descriptor, method, request,
-               exit_status);
+    const struct parts *parts = context;
+
+    json_array_append_new(parts->kept, message_to_json(parts->wish->arena, item));
+    if (!parts->wish->as_json)
+        parts->print(parts->wish->arena, item);
+    return true;
 }
 
-static void print_page(const struct payments_wish *wish,
-                       const Dues__Payment__V1__ListPaymentsResponse *page)
+static void print_one_refund(struct arena *arena, const void *item)
 {
-    for (size_t i = 0; i < page->n_payments; i++) {
-        if (wish->as_json)
-            print_json_line(stdout, &page->payments[i]->base);
-        else
-            print_payment_row(stdout, wish->arena, page->payments[i]);
-    }
+    print_refund(stdout, arena, item);
 }
 
-/* One page after the other, until there are as many as were asked for. */
-int payments_list(struct payments_wish *wish)
+static void print_one_dispute(struct arena *arena, const void *item)
 {
-    Dues__Payment__V1__ListPaymentsRequest request = DUES__PAYMENT__V1__LIST_PAYMENTS_REQUEST__INIT;
-    int64_t left = wish->limit > 0 ? wish->limit : LIMIT_DEFAULT;
-    int exit_status = EXIT_SUCCESS;
-
-    request.parent = request_text(customer_name(wish->arena, wish->customer));
-    request.filter = request_text(wish->filter == NULL ? "" : wish->filter);
-    request.page_token = request_text(wish->page == NULL ? "" : wish->page);
-    if (!wish->as_json)
-        print_payment_head(stdout);
-    do {
-        request.page_size = wish->all || left > PAGE_SIZE_MAX ? PAGE_SIZE_MAX : (int32_t)left;
-        struct dues_answer *answer =
-            ask_payments(wish->client, "ListPayments", &request.base, &exit_status);
-        if (answer == NULL)
-            return exit_status;
-        const Dues__Payment__V1__ListPaymentsResponse *page = (const void *)answer->reply;
-        print_page(wish, page);
-        left -= (int64_t)page->n_payments;
-        request.page_token = arena_strdup(wish->arena, page->next_page_token);
-        dues_answer_free(answer);
-    } while (request.page_token[0] != '\0' && (wish->all || left > 0));
-    if (request.page_token[0] != '\0')
-        fprintf(stderr, "dues: there are more: --page %s goes on, --all shows all\n",
-                request.page_token);
-    return EXIT_SUCCESS;
+    print_payment_dispute(stdout, arena, item);
 }
 
-/* Adds the payment's refunds to the JSON object, or prints them. */
-static int tell_refunds(struct payments_wish *wish, json_t *payment)
+static int tell_refunds(const struct wish *wish, json_t *payment)
 {
     Dues__Payment__V1__ListRefundsRequest request = DUES__PAYMENT__V1__LIST_REFUNDS_REQUEST__INIT;
-    json_t *refunds = json_array();
-    int exit_status = EXIT_SUCCESS;
+    struct parts parts = {wish, json_array(), print_one_refund};
+    const struct pages pages = {"ListRefunds", &request.base, .each = tell_part, .context = &parts};
 
-    request.parent = request_text(wish->name);
-    request.page_size = PAGE_SIZE_MAX;
-    do {
-        struct dues_answer *answer =
-            ask_payments(wish->client, "ListRefunds", &request.base, &exit_status);
-        if (answer == NULL)
-            break;
-        const Dues__Payment__V1__ListRefundsResponse *page = (const void *)answer->reply;
-        for (size_t i = 0; i < page->n_refunds; i++) {
-            json_array_append_new(refunds, message_to_json(wish->arena, &page->refunds[i]->base));
-            if (!wish->as_json)
-                print_refund(stdout, wish->arena, page->refunds[i]);
-        }
-        request.page_token = arena_strdup(wish->arena, page->next_page_token);
-        dues_answer_free(answer);
-    } while (request.page_token[0] != '\0');
-    json_object_set_new(payment, "refunds", refunds);
-    return exit_status;
+    request.parent = request_text(wish->operand);
+    json_object_set_new(payment, "refunds", parts.kept);
+    return pages_ask(wish, &pages);
 }
 
 /* customers/ID of customers/ID/payments/ID. */
-static const char *owner_of(const struct payments_wish *wish)
+static const char *owner_of(const struct wish *wish)
 {
-    const char *rest = strstr(wish->name, "/payments/");
+    const char *rest = strstr(wish->operand, "/payments/");
 
-    return rest == NULL ? "" : arena_strndup(wish->arena, wish->name, (size_t)(rest - wish->name));
+    return rest == NULL ? ""
+                        : arena_strndup(wish->arena, wish->operand, (size_t)(rest - wish->operand));
 }
 
-/* Likewise its disputes. */
-static int tell_disputes(struct payments_wish *wish, json_t *payment)
+static int tell_disputes(const struct wish *wish, json_t *payment)
 {
     Dues__Payment__V1__ListDisputesRequest request = DUES__PAYMENT__V1__LIST_DISPUTES_REQUEST__INIT;
-    json_t *disputes = json_array();
-    int exit_status = EXIT_SUCCESS;
+    struct parts parts = {wish, json_array(), print_one_dispute};
+    const struct pages pages = {"ListDisputes", &request.base, .each = tell_part,
+                                .context = &parts};
 
     request.parent = request_text(owner_of(wish));
-    request.payment = request_text(wish->name);
-    request.page_size = PAGE_SIZE_MAX;
-    do {
-        struct dues_answer *answer =
-            ask_payments(wish->client, "ListDisputes", &request.base, &exit_status);
-        if (answer == NULL)
-            break;
-        const Dues__Payment__V1__ListDisputesResponse *page = (const void *)answer->reply;
-        for (size_t i = 0; i < page->n_disputes; i++) {
-            json_array_append_new(disputes, message_to_json(wish->arena, &page->disputes[i]->base));
-            if (!wish->as_json)
-                print_dispute(stdout, wish->arena, page->disputes[i]);
-        }
-        request.page_token = arena_strdup(wish->arena, page->next_page_token);
-        dues_answer_free(answer);
-    } while (request.page_token[0] != '\0');
-    json_object_set_new(payment, "disputes", disputes);
-    return exit_status;
+    request.payment = request_text(wish->operand);
+    json_object_set_new(payment, "disputes", parts.kept);
+    return pages_ask(wish, &pages);
 }
 
-int payments_get(struct payments_wish *wish)
+int payments_get(void *given)
 {
+    const struct wish *wish = given;
     Dues__Payment__V1__GetPaymentRequest request = DUES__PAYMENT__V1__GET_PAYMENT_REQUEST__INIT;
     int exit_status = EXIT_SUCCESS;
 
-    request.name = request_text(wish->name);
+    request.name = request_text(wish->operand);
     struct dues_answer *answer =
         ask_payments(wish->client, "GetPayment", &request.base, &exit_status);
     if (answer == NULL)
@@ -159,123 +113,43 @@ int payments_get(struct payments_wish *wish)
     return exit_status;
 }
 
-/* EXIT_SUCCESS, or what is wrong with an option was said. */
-static int read_option(struct payments_wish *wish, int option, const char *value)
+static const char *check(const void *given)
 {
-    const char **const slots[] = {
-        [0] = &wish->customer,
-        [OPTION_FILTER - OPTION_CUSTOMER] = &wish->filter,
-        [OPTION_PAGE - OPTION_CUSTOMER] = &wish->page,
-        [OPTION_AMOUNT - OPTION_CUSTOMER] = &wish->amount,
-        [OPTION_REASON - OPTION_CUSTOMER] = &wish->reason,
-        [OPTION_REQUEST_ID - OPTION_CUSTOMER] = &wish->request_id,
-    };
+    const struct payments_wish *wish = given;
 
-    if (option == OPTION_ALL) {
-        wish->all = true;
-    } else if (option == OPTION_LIMIT) {
-        if (!read_count(value, &wish->limit))
-            return complain_usage("--limit needs a whole number above 0");
-    } else if (option == 'o') {
-        wish->as_json = text_equal(value, "json");
-        if (!wish->as_json)
-            return complain_usage("-o knows json, not \"%s\"", value);
-    } else if (option >= OPTION_CUSTOMER && option <= OPTION_REQUEST_ID) {
-        *slots[option - OPTION_CUSTOMER] = value;
-    } else {
-        return complain_option("payments");
-    }
-    return EXIT_SUCCESS;
-}
-
-/* What the word does not have, or does not know; NULL when the command line is in order. */
-static const char *find_misuse(const struct payments_wish *wish, const char *word)
-{
-    bool lists = text_equal(word, "list");
-    bool refunds = text_equal(word, "refund");
-
-    if (lists && (wish->customer == NULL || wish->customer[0] == '\0'))
-        return "payments list needs --customer";
-    if (!lists &&
-        (wish->customer != NULL || wish->filter != NULL || wish->page != NULL || wish->limit > 0))
-        return "--customer, --filter, --limit and --page are for payments list";
-    if (lists && wish->all && wish->limit > 0)
-        return "--all and --limit exclude each other";
-    if (!refunds && (wish->amount != NULL || wish->reason != NULL || wish->request_id != NULL))
-        return "--amount, --reason and --request-id are for payments refund";
-    if (refunds && (wish->amount != NULL) == wish->all)
+    if (text_equal(wish->list.wish.word, "refund") && (wish->amount != NULL) == wish->list.all)
         return "payments refund needs --amount or --all, one of them";
-    return text_equal(word, "get") && wish->all ? "--all is for list and refund" : NULL;
+    return list_wish_check(&wish->list);
 }
 
-static int run_word(struct payments_wish *wish, int argc, char **words)
-{
-    static const struct {
-        const char *word;
-        int (*run)(struct payments_wish *wish);
-        int operands;
-    } known[] = {
-        {"list", payments_list, 0}, {"get", payments_get, 1}, {"refund", payments_refund, 1}};
+static const struct command_word words[] = {
+    {"list", payments_list, NULL},
+    {"get", payments_get, "the name of one payment, customers/…/payments/…"},
+    {"refund", payments_refund, "the name of one payment, customers/…/payments/…"},
+};
 
-    for (size_t i = 0; argc > 0 && i < ARRAY_LENGTH(known); i++) {
-        if (!text_equal(words[0], known[i].word))
-            continue;
-        if (argc - 1 != known[i].operands)
-            return complain_usage(known[i].operands == 0
-                                      ? "payments %s takes options only"
-                                      : "payments %s needs the name of one payment, "
-                                        "customers/…/payments/…",
-                                  words[0]);
-        const char *misuse = find_misuse(wish, words[0]);
-        if (misuse == NULL)
-            misuse = connection_check(&wish->connection);
-        if (misuse != NULL)
-            return complain_usage("%s", misuse);
-        wish->name = words[1];
-        wish->client = ask_open(&wish->connection, wish->arena);
-        if (wish->client == NULL)
-            return EXIT_FAILURE;
-        int exit_status = known[i].run(wish);
-        dues_client_close(wish->client);
-        return exit_status;
-    }
-    return complain_usage("payments knows list, get and refund");
-}
+#define FIELD(name) offsetof(struct payments_wish, name)
 
-static int run(struct arena *arena, int argc, char **argv)
-{
-    static const struct option longs[] = {
-        CONNECTION_OPTIONS,
-        {"customer", required_argument, NULL, OPTION_CUSTOMER},
-        {"filter", required_argument, NULL, OPTION_FILTER},
-        {"limit", required_argument, NULL, OPTION_LIMIT},
-        {"page", required_argument, NULL, OPTION_PAGE},
-        {"all", no_argument, NULL, OPTION_ALL},
-        {"amount", required_argument, NULL, OPTION_AMOUNT},
-        {"reason", required_argument, NULL, OPTION_REASON},
-        {"request-id", required_argument, NULL, OPTION_REQUEST_ID},
-        {"help", no_argument, NULL, OPTION_HELP},
-        {NULL, 0, NULL, 0},
-    };
-    struct payments_wish wish = {.arena = arena};
-    int option;
-
-    while ((option = getopt_long(argc, argv, "o:", longs, NULL)) != -1) {
-        if (option == OPTION_HELP)
-            return help_command("payments");
-        if (connection_option(&wish.connection, option, optarg))
-            continue;
-        int exit_status = read_option(&wish, option, optarg);
-        if (exit_status != EXIT_SUCCESS)
-            return exit_status;
-    }
-    return run_word(&wish, argc - optind, argv + optind);
-}
+static const struct command_option options[] = {
+    {"customer", VALUE_TEXT, FIELD(customer), .words = {"list"}, .is_needed = true},
+    LIST_OPTIONS,
+    {"all", VALUE_FLAG, FIELD(list.all), .words = {"list", "refund"}},
+    {"amount", VALUE_TEXT, FIELD(amount), .words = {"refund"}},
+    {"reason", VALUE_TEXT, FIELD(reason), .words = {"refund"}},
+    {"request-id", VALUE_TEXT, FIELD(request_id), .words = {"refund"}},
+};
 
 int command_payments(int argc, char **argv)
 {
-    struct arena *arena = arena_new(ARENA_SIZE_MAX);
-    int exit_status = run(arena, argc, argv);
-    arena_free(arena);
-    return exit_status;
+    static const struct command command = {
+        .name = "payments",
+        COMMAND_WORDS(words),
+        COMMAND_OPTIONS(options),
+        .check = check,
+        .connects = true,
+        .prints_json = true,
+    };
+    struct payments_wish wish = {.customer = NULL};
+
+    return command_run(&command, &wish.list.wish, argc, argv);
 }

@@ -3,37 +3,13 @@
  */
 #include "cli/payments.h"
 
-#include "base/text.h"
-#include "base/time.h"
 #include "cli/amount.h"
-
-/* To the second: the list is for the eye, `get` and -o json tell the rest. */
-#define SECOND_LENGTH 19
-
-const char *enum_word(struct arena *arena, const ProtobufCEnumDescriptor *descriptor, int value,
-                      const char *prefix)
-{
-    const ProtobufCEnumValue *found = protobuf_c_enum_descriptor_get_value(descriptor, value);
-
-    if (found == NULL)
-        return arena_printf(arena, "%d", value);
-    return text_starts_with(found->name, prefix) ? found->name + strlen(prefix) : found->name;
-}
+#include "cli/print.h"
 
 static const char *state_word(struct arena *arena, const Dues__Payment__V1__Payment *payment)
 {
     return enum_word(arena, &dues__payment__v1__payment__state__descriptor, (int)payment->state,
                      "STATE_");
-}
-
-static const char *to_the_second(struct arena *arena, const Google__Protobuf__Timestamp *time)
-{
-    char text[TIME_TEXT_SIZE];
-
-    if (time == NULL)
-        return "-";
-    time_format(time->seconds * US_PER_SECOND, text);
-    return arena_printf(arena, "%.*sZ", SECOND_LENGTH, text);
 }
 
 void print_payment_head(FILE *out)
@@ -49,28 +25,6 @@ void print_payment_row(FILE *out, struct arena *arena, const Dues__Payment__V1__
             amount_text(arena, payment->amount), amount_text(arena, payment->amount_captured),
             amount_text(arena, payment->amount_refunded),
             payment->decline == NULL ? "-" : payment->decline->code, payment->name);
-}
-
-static void print_line(FILE *out, const char *what, const char *value)
-{
-    if (value != NULL && value[0] != '\0')
-        fprintf(out, "  %-13s  %s\n", what, value);
-}
-
-static void print_money(FILE *out, struct arena *arena, const char *what,
-                        const Dues__Type__V1__Money *money)
-{
-    if (money != NULL)
-        print_line(out, what, amount_text(arena, money));
-}
-
-static void print_moment(FILE *out, const char *what, const Google__Protobuf__Timestamp *time)
-{
-    if (time == NULL)
-        return;
-    fprintf(out, "  %-13s  ", what);
-    print_time(out, time);
-    fputc('\n', out);
 }
 
 static void print_decline(FILE *out, struct arena *arena, const Dues__Payment__V1__Decline *decline)
@@ -137,7 +91,8 @@ void print_refund(FILE *out, struct arena *arena, const Dues__Payment__V1__Refun
     fprintf(out, "  %s\n", refund->name);
 }
 
-void print_dispute(FILE *out, struct arena *arena, const Dues__Payment__V1__Dispute *dispute)
+void print_payment_dispute(FILE *out, struct arena *arena,
+                           const Dues__Payment__V1__Dispute *dispute)
 {
     fprintf(out, "  dispute        %s  %s  %s (%s%s)", to_the_second(arena, dispute->create_time),
             amount_text(arena, dispute->amount),

@@ -8,7 +8,6 @@
 #include <limits.h>
 #include <unistd.h>
 
-#include "base/text.h"
 #include "cli/cli.h"
 
 #define ARGUMENTS_HEAD 4
@@ -24,40 +23,21 @@ static const char *find_server(struct arena *arena)
     return arena_printf(arena, "%s/duesd", dirname(path));
 }
 
-int server_command_option(struct server_command *command, int option, const char *value)
+static const char *find_config(const struct server_wish *wish)
 {
-    switch (option) {
-    case OPTION_HELP:
-        command->help = true;
-        return EXIT_SUCCESS;
-    case OPTION_STATE_DIR:
-        command->state_dir = value;
-        return EXIT_SUCCESS;
-    case OPTION_CONFIG:
-        command->config = value;
-        return EXIT_SUCCESS;
-    case 'o':
-        command->json = text_equal(value, "json");
-        return command->json ? EXIT_SUCCESS : complain_usage("-o knows json");
-    default:
-        return complain_option(command->name);
-    }
+    const char *state_dir = wish->wish.connection.state_dir;
+
+    if (wish->config != NULL)
+        return wish->config;
+    if (state_dir == NULL)
+        state_dir = state_dir_default(wish->wish.arena);
+    return state_dir == NULL ? NULL : arena_printf(wish->wish.arena, "%s/duesd.conf", state_dir);
 }
 
-static const char *find_config(const struct server_command *command, struct arena *arena)
+int server_command_become(const struct server_wish *wish, const char *verb, const char *const *rest)
 {
-    const char *state_dir =
-        command->state_dir != NULL ? command->state_dir : state_dir_default(arena);
-
-    if (command->config != NULL)
-        return command->config;
-    return state_dir == NULL ? NULL : arena_printf(arena, "%s/duesd.conf", state_dir);
-}
-
-int server_command_become(const struct server_command *command, struct arena *arena,
-                          const char *verb, const char *const *rest)
-{
-    const char *config = find_config(command, arena);
+    struct arena *arena = wish->wish.arena;
+    const char *config = find_config(wish);
     const char *duesd = find_server(arena);
     const char *const head[ARGUMENTS_HEAD] = {duesd, verb, "--config", config};
     /* execv takes its strings without const, though it leaves them alone. */
@@ -72,7 +52,7 @@ int server_command_become(const struct server_command *command, struct arena *ar
     }
     for (size_t i = 0; i < SERVER_REST_MAX && rest[i] != NULL; i++)
         writable[count++] = arena_strdup(arena, rest[i]);
-    if (command->json) {
+    if (wish->wish.as_json) {
         writable[count++] = arena_strdup(arena, "-o");
         writable[count++] = arena_strdup(arena, "json");
     }

@@ -4,34 +4,24 @@
  */
 #pragma once
 
-#include <getopt.h>
-#include <stdbool.h>
+#include <stddef.h>
 
-#include "base/arena.h"
-#include "cli/connection.h"
+#include "cli/command.h"
 
-struct server_command {
-    const char *name; /* what `dues` calls it */
-    const char *state_dir;
+/* What such a command is asked; the state directory is the connection's. */
+struct server_wish {
+    struct wish wish;
     const char *config; /* NULL: the state directory's */
-    bool json;
-    bool help;
 };
 
-/* The options of all of them for getopt_long; -o and -h are letters. */
-enum { OPTION_CONFIG = OPTION_OTHER, OPTION_SERVER_OTHER /* the first free value */ };
-
-#define SERVER_COMMAND_OPTIONS                                                                     \
-    {"state-dir", required_argument, NULL, OPTION_STATE_DIR},                                      \
-        {"config", required_argument, NULL, OPTION_CONFIG},                                        \
+/* Options of all of them, for their tables. */
+#define SERVER_OPTIONS                                                                             \
+    {"state-dir", VALUE_TEXT, .offset = offsetof(struct server_wish, wish.connection.state_dir)},  \
     {                                                                                              \
-        "help", no_argument, NULL, OPTION_HELP                                                     \
+        "config", VALUE_TEXT, .offset = offsetof(struct server_wish, config)                       \
     }
-
-/* EXIT_SUCCESS, or what it complained of: takes an option that is one of these. */
-int server_command_option(struct server_command *command, int option, const char *value);
 
 /* Becomes `duesd VERB --config FILE rest… [-o json]`; returns only when that failed. */
 #define SERVER_REST_MAX 8
-int server_command_become(const struct server_command *command, struct arena *arena,
-                          const char *verb, const char *const *rest);
+int server_command_become(const struct server_wish *wish, const char *verb,
+                          const char *const *rest);

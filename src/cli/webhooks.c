@@ -9,14 +9,14 @@
 #include <time.h>
 
 #include "base/text.h"
-#include "cli/payments.h"
+#include "cli/ask.h"
+#include "cli/command.h"
+#include "cli/print.h"
+#include "dues/payment/v1/payment_service.pb-c.h"
 
-#define LOOK_NS         300000000L
-#define PAGE_SIZE       50
-#define SEEN_MAX        256
-#define EVENT_TYPES_MAX 32
-
-enum { OPTION_FORWARD_TO = OPTION_OTHER, OPTION_TYPE };
+#define LOOK_NS   300000000L
+#define PAGE_SIZE 50
+#define SEEN_MAX  256
 
 typedef Dues__Payment__V1__WebhookDelivery Delivery;
 
@@ -27,10 +27,9 @@ struct seen {
 };
 
 struct listen {
+    struct wish wish;
     const char *url;
-    char *types[EVENT_TYPES_MAX];
-    size_t type_count;
-    struct dues_client *client;
+    struct command_texts types;
     char endpoint[64];
     struct seen seen[SEEN_MAX];
     size_t next_seen;
@@ -53,12 +52,12 @@ static int make_endpoint(struct listen *listen)
     int exit_status = EXIT_SUCCESS;
 
     endpoint.url = request_text(listen->url);
-    endpoint.event_types = listen->types;
-    endpoint.n_event_types = listen->type_count;
+    endpoint.event_types = listen->types.items;
+    endpoint.n_event_types = listen->types.count;
     endpoint.description = description;
     request.webhook_endpoint = &endpoint;
     struct dues_answer *answer =
-        ask_payments(listen->client, "CreateWebhookEndpoint", &request.base, &exit_status);
+        ask_payments(listen->wish.client, "CreateWebhookEndpoint", &request.base, &exit_status);
     if (answer == NULL)
         return exit_status;
     const Dues__Payment__V1__WebhookEndpoint *made = (const void *)answer->reply;
@@ -78,7 +77,7 @@ static void delete_endpoint(struct listen *listen)
 
     request.name = listen->endpoint;
     dues_answer_free(
-        ask_payments(listen->client, "DeleteWebhookEndpoint", &request.base, &exit_status));
+        ask_payments(listen->wish.client, "DeleteWebhookEndpoint", &request.base, &exit_status));
 }
 
 /* The oldest is forgotten for a new one. */
@@ -128,7 +127,7 @@ static int look(struct listen *listen)
     request.parent = listen->endpoint;
     request.page_size = PAGE_SIZE;
     struct dues_answer *answer =
-        ask_payments(listen->client, "ListWebhookDeliveries", &request.base, &exit_status);
+        ask_payments(listen->wish.client, "ListWebhookDeliveries", &request.base, &exit_status);
     if (answer == NULL)
         return exit_status;
     const Dues__Payment__V1__ListWebhookDeliveriesResponse *reply = (const void *)answer->reply;
@@ -139,8 +138,9 @@ static int look(struct listen *listen)
     return EXIT_SUCCESS;
 }
 
-static int follow(struct listen *listen)
+static int follow(void *given)
 {
+    struct listen *listen = given;
     const struct timespec pause = {.tv_nsec = LOOK_NS};
     const struct sigaction action = {.sa_handler = stop};
 
@@ -158,57 +158,22 @@ static int follow(struct listen *listen)
     return exit_status;
 }
 
-static int run_listen(struct arena *arena, struct connection *connection, struct listen *listen)
-{
-    listen->client = ask_open(connection, arena);
-    if (listen->client == NULL)
-        return EXIT_FAILURE;
-    int exit_status = follow(listen);
-    dues_client_close(listen->client);
-    return exit_status;
-}
-
-static int run(struct arena *arena, int argc, char **argv)
-{
-    static const struct option longs[] = {
-        CONNECTION_OPTIONS,
-        {"forward-to", required_argument, NULL, OPTION_FORWARD_TO},
-        {"type", required_argument, NULL, OPTION_TYPE},
-        {"help", no_argument, NULL, OPTION_HELP},
-        {NULL, 0, NULL, 0},
-    };
-    struct connection connection = {0};
-    struct listen *listen = arena_alloc(arena, sizeof(*listen));
-    int option;
-
-    while ((option = getopt_long(argc, argv, "", longs, NULL)) != -1) {
-        if (connection_option(&connection, option, optarg))
-            continue;
-        if (option == OPTION_HELP)
-            return help_command("webhooks");
-        if (option == OPTION_FORWARD_TO)
-            listen->url = optarg;
-        else if (option != OPTION_TYPE)
-            return complain_option("webhooks");
-        else if (listen->type_count == EVENT_TYPES_MAX)
-            return complain_usage("--type may be given %d times", EVENT_TYPES_MAX);
-        else
-            listen->types[listen->type_count++] = optarg;
-    }
-    if (argc - optind != 1 || !text_equal(argv[optind], "listen"))
-        return complain_usage("webhooks knows one thing to do: listen");
-    const char *misuse = connection_check(&connection);
-    if (misuse != NULL)
-        return complain_usage("%s", misuse);
-    if (listen->url == NULL)
-        return complain_usage("webhooks listen needs --forward-to URL");
-    return run_listen(arena, &connection, listen);
-}
+static const struct command_option options[] = {
+    {"forward-to", VALUE_TEXT, offsetof(struct listen, url), .words = {"listen"},
+     .is_needed = true},
+    {"type", VALUE_TEXTS, offsetof(struct listen, types), .words = {"listen"}},
+};
 
 int command_webhooks(int argc, char **argv)
 {
-    struct arena *arena = arena_new(1U << 20);
-    int exit_status = run(arena, argc, argv);
-    arena_free(arena);
-    return exit_status;
+    static const struct command_word words[] = {{"listen", follow, NULL}};
+    static const struct command command = {
+        .name = "webhooks",
+        COMMAND_WORDS(words),
+        COMMAND_OPTIONS(options),
+        .connects = true,
+    };
+    struct listen listen = {.url = NULL};
+
+    return command_run(&command, &listen.wish, argc, argv);
 }

@@ -106,7 +106,7 @@ class Events(BesideDev):
                                  "--after", "17"], capture_output=True, text=True, timeout=60, check=False)
         self.assertEqual(result.returncode, 64 + 3)
         self.assertIn("INVALID_ARGUMENT CURSOR_INVALID", result.stderr)
-        for line, reason in ((("tail",), "needs --customer"), (("head",), "one thing to do"),
+        for line, reason in ((("tail",), "needs --customer"), (("head",), "events knows tail"),
                              (("tail", "--customer", "c", "-o", "yaml"), "-o knows json")):
             result = subprocess.run([DUES, "events", *line], capture_output=True, text=True, timeout=60, check=False)
             self.assertEqual(result.returncode, 2)
