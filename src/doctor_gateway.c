@@ -16,7 +16,7 @@
 struct probe {
     const struct stripe *stripe;
     struct arena *arena;
-    bool answered;
+    enum stripe_verdict verdict;
     char problem[STRIPE_PROBLEM_SIZE];
 };
 
@@ -24,7 +24,7 @@ static void ask(void *argument)
 {
     struct probe *probe = argument;
 
-    probe->answered = stripe_probe(probe->stripe, probe->arena, probe->problem);
+    probe->verdict = stripe_probe(probe->stripe, probe->arena, probe->problem);
 }
 
 static void look_at_stripe(struct doctor *doctor, const struct stripe *stripe)
@@ -35,7 +35,7 @@ static void look_at_stripe(struct doctor *doctor, const struct stripe *stripe)
 
     fiber_run(fibers, ask, &probe);
     fiber_pool_close(fibers);
-    if (probe.answered)
+    if (probe.verdict == STRIPE_KEY_GOOD)
         doctor_say(doctor, FINDING_OK, "gateway", "stripe: %s answers and knows the key",
                    doctor->settings->stripe_url);
     else

@@ -69,7 +69,7 @@ static void read_key(FILE *in, char text[GATEWAY_KEY_SIZE_MAX + 2])
 /* A question to Stripe, from a fiber. */
 struct probe {
     const struct stripe *stripe;
-    bool worked;
+    enum stripe_verdict verdict;
     char problem[STRIPE_PROBLEM_SIZE];
 };
 
@@ -78,7 +78,7 @@ static void run_probe(void *arg)
     struct probe *probe = arg;
     AUTO(arena_auto_free) struct arena *arena = arena_new(ARENA_SIZE);
 
-    probe->worked = stripe_probe(probe->stripe, arena, probe->problem);
+    probe->verdict = stripe_probe(probe->stripe, arena, probe->problem);
 }
 
 /* False: it is not this gateway's.  That it cannot be asked is no reason. */
@@ -89,13 +89,18 @@ static bool ask_stripe(struct errand *errand, struct stripe *stripe)
     if (errand->before[0] != '\0' && !stripe_change_key(stripe, errand->text, errand->problem))
         return false;
     fiber_run(errand->house->fibers, run_probe, &probe);
-    if (probe.worked)
+    switch (probe.verdict) {
+    case STRIPE_KEY_GOOD:
         fprintf(errand->out, "%s knows the key\n", errand->house->settings->stripe_url);
-    else if (strstr(probe.problem, "the key") == NULL)
-        fprintf(errand->out, "not asked at the gateway: %s\n", probe.problem);
-    else
+        return true;
+    case STRIPE_KEY_REFUSED:
         snprintf(errand->problem, KEYS_PROBLEM_SIZE, "not stored: %.200s", probe.problem);
-    return errand->problem[0] == '\0';
+        return false;
+    case STRIPE_NO_VERDICT:
+        fprintf(errand->out, "not asked at the gateway: %s\n", probe.problem);
+        return true;
+    }
+    return false;
 }
 
 static bool ask_gateway(struct errand *errand)

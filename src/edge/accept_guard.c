@@ -50,16 +50,30 @@ static bool is_from(int descriptor, const struct address_place *peer)
     return address_place_of_far_end(descriptor, &place) && address_place_equal(&place, peer);
 }
 
+static bool is_of(const struct accept_guard *guard, int descriptor,
+                  const struct address_place *peer)
+{
+    return atomic_load_explicit(&guard->owners[descriptor], memory_order_relaxed) != 0 &&
+           is_from(descriptor, peer);
+}
+
 /* While the mutex is held, none of ours is closed, so no number becomes another file's. */
+static bool cut(struct accept_guard *guard, int descriptor, const struct address_place *peer)
+{
+    pthread_mutex_lock(&guard->mutex);
+    bool done = is_of(guard, descriptor, peer) && shutdown(descriptor, SHUT_RD) == 0;
+    pthread_mutex_unlock(&guard->mutex);
+    return done;
+}
+
+/* It is looked for without the mutex, so that nobody who connects waits for a walk over all
+ * descriptors, and looked at again with it. */
 bool accept_guard_cut(struct accept_guard *guard, const struct address_place *peer)
 {
     bool found = false;
 
-    pthread_mutex_lock(&guard->mutex);
     for (int i = 0; i < ACCEPT_DESCRIPTORS_MAX && !found; i++)
-        found = atomic_load_explicit(&guard->owners[i], memory_order_relaxed) != 0 &&
-                is_from(i, peer) && shutdown(i, SHUT_RD) == 0;
-    pthread_mutex_unlock(&guard->mutex);
+        found = is_of(guard, i, peer) && cut(guard, i, peer);
     if (found)
         count(&guard->cut);
     return found;

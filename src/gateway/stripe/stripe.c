@@ -127,8 +127,8 @@ bool stripe_is_live(const struct stripe *stripe)
     return stripe->is_live;
 }
 
-bool stripe_probe(const struct stripe *stripe, struct arena *arena,
-                  char problem[STRIPE_PROBLEM_SIZE])
+enum stripe_verdict stripe_probe(const struct stripe *stripe, struct arena *arena,
+                                 char problem[STRIPE_PROBLEM_SIZE])
 {
     const struct errand errand = {
         .stripe = stripe,
@@ -142,11 +142,15 @@ bool stripe_probe(const struct stripe *stripe, struct arena *arena,
     form_add(&form, "limit", "1");
     errand_get(&errand, "/v1/payment_intents", &form, &reply);
     if (reply.result == HTTP_ANSWERED && reply.status == 200)
-        return true;
-    const char *what = reply.result != HTTP_ANSWERED ? reply.problem
-                       : reply.status == 401         ? "it does not know the key"
-                       : reply.status == 403         ? "the key may not read payments"
-                                                     : "it answers with an error";
+        return STRIPE_KEY_GOOD;
+    const char *what = "it answers with an error";
+    enum stripe_verdict verdict = STRIPE_NO_VERDICT;
+    if (reply.result != HTTP_ANSWERED) {
+        what = reply.problem;
+    } else if (reply.status == 401 || reply.status == 403) {
+        what = reply.status == 401 ? "it does not know the key" : "the key may not read payments";
+        verdict = STRIPE_KEY_REFUSED;
+    }
     snprintf(problem, STRIPE_PROBLEM_SIZE, "%.120s: %.120s", stripe->url, what);
-    return false;
+    return verdict;
 }

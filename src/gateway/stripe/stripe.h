@@ -67,9 +67,16 @@ bool stripe_key_is_right(const char *text);
 /* "https://host[:port]": no path, user or query. */
 bool stripe_url_is_right(const char *url);
 
+/* What Stripe makes of a key. */
+enum stripe_verdict {
+    STRIPE_KEY_GOOD,
+    STRIPE_KEY_REFUSED, /* unknown to it, or not allowed what payments need */
+    STRIPE_NO_VERDICT,  /* it could not be asked, or has troubles of its own */
+};
+
 /*
  * Asks Stripe, with the key, for nothing that matters: is it there, does it know the key?  From a
- * fiber.  False and one line in `problem`.
+ * fiber.  One line in `problem` unless the key is good.
  */
-bool stripe_probe(const struct stripe *stripe, struct arena *arena,
-                  char problem[STRIPE_PROBLEM_SIZE]);
+enum stripe_verdict stripe_probe(const struct stripe *stripe, struct arena *arena,
+                                 char problem[STRIPE_PROBLEM_SIZE]);

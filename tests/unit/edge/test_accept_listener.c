@@ -338,6 +338,32 @@ static void cuts_the_connection_of_one_peer(void **state)
     close(listener);
 }
 
+/* It walks over all descriptors: who connects or closes meanwhile does not wait for that. */
+static void looks_for_a_peer_without_the_mutex(void **state)
+{
+    (void)state;
+    int port = 0;
+    int listener = listen_on_loopback(AF_INET, &port);
+    struct accept_guard *guard = accept_guard_of_process();
+    struct address_place place;
+
+    accept_guard_open((struct accept_limits){0}, 1, IPV4, port);
+    int client = connect_to(AF_INET, port);
+    int accepted = accept4(listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+    assert_true(accepted >= 0);
+    assert_true(address_place_of_socket(listener, &place));
+
+    pthread_mutex_lock(&guard->mutex);
+    bool found = accept_guard_cut(guard, &place);
+    pthread_mutex_unlock(&guard->mutex);
+
+    assert_false(found);
+    accept_guard_close(IPV4, port);
+    close(accepted);
+    close(client);
+    close(listener);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -349,6 +375,7 @@ int main(void)
         cmocka_unit_test(lets_unix_sockets_and_files_be),
         cmocka_unit_test(survives_the_end_of_descriptors),
         cmocka_unit_test(cuts_the_connection_of_one_peer),
+        cmocka_unit_test(looks_for_a_peer_without_the_mutex),
     };
     return cmocka_run_group_tests_name("accept guard of the process", tests, NULL, NULL);
 }
