@@ -17,7 +17,7 @@
 #include "base/time.h"
 #include "support/rpc_news.h"
 
-#define WAIT_STEPS 1000
+#define WAIT_STEPS 3000
 #define STEP_US    20000
 
 static int64_t now_s(struct rpc_fixture *f)
@@ -271,7 +271,7 @@ static bool comes_to_trust(struct rpc_fixture *f, const char *ca_file, const str
 static void serves_a_replaced_certificate_without_losing_a_letter(void **state)
 {
     struct rpc_fixture *f = *state;
-    struct test_authority *other = test_authority_new(f->arena, "another authority");
+    struct test_authority *other = test_authority_new(f->papers, "another authority");
     const char *body = idle_event(f, "evt_rotation");
     struct teller teller = {
         .f = f, .body = body, .signature = news_sign(f, body, now_s(f), NEWS_SECRET)};

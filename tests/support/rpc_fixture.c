@@ -185,7 +185,8 @@ struct rpc_fixture *rpc_fixture_new_prepared(const char *more_settings,
     snprintf(f->directory, sizeof f->directory, "/tmp/dues-rpc-XXXXXX");
     if (mkdtemp(f->directory) == NULL)
         bug("no directory for the fixture");
-    f->authority = test_authority_new(f->arena, "test clients");
+    f->papers = arena_new(ARENA_SIZE);
+    f->authority = test_authority_new(f->papers, "test clients");
     for (size_t i = 0; i < RPC_IDENTITIES; i++)
         f->pairs[i] = test_issue_client(f->authority, paths[i]);
     f->log_file = memfd_create("log", MFD_CLOEXEC);
@@ -224,6 +225,7 @@ void rpc_fixture_free(struct rpc_fixture *f)
     close(f->log_file);
     remove_directory(f->directory);
     test_authority_free(f->authority);
+    arena_free(f->papers);
     arena_free(f->arena);
     db_fixture_free(f->db);
     pthread_mutex_destroy(&f->mutex);

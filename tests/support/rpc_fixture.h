@@ -46,7 +46,8 @@ struct rpc_fixture {
     const struct house *house;
     char directory[64]; /* certificates, master key, journal of the sandbox gateway */
     char target[64];
-    struct arena *arena;
+    struct arena *arena;  /* of rpc_strdup, for any thread; directly only where there is one */
+    struct arena *papers; /* of the authority, which only the test's own thread asks */
     struct test_authority *authority;
     struct test_pair pairs[RPC_IDENTITIES];
     struct dues_client *clients[RPC_IDENTITIES];

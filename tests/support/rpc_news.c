@@ -11,7 +11,7 @@
 #include "http/post.h"
 #include "keys_command.h"
 
-#define LIMIT_MS 10000
+#define LIMIT_MS 60000
 
 /* As `dues keys set` does; the older secret first. */
 static void store_key(const struct settings *settings, const char *name, char *text)
