@@ -83,9 +83,11 @@ struct gateway_action {
  */
 struct gateway_answer {
     enum gateway_outcome outcome;
-    const char *transaction;          /* the gateway's id; "" when none */
-    struct money amount;              /* as the gateway says; must equal the request's */
-    const char *decline_code;         /* a code of decline_table; "" unless declined */
+    const char *transaction; /* the gateway's id; "" when none */
+    struct money amount;     /* as the gateway says; must equal the request's */
+    /* A code of decline_table; "" unless declined.  REQUIRES_ACTION: what the bank wants; "" says
+     * authentication_required. */
+    const char *decline_code;
     const char *network_decline_code; /* the card network's two characters, or "" */
     const char *advice;               /* a decline_advice_name; "" when none */
     const char *evidence;             /* short text for the attempt's row; no secrets */

@@ -6,12 +6,15 @@
 
 #include "payment/payment_internal.h"
 
+#include "base/bug.h"
 #include "base/text.h"
 #include "base/time.h"
 #include "jobs/jobs.h"
 
 #define LOOK_FIRST_US   US_PER_MINUTE
 #define LOOK_LONGEST_US US_PER_HOUR
+
+#define RETRY_CONFIRM_MS 1000
 
 static struct attempt_ask ask_of(struct call *call, const struct charge *charge)
 {
@@ -100,8 +103,26 @@ static int64_t next_look_us(const struct action_terms *terms, int64_t now_us)
     return now_us + wait_us;
 }
 
+/* What a look at an action has shown. */
+enum seen {
+    SEEN_ANSWER,  /* the payment stands as the gateway says */
+    SEEN_OTHERS,  /* somebody else is asking, or has recorded what it had heard before we did */
+    SEEN_NOTHING, /* the gateway did not say, or people are to find out */
+};
+
+static enum seen seen_of(const struct gateway_answer *answer, const struct payment *payment)
+{
+    if (payment->state != PAYMENT_REQUIRES_ACTION || answer->outcome == GATEWAY_REQUIRES_ACTION)
+        return SEEN_ANSWER;
+    return answer->outcome == GATEWAY_SUCCEEDED || answer->outcome == GATEWAY_DECLINED ||
+                   answer->outcome == GATEWAY_FAILED
+               ? SEEN_OTHERS
+               : SEEN_NOTHING;
+}
+
 static const struct error *ask_now(struct call *call, const struct customer *customer,
-                                   struct attempt *attempt, struct payment *payment)
+                                   struct attempt *attempt, struct payment *payment,
+                                   enum seen *seen)
 {
     int64_t armed_us = clock_monotonic_us(call->house->clock);
     struct gateway_answer answer;
@@ -110,26 +131,79 @@ static const struct error *ask_now(struct call *call, const struct customer *cus
     bool over;
 
     TRY(attempt_claim(call, customer->id, attempt, attempt_lease_ms(call), &claimed));
-    if (!claimed)
-        return payment_load(call, customer->id, attempt->payment, payment);
+    if (!claimed) {
+        TRY(payment_load(call, customer->id, attempt->payment, payment));
+        *seen = payment->state == PAYMENT_REQUIRES_ACTION ? SEEN_OTHERS : SEEN_ANSWER;
+        return NULL;
+    }
     TRY(charge_restore(call, customer, attempt, &charge));
     charge.armed_us = armed_us;
     TRY(action_is_over(call, &charge, &over));
     action_ask(call, &charge, over, &answer);
-    return charge_settle(call, &charge, &answer, payment);
+    TRY(charge_settle(call, &charge, &answer, payment));
+    *seen = seen_of(&answer, payment);
+    return NULL;
 }
 
-const struct error *action_confirm(struct call *call, struct payment *payment)
+const struct error *action_look(struct call *call, struct payment *payment)
 {
     struct customer customer;
     struct attempt attempt;
+    enum seen seen;
     bool found;
 
     TRY(customer_load(call, payment->customer, &customer));
     TRY(attempt_of_payment(call, payment->customer, payment->id, &attempt, &found));
     if (found && attempt.state == ATTEMPT_REQUIRES_ACTION)
-        TRY(ask_now(call, &customer, &attempt, payment));
+        return ask_now(call, &customer, &attempt, payment, &seen);
+    return payment_load(call, payment->customer, payment->id, payment);
+}
+
+/* Asks, unless somebody is at it or nobody may; `*since`: the attempt's epoch when we came. */
+static const struct error *look_since(struct call *call, const struct customer *customer,
+                                      int64_t *since, struct payment *payment, enum seen *seen)
+{
+    struct attempt attempt;
+    bool found;
+
+    TRY(attempt_of_payment(call, customer->id, payment->id, &attempt, &found));
+    if (!found)
+        bug("a payment that waits for its customer has no attempt");
+    if (*since == 0)
+        *since = attempt.epoch;
+    *seen = SEEN_ANSWER;
+    /* Whoever took it over after we came has asked after we came. */
+    if (attempt.state == ATTEMPT_REQUIRES_ACTION && attempt.epoch > *since)
+        return NULL;
+    if (attempt.lease_left_us == 0 && attempt_may_move(attempt.state, ATTEMPT_RESOLVING)) {
+        TRY(ask_now(call, customer, &attempt, payment, seen));
+        *since = attempt.epoch;
+        return NULL;
+    }
+    TRY(payment_load(call, customer->id, payment->id, payment));
+    if (payment->state == PAYMENT_REQUIRES_ACTION)
+        *seen = attempt.lease_left_us > 0 ? SEEN_OTHERS : SEEN_NOTHING;
     return NULL;
+}
+
+const struct error *action_confirm(struct call *call, struct payment *payment)
+{
+    struct attempt_wait wait = {0};
+    struct customer customer;
+    enum seen seen;
+    int64_t since = 0;
+
+    TRY(customer_load(call, payment->customer, &customer));
+    do
+        TRY(look_since(call, &customer, &since, payment, &seen));
+    while (seen == SEEN_OTHERS && attempt_wait(call, &wait));
+    if (seen == SEEN_ANSWER)
+        return NULL;
+    return error_retry(refuse(call, STATUS_ABORTED, "CONFIRMATION_IN_PROGRESS",
+                              seen == SEEN_OTHERS
+                                  ? "another call is asking the gateway what the customer did"
+                                  : "the gateway has not said yet what the customer did"),
+                       RETRY_CONFIRM_MS);
 }
 
 static const struct error *look(struct call *call, const struct obligation *obligation)
@@ -138,6 +212,7 @@ static const struct error *look(struct call *call, const struct obligation *obli
     struct customer customer;
     struct payment payment;
     struct attempt attempt;
+    enum seen seen;
     struct uuid id;
     bool found = false;
 
@@ -148,7 +223,7 @@ static const struct error *look(struct call *call, const struct obligation *obli
     TRY(customer_load(call, obligation->customer, &customer));
     customer.now_us = obligation->now_us;
     if (attempt.state == ATTEMPT_REQUIRES_ACTION)
-        TRY(ask_now(call, &customer, &attempt, &payment));
+        TRY(ask_now(call, &customer, &attempt, &payment, &seen));
     else
         TRY(payment_load(call, obligation->customer, attempt.payment, &payment));
     TRY(action_terms_load(call, obligation->customer, attempt.payment, &terms));

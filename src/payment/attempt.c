@@ -108,9 +108,14 @@ static void complete(struct gateway_answer *answer)
     }
 }
 
-/* A code that nobody taught us is no code of ours; what the gateway said stays as evidence. */
+/*
+ * A code that nobody taught us is no code of ours; what the gateway said stays as evidence.  Who is
+ * to authenticate was not declined, but is told in the same words what the bank wants.
+ */
 static void name_decline(struct call *call, struct gateway_answer *answer)
 {
+    if (answer->outcome == GATEWAY_REQUIRES_ACTION && answer->decline_code[0] == '\0')
+        answer->decline_code = "authentication_required";
     if (answer->decline_code[0] == '\0' || decline_is_known(answer->decline_code))
         return;
     answer->evidence = arena_printf(call->arena, "declined as \"%.64s\"; %s", answer->decline_code,
@@ -202,22 +207,32 @@ static const struct error *is_driven(struct call *call, const struct work *work,
     return NULL;
 }
 
+bool attempt_wait(struct call *call, struct attempt_wait *wait)
+{
+    int64_t wait_us = wait->waited_us < AWAIT_FIRST_US ? AWAIT_FIRST_US : wait->waited_us;
+
+    if (wait_us > AWAIT_LONGEST_US)
+        wait_us = AWAIT_LONGEST_US;
+    if (wait->waited_us >= AWAIT_IN_ALL_US || call_time_left_us(call) < 2 * AWAIT_LONGEST_US)
+        return false;
+    fiber_sleep(wait_us);
+    wait->waited_us += wait_us;
+    return true;
+}
+
 static const struct error *await(struct call *call, const struct work *work, bool *answered)
 {
-    int64_t wait_us = AWAIT_FIRST_US;
+    struct attempt_wait wait = {0};
 
-    for (int64_t waited_us = 0;; waited_us += wait_us) {
+    for (;;) {
         bool driven;
         /* In this order: who stops driving has recorded before. */
         TRY(is_driven(call, work, &driven));
         TRY(replay_find(call, work->customer, answered, NULL));
         if (*answered || !driven)
             return NULL;
-        if (waited_us >= AWAIT_IN_ALL_US || call_time_left_us(call) < 2 * AWAIT_LONGEST_US)
+        if (!attempt_wait(call, &wait))
             return in_progress(call);
-        fiber_sleep(wait_us);
-        if (wait_us < AWAIT_LONGEST_US)
-            wait_us *= 2;
     }
 }
 

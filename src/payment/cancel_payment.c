@@ -55,7 +55,7 @@ static const struct error *cancel_at_gateway(struct call *call, struct uuid atte
                                              struct payment *payment, bool *answered)
 {
     if (payment->state == PAYMENT_REQUIRES_ACTION)
-        TRY(action_confirm(call, payment));
+        TRY(action_look(call, payment));
     if (payment->state != PAYMENT_REQUIRES_ACTION)
         return NULL;
     /* Somebody was asking what the customer did, and may not have known that it was over. */
@@ -63,7 +63,7 @@ static const struct error *cancel_at_gateway(struct call *call, struct uuid atte
     if (*answered)
         return NULL;
     TRY(payment_load(call, payment->customer, payment->id, payment));
-    return payment->state == PAYMENT_REQUIRES_ACTION ? action_confirm(call, payment) : NULL;
+    return payment->state == PAYMENT_REQUIRES_ACTION ? action_look(call, payment) : NULL;
 }
 
 /* However it stands now: the wish is recorded, so who still waits is being let go of. */

@@ -123,7 +123,7 @@ static const struct error *let_customer_confirm(struct call *call, const struct 
     struct payment payment;
 
     TRY(payment_load(call, customer->id, attempt->payment, &payment));
-    return action_confirm(call, &payment);
+    return action_look(call, &payment);
 }
 
 /* `*over`: there is nothing more that these news could tell. */

@@ -132,6 +132,14 @@ struct attempt_ask {
 /* Sends or queries; see charge_send for what it promises. */
 void attempt_ask(struct call *call, const struct attempt_ask *ask, struct gateway_answer *answer);
 
+/* Waiting for whoever drives an attempt; begins as {0}. */
+struct attempt_wait {
+    int64_t waited_us;
+};
+
+/* Sleeps a little, longer from time to time; false, at once: it has been long enough. */
+bool attempt_wait(struct call *call, struct attempt_wait *wait);
+
 /* refund_watch.c */
 
 /* Of a refund that had succeeded: does the gateway say that it has failed after all? */
@@ -203,7 +211,16 @@ const struct error *charge_record(struct call *call, const struct charge *charge
 void action_ask(struct call *call, const struct charge *charge, bool gives_up,
                 struct gateway_answer *answer);
 
-/* Asks about the action of a payment in state REQUIRES_ACTION; `*payment` is then as it stands. */
+/*
+ * Asks about the action of a payment in state REQUIRES_ACTION, unless somebody else is at it;
+ * `*payment` is then as it stands, whether or not the gateway was heard.
+ */
+const struct error *action_look(struct call *call, struct payment *payment) MUST_CHECK;
+
+/*
+ * The same for who has to know: `*payment` is as the gateway said after this call began.  Fails
+ * with ABORTED CONFIRMATION_IN_PROGRESS while it has not said that.
+ */
 const struct error *action_confirm(struct call *call, struct payment *payment) MUST_CHECK;
 
 /* Is it time to wait no longer for the customer?  Also tells the charge whether it was canceled. */

@@ -128,6 +128,109 @@ static void a_customer_who_has_not_done_it_may_still_do_it(void **state)
     assert_int_equal(again->state, PAYMENT_STATE(REQUIRES_ACTION));
 }
 
+/* Somebody has taken the attempt over and asks, until `until` at most. */
+static void given_somebody_who_asks(struct rpc_fixture *f, const char *payment, const char *until)
+{
+    db_execute(f->db, db_printf(f->db,
+                                "UPDATE dues.attempt SET state = 'RESOLVING', epoch = epoch + 1,"
+                                " lease_until = %s WHERE payment_id = '%s'",
+                                until, strrchr(payment, '/') + 1));
+}
+
+static void what_somebody_asked_before_is_not_what_is_told(void **state)
+{
+    struct rpc_fixture *f = *state;
+    struct payer payer = given_payer(f, "tok_threeDSecureRequired");
+    const Payment *waiting = given_waiting(f, payer);
+
+    given_somebody_who_asks(f, waiting->name, "clock_timestamp() + interval '700 ms'");
+    const Payment *paid = must_reply(ask_confirm(f, AS(SERVICE_BILLING), waiting->name));
+
+    assert_int_equal(paid->state, PAYMENT_STATE(SUCCEEDED));
+    assert_int_equal(charges_of(f, payer.customer), 1);
+}
+
+static void says_that_it_does_not_know_while_somebody_asks(void **state)
+{
+    struct rpc_fixture *f = *state;
+    const Payment *waiting = given_waiting(f, given_payer(f, "tok_threeDSecureRequired"));
+
+    given_somebody_who_asks(f, waiting->name, "clock_timestamp() + interval '1 hour'");
+    const struct dues_answer *refused = ask_confirm(f, AS(SERVICE_BILLING), waiting->name);
+
+    assert_int_equal(refused->status, DUES_ABORTED);
+    assert_string_equal(refused->reason, "CONFIRMATION_IN_PROGRESS");
+    assert_true(refused->retry_after_ms > 0);
+}
+
+/* A gateway that is not configured says nothing. */
+static void give_gateway(struct rpc_fixture *f, const char *payment, const char *gateway)
+{
+    db_execute(f->db,
+               db_printf(f->db, "UPDATE dues.attempt SET gateway = '%s' WHERE payment_id = '%s'",
+                         gateway, strrchr(payment, '/') + 1));
+}
+
+static void says_that_it_does_not_know_when_the_gateway_does_not_say(void **state)
+{
+    struct rpc_fixture *f = *state;
+    const Payment *waiting = given_waiting(f, given_payer(f, "tok_threeDSecureRequired"));
+
+    give_gateway(f, waiting->name, "elsewhere");
+    const struct dues_answer *refused = ask_confirm(f, AS(SERVICE_BILLING), waiting->name);
+    int32_t meanwhile = (int32_t)payment_now(f, waiting->name)->state;
+    give_gateway(f, waiting->name, "sandbox");
+    const Payment *paid = must_reply(ask_confirm(f, AS(SERVICE_BILLING), waiting->name));
+
+    assert_int_equal(refused->status, DUES_ABORTED);
+    assert_string_equal(refused->reason, "CONFIRMATION_IN_PROGRESS");
+    assert_int_equal(meanwhile, PAYMENT_STATE(REQUIRES_ACTION));
+    assert_int_equal(paid->state, PAYMENT_STATE(SUCCEEDED));
+}
+
+/* All at once: each hears what was asked after it came, whoever asked. */
+struct asker {
+    struct rpc_fixture *f;
+    const char *payment;
+    const struct dues_answer *answer;
+};
+
+static void *confirm(void *arg)
+{
+    struct asker *asker = arg;
+
+    do
+        asker->answer = ask_confirm(asker->f, AS(SERVICE_BILLING), asker->payment);
+    while (asker->answer->status == DUES_ABORTED);
+    return NULL;
+}
+
+static void many_who_ask_at_once_hear_the_same(void **state)
+{
+    static const struct {
+        const char *token;
+        int32_t state;
+    } stories[] = {
+        {"tok_threeDSecureRequired", PAYMENT_STATE(SUCCEEDED)},
+        {"tok_authenticationRequired", PAYMENT_STATE(REQUIRES_ACTION)},
+    };
+    struct rpc_fixture *f = *state;
+
+    for (size_t i = 0; i < ARRAY_LENGTH(stories); i++) {
+        const Payment *waiting = given_waiting(f, given_payer(f, stories[i].token));
+        struct asker askers[8];
+        for (size_t k = 0; k < ARRAY_LENGTH(askers); k++)
+            askers[k] = (struct asker){f, waiting->name, NULL};
+
+        rpc_race(confirm, askers, ARRAY_LENGTH(askers), sizeof askers[0]);
+
+        for (size_t k = 0; k < ARRAY_LENGTH(askers); k++) {
+            const Payment *told = must_reply(askers[k].answer);
+            assert_int_equal(told->state, stories[i].state);
+        }
+    }
+}
+
 static void answers_any_other_payment_as_it_stands(void **state)
 {
     struct rpc_fixture *f = *state;
@@ -242,6 +345,10 @@ int main(void)
         cmocka_unit_test(authorizes_when_that_is_what_was_asked),
         cmocka_unit_test(tells_that_the_bank_declined_after_all),
         cmocka_unit_test(a_customer_who_has_not_done_it_may_still_do_it),
+        cmocka_unit_test(what_somebody_asked_before_is_not_what_is_told),
+        cmocka_unit_test(says_that_it_does_not_know_while_somebody_asks),
+        cmocka_unit_test(says_that_it_does_not_know_when_the_gateway_does_not_say),
+        cmocka_unit_test(many_who_ask_at_once_hear_the_same),
         cmocka_unit_test(answers_any_other_payment_as_it_stands),
         cmocka_unit_test(a_user_confirms_its_own_and_no_other),
         cmocka_unit_test(it_is_found_out_when_the_app_never_comes_back),

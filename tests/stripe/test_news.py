@@ -90,6 +90,26 @@ class News(NewsStage):
         self.assertEqual(self.groups(payment), 1)
         self.assert_same(payment)
 
+    def test_what_news_recorded_from_before_hides_nothing_from_who_asked_later(self):
+        payment = self.pay(self.add_card("pm_card_authenticationRequired"))
+        self.applied()
+        secret = payment["action"]["clientSecret"]
+        self.order("webhook_lost", path="/challenge")
+        self.simulator("POST", f"/_simulator/stripe/challenge/{secret.split('_secret_')[0]}?client_secret={secret}",
+                       "result=succeeded", form=True)
+        self.order("late", value=3000, method="GET", path="/v1/payment_intents", count=1)
+        of_payment = f"WHERE payment_id = '{payment['name'].split('/')[-1]}'"
+
+        with concurrent.futures.ThreadPoolExecutor() as pool:
+            asked = pool.submit(self.call, "PaymentService/ConfirmPayment", {"name": payment["name"]})
+            self.become(lambda: self.sql(f"SELECT state FROM dues.attempt {of_payment}") != "REQUIRES_ACTION", "the question")
+            # As news do that heard of it before the customer came.
+            self.sql(f"UPDATE dues.attempt SET state = 'REQUIRES_ACTION', lease_until = NULL {of_payment} AND state = 'RESOLVING'")
+            paid = asked.result()
+
+        self.assertEqual(paid["state"], "STATE_SUCCEEDED", paid)
+        self.assertEqual(self.groups(payment), 1)
+
     def test_a_refund_that_fails_later_is_reversed_at_once(self):
         payment = self.pay(self.add_card("pm_card_refundFail"))
 

@@ -86,6 +86,45 @@ class Payments(Stage):
         self.assertEqual(paid["state"], "STATE_SUCCEEDED", paid)
         self.assertEqual(len(self.intents(payment)), 1)
 
+    def test_who_has_to_authenticate_was_not_declined(self):
+        decline = self.given_waiting()["decline"]
+
+        self.assertEqual((decline["code"], decline["declineClass"]), ("authentication_required", "DECLINE_CLASS_STEP_UP"))
+
+    def order_of_questions(self, fault, **more):
+        self.simulator("POST", "/_simulator/faults", {"fault": fault, "method": "GET", "path": "/v1/payment_intents", **more})
+
+    def confirm(self, payment):
+        return self.try_call("PaymentService/ConfirmPayment", {"name": payment["name"]})
+
+    def test_what_was_asked_before_the_customer_came_is_not_what_is_told_after(self):
+        payment = self.given_waiting()
+        self.simulator("POST", "/_simulator/faults", {"fault": "webhook_lost", "path": "/challenge"})
+        self.order_of_questions("late", value=3000, count=1)
+        before = threading.Thread(target=self.confirm, args=(payment,))
+        before.start()
+        while any(each["fault"] == "late" and each["count"] > 0 for each in self.simulator("GET", "/_simulator/faults")["orders"]):
+            time.sleep(0.05)
+
+        self.authenticate(payment)
+        paid = self.confirm(payment)
+        before.join()
+
+        self.assertEqual(json.loads(paid.stdout)["state"], "STATE_SUCCEEDED", paid.stdout)
+
+    def test_a_gateway_that_says_nothing_is_no_customer_who_has_done_nothing(self):
+        payment = self.given_waiting()
+        self.order_of_questions("error_503", value=1, count=1000)
+        self.authenticate(payment)
+
+        refused = self.confirm(payment)
+        self.simulator("DELETE", "/_simulator/faults")
+        paid = self.confirm(payment)
+
+        self.assertEqual(refused.returncode, 64 + 10, refused.stdout)
+        self.assertIn("CONFIRMATION_IN_PROGRESS", refused.stderr)
+        self.assertEqual(json.loads(paid.stdout)["state"], "STATE_SUCCEEDED", paid.stdout)
+
     def test_what_is_held_is_taken_in_parts(self):
         payment = self.pay(self.add_card("pm_card_visa"), 5000, captureMode="CAPTURE_MODE_MANUAL")
         self.assertEqual(payment["state"], "STATE_REQUIRES_CAPTURE", payment)
