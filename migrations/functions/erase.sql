@@ -14,9 +14,14 @@ BEGIN
         RETURN NEXT;
         RETURN;
     END IF;
-    SELECT string_agg(DISTINCT o.kind, ', ' ORDER BY o.kind) INTO detail FROM obligation o
-     WHERE o.customer_id = p_customer AND o.kind NOT IN ('payment_method.expiry', 'payment_method.update')
-       AND o.kind NOT LIKE 'webhook.%' AND o.kind <> 'dispute.watch';
+    -- Also what people have to decide about: they ask the gateway, with what is erased here.
+    SELECT string_agg(DISTINCT b.what, ', ' ORDER BY b.what) INTO detail
+      FROM (SELECT o.kind AS what FROM obligation o
+             WHERE o.customer_id = p_customer AND o.kind NOT IN ('payment_method.expiry', 'payment_method.update')
+               AND o.kind NOT LIKE 'webhook.%' AND o.kind <> 'dispute.watch'
+             UNION ALL
+            SELECT 'incident of attempt ' || a.attempt_id FROM attempt a
+             WHERE a.customer_id = p_customer AND a.state = 'MANUAL') AS b;
     IF detail IS NOT NULL THEN
         outcome := 'busy';
         RETURN NEXT;

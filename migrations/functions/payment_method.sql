@@ -327,10 +327,23 @@ BEGIN
 END $$;
 GRANT EXECUTE ON FUNCTION payment_method_refresh(uuid, uuid, card_told, timestamptz) TO dues_service;
 
+-- Is it not known yet what became of charges of it?  Then its token is needed to send them again, and to find them at the
+-- gateway: by the server, or by whoever decides about an attempt in people's hands.
+CREATE OR REPLACE FUNCTION payment_method_is_asked_about(p_customer uuid, p_method uuid) RETURNS boolean
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = dues, pg_temp AS $$
+    SELECT EXISTS (SELECT FROM obligation o, payment p
+                    WHERE o.customer_id = p_customer AND o.kind = 'payment.resolve' AND p.customer_id = p_customer
+                      AND p.payment_id = o.subject_id AND p.payment_method_id = p_method)
+        OR EXISTS (SELECT FROM attempt a, payment p
+                    WHERE a.customer_id = p_customer AND a.operation IN ('CHARGE', 'AUTHORIZE') AND a.state = 'MANUAL'
+                      AND p.customer_id = p_customer AND p.payment_id = a.payment_id AND p.payment_method_id = p_method)
+$$;
+GRANT EXECUTE ON FUNCTION payment_method_is_asked_about(uuid, uuid) TO dues_service;
+
 -- Forgets the token; the row stays for what was paid with it.  Deleting it twice is deleting it once.  `p_is_told`: the
 -- gateway must hear of it, and the token is needed until it has.
 -- Outcomes of request_record, and, with nothing written, 'absent', 'in_use': a live membership renews with it and no
--- default is there to take its place, 'in_flight': a charge of it is on its way and may have to be sent again.
+-- default is there to take its place, 'in_flight': what became of a charge of it is not known.
 DROP FUNCTION IF EXISTS payment_method_delete(uuid, request_key, uuid, timestamptz);
 CREATE OR REPLACE FUNCTION payment_method_delete(p_customer uuid, p_key request_key, p_method uuid, p_is_told boolean,
                                                  p_now timestamptz,
@@ -358,9 +371,7 @@ BEGIN
        AND d.state = 'ACTIVE' AND d.mandate_type IS NOT NULL;
     IF v_state IS NULL THEN
         v_refused := 'absent';
-    ELSIF EXISTS (SELECT FROM obligation o, payment p
-                   WHERE o.customer_id = p_customer AND o.kind = 'payment.resolve' AND p.customer_id = p_customer
-                     AND p.payment_id = o.subject_id AND p.payment_method_id = p_method) THEN
+    ELSIF payment_method_is_asked_about(p_customer, p_method) THEN
         v_refused := 'in_flight';
     ELSIF v_heir IS NULL
           AND EXISTS (SELECT FROM membership m WHERE m.customer_id = p_customer AND m.payment_method_id = p_method

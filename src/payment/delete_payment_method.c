@@ -29,7 +29,7 @@ static const struct error *answer(struct call *call, const struct pg_rows *rows,
     if (text_equal(outcome, "absent"))
         return not_found(call, "PAYMENT_METHOD_NOT_FOUND", name);
     if (text_equal(outcome, "in_flight"))
-        return in_use(call, "a charge of the payment method is on its way");
+        return in_use(call, "what became of a charge of the payment method is not known yet");
     if (text_equal(outcome, "in_use"))
         return in_use(call, "a membership renews with the payment method, and no other default can"
                             " be charged");

@@ -44,10 +44,10 @@ const struct pg_statement payment_method_is_awaited_statement = {
     .sql = "SELECT EXISTS (SELECT FROM payment_action a JOIN payment p"
            "    ON p.customer_id = a.customer_id AND p.payment_id = a.payment_id"
            " WHERE a.customer_id = $1 AND p.customer_id = $1 AND p.payment_method_id = $2)"
-           "       AS is_awaited",
+           "    OR payment_method_is_asked_about($1, $2) AS is_awaited",
 };
 
-/* Its customer authenticates a payment of it at this moment. */
+/* Its customer authenticates a payment of it at this moment, or what became of one is asked. */
 static const struct error *is_awaited(struct call *call, const struct payment_method *method,
                                       bool *awaited)
 {

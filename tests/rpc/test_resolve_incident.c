@@ -8,27 +8,8 @@
 
 #include <cmocka.h>
 
+#include "support/rpc_card.h"
 #include "support/rpc_incident.h"
-
-/* A payment of the token whose outcome the server has given up to find out. */
-static const char *given_unknown_too_long(struct rpc_fixture *f, struct payer payer)
-{
-    const Payment *payment = must_reply(ask_payment(f, payer, new_request_id(f)));
-    const char *customer = last_id(payer.customer);
-
-    assert_int_equal(payment->state, PAYMENT_STATE(PROCESSING));
-    db_execute(f->db,
-               db_printf(f->db,
-                         "UPDATE dues.attempt SET first_sent_time = clock_timestamp() - interval"
-                         " '4 d', lease_until = NULL WHERE customer_id = '%s'",
-                         customer));
-    db_execute(f->db, db_printf(f->db,
-                                "UPDATE dues.obligation SET due_time = clock_timestamp() - interval"
-                                " '1 d', lease_until = NULL WHERE customer_id = '%s'",
-                                customer));
-    await_incident(f, payer.customer, INCIDENT_STATE(OPEN));
-    return payment->name;
-}
 
 static int64_t ledger_sum(struct rpc_fixture *f, const char *customer)
 {
@@ -115,6 +96,21 @@ static void marks_as_succeeded_what_the_gateway_says_it_did(void **state)
     assert_string_equal(done->outcome, "recorded as SUCCEEDED");
     assert_int_equal(number_of(f, payer.customer, "count(*) FROM dues.ledger_entry"), 2);
     assert_int_equal(ledger_sum(f, payer.customer), 0);
+}
+
+static void the_card_stays_until_it_is_decided(void **state)
+{
+    struct rpc_fixture *f = *state;
+    struct payer payer = given_payer(f, "tok_timeoutAfterSuccess");
+    given_unknown_too_long(f, payer);
+
+    const struct dues_answer *refused = ask_card_deletion(f, AS(SERVICE_BILLING), payer.card, NULL);
+    resolve_by_two(f, payer.customer, RESOLUTION(MARK_SUCCEEDED), "");
+    const struct dues_answer *deleted = ask_card_deletion(f, AS(SERVICE_BILLING), payer.card, NULL);
+
+    assert_int_equal(refused->status, DUES_FAILED_PRECONDITION);
+    assert_string_equal(refused->reason, "PAYMENT_METHOD_IN_USE");
+    assert_int_equal(deleted->status, DUES_OK);
 }
 
 /* As a payment's attempt whose money came under another amount. */
@@ -314,6 +310,7 @@ int main(void)
         cmocka_unit_test(two_who_want_different_things_are_not_two),
         cmocka_unit_test(marks_as_failed_what_was_not_executed),
         cmocka_unit_test(marks_as_succeeded_what_the_gateway_says_it_did),
+        cmocka_unit_test(the_card_stays_until_it_is_decided),
         cmocka_unit_test(posts_from_suspense_to_where_it_belongs),
         cmocka_unit_test(two_at_the_same_moment_carry_it_out_once),
         cmocka_unit_test(the_newest_wish_counts),

@@ -114,10 +114,29 @@ class Cards(Stage):
         secret = payment["action"]["clientSecret"]
         self.simulator("POST", f"/_simulator/stripe/challenge/{secret.split('_secret_')[0]}?client_secret={secret}", "result=succeeded",
                        form=True)
-        paid = self.call("PaymentService/ConfirmPayment", {"name": payment["name"]})
+        self.call("PaymentService/ConfirmPayment", {"name": payment["name"]})
+        # News of it may be looked at in this moment; then the answer is that it waits still.
+        paid = self.settled(payment["name"], waiting=("STATE_REQUIRES_ACTION",))
 
         self.assertEqual(paid["state"], "STATE_SUCCEEDED", paid)
         self.assertIsNotNone(self.told(method)["customer"])
+
+    def test_what_people_have_to_decide_about_keeps_the_card(self):
+        card, method = self.add("pm_card_authenticationRequired")
+        payment = self.pay(card)["name"].rsplit("/", 1)[1]
+        self.delete(card)
+        own = f"kind = 'payment_method.detach' AND business_key = '{card['name'].rsplit('/', 1)[1]}'"
+        waits = f"SELECT due_time > now() + interval '30 min' FROM dues.obligation WHERE {own}"
+        self.become(lambda: self.sql(waits) == "t", "it waits for the customer")
+
+        self.sql(f"UPDATE dues.attempt SET state = 'MANUAL' WHERE payment_id = '{payment}'; "
+                 f"DELETE FROM dues.payment_action WHERE payment_id = '{payment}'; "
+                 f"UPDATE dues.obligation SET due_time = now() WHERE {own}")
+        self.become(lambda: self.sql(waits) != "f", "it waits for people, or is over")
+
+        self.assertEqual(self.sql(waits), "t")
+        self.assertIsNotNone(self.told(method)["customer"])
+        self.assertGreater(self.token_size(card), 0)
 
     def test_a_new_expiry_is_told(self):
         card, method = self.add()

@@ -170,6 +170,23 @@ static void nobody_can_authenticate_when_nobody_is_there(void **state)
     assert_string_equal(f->answer.decline_code, "authentication_required");
 }
 
+static void without_the_card_nothing_is_called_never_executed(void **state)
+{
+    struct fixture *f = *state;
+    given_card(f, "pm_card_visa");
+    f->request.token = "";
+
+    when_asked(f, true);
+    then(f, GATEWAY_UNKNOWN);
+    when_asked(f, false);
+    then(f, GATEWAY_UNKNOWN);
+    f->request.token = "tok_visa"; /* never was Stripe's */
+    when_asked(f, true);
+    then(f, GATEWAY_UNKNOWN);
+    when_asked(f, false);
+    then(f, GATEWAY_FAILED);
+}
+
 static void an_action_can_be_let_go_of(void **state)
 {
     struct fixture *f = *state;
@@ -304,6 +321,7 @@ int main(void)
         TEST(a_customer_who_authenticates_has_paid),
         TEST(a_customer_who_does_not_authenticate_is_declined),
         TEST(nobody_can_authenticate_when_nobody_is_there),
+        TEST(without_the_card_nothing_is_called_never_executed),
         TEST(an_action_can_be_let_go_of),
         TEST(what_is_held_is_taken_in_parts),
         TEST(what_is_held_is_let_go_of),

@@ -38,6 +38,25 @@ const char *given_incident(struct rpc_fixture *f, const char *customer, const ch
                                  id, kind, subject)));
 }
 
+const char *given_unknown_too_long(struct rpc_fixture *f, struct payer payer)
+{
+    const Payment *payment = must_reply(ask_payment(f, payer, new_request_id(f)));
+    const char *customer = last_id(payer.customer);
+
+    assert_int_equal(payment->state, PAYMENT_STATE(PROCESSING));
+    db_execute(f->db,
+               db_printf(f->db,
+                         "UPDATE dues.attempt SET first_sent_time = clock_timestamp() - interval"
+                         " '4 d', lease_until = NULL WHERE customer_id = '%s'",
+                         customer));
+    db_execute(f->db, db_printf(f->db,
+                                "UPDATE dues.obligation SET due_time = clock_timestamp() - interval"
+                                " '1 d', lease_until = NULL WHERE customer_id = '%s'",
+                                customer));
+    await_incident(f, payer.customer, INCIDENT_STATE(OPEN));
+    return payment->name;
+}
+
 const struct dues_answer *ask_incidents(struct rpc_fixture *f, struct rpc_as as, const char *parent,
                                         int32_t state, int32_t kind, int32_t page_size,
                                         const char *page_token)

@@ -19,6 +19,10 @@ const char *last_id(const char *name);
 const char *given_incident(struct rpc_fixture *f, const char *customer, const char *kind,
                            const char *subject, const char *time);
 
+/* A payment whose answer is lost, and whose outcome the server has given up to find out; its name.
+ */
+const char *given_unknown_too_long(struct rpc_fixture *f, struct payer payer);
+
 const struct dues_answer *ask_incidents(struct rpc_fixture *f, struct rpc_as as, const char *parent,
                                         int32_t state, int32_t kind, int32_t page_size,
                                         const char *page_token);

@@ -198,10 +198,14 @@ static void find(const struct errand *errand, struct stripe_question *question,
     case GATEWAY_AUTHORIZE:
         if (stripe_is_id(request->transaction, "pi_"))
             return look(errand, question, request->transaction, reading);
+        if (search(errand, question, reading))
+            return;
+        /* Only the card tells whose list is whole; what the search lacks may be there all the same.
+         */
         if (!read_token(errand->arena, request->token, &customer, &method))
-            return conclude(reading, GATEWAY_FAILED, "the token is not Stripe's");
-        if (!search(errand, question, reading))
-            list(errand, question, "/v1/payment_intents", "customer", customer, reading);
+            return conclude(reading, GATEWAY_UNKNOWN,
+                            "queried: not found, and the card is forgotten");
+        list(errand, question, "/v1/payment_intents", "customer", customer, reading);
         return;
     case GATEWAY_CAPTURE:
     case GATEWAY_VOID:
@@ -305,20 +309,17 @@ static void send(const struct errand *errand, struct stripe_question *question, 
     stripe_read(question, &reply, reading);
 }
 
-/* What has no place in a request to Stripe.  NULL: nothing. */
-static const char *misshapen(struct arena *arena, const struct gateway_request *request,
-                             bool is_query, int64_t *units)
+static bool pays(const struct gateway_request *request)
 {
-    const char *customer;
-    const char *method;
-    bool pays = request->operation == GATEWAY_CHARGE || request->operation == GATEWAY_AUTHORIZE;
-    bool is_known = is_query && stripe_is_id(request->transaction, "pi_");
+    return request->operation == GATEWAY_CHARGE || request->operation == GATEWAY_AUTHORIZE;
+}
 
+/* What has no place in a request to Stripe, whenever it is made.  NULL: nothing. */
+static const char *misshapen(const struct gateway_request *request, int64_t *units)
+{
     if (!stripe_amount(request->amount, units))
         return "Stripe does not take this amount of this currency";
-    if (pays && !is_known && !read_token(arena, request->token, &customer, &method))
-        return "the token is not Stripe's";
-    if (!pays && !stripe_is_id(request->transaction, "pi_"))
+    if (!pays(request) && !stripe_is_id(request->transaction, "pi_"))
         return "the transaction is not Stripe's";
     return NULL;
 }
@@ -342,8 +343,7 @@ struct attempt {
 
 /* False: `answer` says what is wrong with the request.  The attempt must not move in memory. */
 static bool attempt_begin(struct attempt *attempt, const struct gateway *gateway, struct call *call,
-                          const struct gateway_request *request, bool is_query,
-                          struct gateway_answer *answer)
+                          const struct gateway_request *request, struct gateway_answer *answer)
 {
     const struct stripe *stripe = gateway->state;
 
@@ -356,7 +356,7 @@ static bool attempt_begin(struct attempt *attempt, const struct gateway *gateway
         .arena = call->arena,
         .is_live = stripe->is_live,
     };
-    const char *wrong = misshapen(call->arena, &attempt->request, is_query, &attempt->units);
+    const char *wrong = misshapen(&attempt->request, &attempt->units);
     if (wrong != NULL)
         *answer = plain(GATEWAY_FAILED, wrong);
     return wrong == NULL;
@@ -367,9 +367,18 @@ void stripe_send(const struct gateway *gateway, struct call *call,
 {
     struct attempt attempt;
     struct stripe_reading reading;
+    const char *customer;
+    const char *method;
 
-    if (!attempt_begin(&attempt, gateway, call, request, false, answer))
+    if (!attempt_begin(&attempt, gateway, call, request, answer))
         return;
+    if (pays(request) && !read_token(call->arena, request->token, &customer, &method)) {
+        /* A card is forgotten when it is deleted; what was sent with it before may have arrived. */
+        *answer = request->token == NULL || request->token[0] == '\0'
+                      ? plain(GATEWAY_UNKNOWN, "the card is forgotten")
+                      : plain(GATEWAY_FAILED, "the token is not Stripe's");
+        return;
+    }
     send(&attempt.errand, &attempt.question, attempt.units, &reading);
     switch (reading.next) {
     case STRIPE_DONE:
@@ -390,7 +399,7 @@ void stripe_query(const struct gateway *gateway, struct call *call,
     struct attempt attempt;
     struct stripe_reading reading;
 
-    if (!attempt_begin(&attempt, gateway, call, request, true, answer))
+    if (!attempt_begin(&attempt, gateway, call, request, answer))
         return;
     find(&attempt.errand, &attempt.question, &reading);
     *answer = reading.answer;

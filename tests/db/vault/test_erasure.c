@@ -57,6 +57,33 @@ static void a_customer_with_something_to_come_is_not_erased(void **state)
     assert_non_null(strstr(said, "there is no customers/"));
 }
 
+static void what_people_have_to_decide_about_is_not_erased(void **state)
+{
+    struct db_fixture *f = *state;
+    struct kept kept = given_token(f);
+    const char *customer = db_uuid_text(f, kept.customer);
+    const char *payment = db_uuid_text(f, db_uuid(f));
+    db_execute(
+        f, db_printf(
+               f,
+               "INSERT INTO payment (customer_id, payment_id, payment_method_id,"
+               " currency, amount, description, state, create_time, update_time)"
+               " VALUES ('%s', '%s', '%s', 'USD', 1, '', 'PROCESSING', now(), now());"
+               "INSERT INTO attempt (customer_id, attempt_id, payment_id, operation,"
+               " sequence, gateway, gateway_key, currency, amount, off_session, state,"
+               " epoch, first_sent_time, send_count, create_time)"
+               " VALUES ('%s', '%s', '%s', 'CHARGE', 1, 'stripe', repeat('0', 32), 'USD', 1, false,"
+               " 'MANUAL', 1, now(), 1, now())",
+               customer, payment, db_uuid_text(f, kept.method), customer,
+               db_uuid_text(f, db_uuid(f)), payment));
+
+    assert_int_not_equal(erase(f, kept.customer), 0);
+    assert_non_null(strstr(said, "incident of attempt"));
+    ASSERT_OPENS(f, &kept);
+    db_execute(f, "UPDATE attempt SET state = 'SUCCEEDED'");
+    assert_int_equal(erase(f, kept.customer), 0);
+}
+
 static void nothing_is_left_of_what_was_written_about_an_incident(void **state)
 {
     struct db_fixture *f = *state;
@@ -86,6 +113,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_erased_customer_does_not_open_again),
         cmocka_unit_test(a_customer_with_something_to_come_is_not_erased),
+        cmocka_unit_test(what_people_have_to_decide_about_is_not_erased),
         cmocka_unit_test(nothing_is_left_of_what_was_written_about_an_incident),
     };
     return cmocka_run_group_tests_name("erasure", tests, setup, teardown);
