@@ -93,6 +93,7 @@ static const struct key keys[] = {
     KEY(dispute_poll_seconds, KIND_INT64, "60", 0, 86400),
     KEY(reconcile_days, KIND_INT64, "3", 0, 31),
     KEY(reconcile_confirm_max, KIND_INT64, "200", 0, 1000),
+    KEY(reconcile_shared_account, KIND_BOOL, "off", 0, 0),
     KEY(ledger_checkpoint_seconds, KIND_INT64, "120", 1, 3600),
     KEY(webhook_timeout_ms, KIND_INT64, "15000", 1000, 30000),
     KEY(webhook_ca_file, KIND_TEXT, "", 0, 4095),

@@ -45,13 +45,36 @@ END $$;
 GRANT EXECUTE ON FUNCTION reconciliation_begin(uuid, request_key, bytea, uuid, text, timestamptz, timestamptz, text,
                                                timestamptz) TO dues_service;
 
+-- What is in doubt, in words; '' when nothing is.
+CREATE OR REPLACE FUNCTION reconciliation_problem(p_run uuid) RETURNS text
+LANGUAGE sql STABLE AS $$
+    SELECT CASE count(*) WHEN 0 THEN ''
+                ELSE format('%s could not be found out about, %s: %s', count(DISTINCT l.transaction),
+                            (array_agg(l.transaction ORDER BY l.transaction))[1],
+                            (array_agg(l.doubt ORDER BY l.transaction))[1]) END
+      FROM reconciliation_line l WHERE l.reconciliation_id = p_run AND l.doubt <> ''
+$$;
+
+-- Transactions that do not name us.  `p_foreign`: how many; `p_sums`: a line each currency, it and the sum with a tab between.
+CREATE OR REPLACE FUNCTION reconciliation_count_foreign(p_run uuid, p_foreign bigint, p_sums text) RETURNS void
+LANGUAGE plpgsql AS $$
+BEGIN
+    UPDATE reconciliation r SET foreign_count = r.foreign_count + p_foreign
+     WHERE r.reconciliation_id = p_run AND p_foreign > 0;
+    INSERT INTO reconciliation_foreign AS o (reconciliation_id, currency, amount)
+    SELECT p_run, split_part(l.line, E'\t', 1), split_part(l.line, E'\t', 2)::bigint
+      FROM unnest(string_to_array(p_sums, E'\n')) AS l (line) WHERE l.line <> ''
+    ON CONFLICT ON CONSTRAINT reconciliation_foreign_pkey DO UPDATE SET amount = o.amount + excluded.amount;
+END $$;
+
 -- From one place to the next; false: it does not stand there.
 CREATE OR REPLACE FUNCTION reconciliation_pass(p_run uuid, p_stage text, p_position text, p_next_stage text, p_next text,
                                                p_mended bigint, p_now timestamptz) RETURNS boolean
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = dues, pg_temp AS $$
 BEGIN
     UPDATE reconciliation r
-       SET stage = p_next_stage, position = p_next, mended_count = r.mended_count + p_mended, problem = '', update_time = p_now,
+       SET stage = p_next_stage, position = p_next, mended_count = r.mended_count + p_mended,
+           problem = reconciliation_problem(p_run), update_time = p_now,
            state = CASE p_next_stage WHEN 'DONE' THEN 'SUCCEEDED' ELSE 'RUNNING' END,
            finish_time = CASE p_next_stage WHEN 'DONE' THEN p_now END
      WHERE r.reconciliation_id = p_run AND r.state = 'RUNNING' AND r.stage = p_stage AND r.position = p_position;
@@ -59,18 +82,58 @@ BEGIN
 END $$;
 GRANT EXECUTE ON FUNCTION reconciliation_pass(uuid, text, text, text, text, bigint, timestamptz) TO dues_service;
 
+-- Nothing can be said of a transaction now; '': something can.
+CREATE OR REPLACE FUNCTION reconciliation_doubt(p_run uuid, p_bucket integer, p_transaction text, p_doubt text,
+                                                p_now timestamptz) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = dues, pg_temp AS $$
+BEGIN
+    UPDATE reconciliation_line l SET doubt = p_doubt
+     WHERE l.reconciliation_id = p_run AND l.bucket = p_bucket AND l.side IN ('O', 'T') AND l.transaction = p_transaction;
+    UPDATE reconciliation r
+       SET update_time = p_now,
+           doubt_count = (SELECT count(DISTINCT l.transaction) FROM reconciliation_line l
+                           WHERE l.reconciliation_id = p_run AND l.doubt <> '')
+     WHERE r.reconciliation_id = p_run AND r.state = 'RUNNING';
+END $$;
+GRANT EXECUTE ON FUNCTION reconciliation_doubt(uuid, integer, text, text, timestamptz) TO dues_service;
+
+-- The lists are compared: what is in doubt is looked at again until `p_until`.
+CREATE OR REPLACE FUNCTION reconciliation_ask(p_run uuid, p_position text, p_until timestamptz, p_now timestamptz) RETURNS boolean
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = dues, pg_temp AS $$
+BEGIN
+    UPDATE reconciliation r SET stage = 'ASK', position = '', ask_until_time = p_until, update_time = p_now
+     WHERE r.reconciliation_id = p_run AND r.state = 'RUNNING' AND r.stage = 'LEAKS' AND r.position = p_position;
+    RETURN FOUND;
+END $$;
+GRANT EXECUTE ON FUNCTION reconciliation_ask(uuid, text, timestamptz, timestamptz) TO dues_service;
+
+-- What was in doubt was looked at again: what came of it, and on to the next.
+CREATE OR REPLACE FUNCTION reconciliation_asked(p_run uuid, p_stage text, p_position text, p_next text, p_bucket integer,
+                                                p_transaction text, p_doubt text, p_mended bigint, p_foreign bigint,
+                                                p_sums text, p_now timestamptz) RETURNS boolean
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = dues, pg_temp AS $$
+BEGIN
+    IF NOT reconciliation_pass(p_run, p_stage, p_position, p_stage, p_next, p_mended, p_now) THEN
+        RETURN false;
+    END IF;
+    PERFORM reconciliation_doubt(p_run, p_bucket, p_transaction, p_doubt, p_now);
+    PERFORM reconciliation_count_foreign(p_run, p_foreign, p_sums);
+    RETURN true;
+END $$;
+GRANT EXECUTE ON FUNCTION reconciliation_asked(uuid, text, text, text, integer, text, text, bigint, bigint, text, timestamptz)
+    TO dues_service;
+
 -- Lines of runs that ended three days ago, at most `p_limit`; how many there were.
 CREATE OR REPLACE FUNCTION reconciliation_sweep(p_limit bigint, p_now timestamptz) RETURNS bigint
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = dues, pg_temp AS $$
 DECLARE
     v_swept bigint;
 BEGIN
+    -- By place: without statistics of what has just been written, a join back by key may be planned as a scan for each row.
     DELETE FROM reconciliation_line d
-     WHERE (d.reconciliation_id, d.bucket, d.side, d.line_id) IN
-           (SELECT l.reconciliation_id, l.bucket, l.side, l.line_id
-              FROM reconciliation r
-              JOIN reconciliation_line l ON l.reconciliation_id = r.reconciliation_id
-             WHERE r.finish_time < p_now - interval '3 days' LIMIT p_limit);
+     WHERE d.ctid = ANY (ARRAY(SELECT l.ctid FROM reconciliation r
+                                 JOIN reconciliation_line l ON l.reconciliation_id = r.reconciliation_id
+                                WHERE r.finish_time < p_now - interval '3 days' LIMIT p_limit));
     GET DIAGNOSTICS v_swept = ROW_COUNT;
     RETURN v_swept;
 END $$;
@@ -148,9 +211,10 @@ END $$;
 GRANT EXECUTE ON FUNCTION reconciliation_own(uuid, text, text, timestamptz, timestamptz, timestamptz, timestamptz)
     TO dues_service;
 
--- A bucket is compared: its part of the hash, and on to the next.
-CREATE OR REPLACE FUNCTION reconciliation_compared(p_run uuid, p_bucket integer, p_mended bigint, p_now timestamptz)
-RETURNS boolean
+-- A bucket is compared: its part of the hash, what does not name us, and on to the next.
+DROP FUNCTION IF EXISTS reconciliation_compared(uuid, integer, bigint, timestamptz);
+CREATE OR REPLACE FUNCTION reconciliation_compared(p_run uuid, p_bucket integer, p_mended bigint, p_foreign bigint,
+                                                   p_sums text, p_now timestamptz) RETURNS boolean
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = dues, pg_temp AS $$
 DECLARE
     v_hash bytea;
@@ -164,12 +228,17 @@ BEGIN
     UPDATE reconciliation r
        SET position = CASE WHEN p_bucket = 63 THEN '' ELSE (p_bucket + 1)::text END,
            stage = CASE WHEN p_bucket = 63 THEN 'FEES' ELSE 'COMPARE' END,
-           list_hash = sha256(coalesce(r.list_hash, '') || v_hash), mended_count = r.mended_count + p_mended, update_time = p_now
+           list_hash = sha256(coalesce(r.list_hash, '') || v_hash), mended_count = r.mended_count + p_mended,
+           problem = reconciliation_problem(p_run), update_time = p_now
      WHERE r.reconciliation_id = p_run AND r.state = 'RUNNING' AND r.stage = 'COMPARE'
        AND r.position = CASE p_bucket WHEN 0 THEN '' ELSE p_bucket::text END;
-    RETURN FOUND;
+    IF NOT FOUND THEN
+        RETURN false;
+    END IF;
+    PERFORM reconciliation_count_foreign(p_run, p_foreign, p_sums);
+    RETURN true;
 END $$;
-GRANT EXECUTE ON FUNCTION reconciliation_compared(uuid, integer, bigint, timestamptz) TO dues_service;
+GRANT EXECUTE ON FUNCTION reconciliation_compared(uuid, integer, bigint, bigint, text, timestamptz) TO dues_service;
 
 -- What was put into suspense already because of an attempt's transaction, by the steps that record answers and by other
 -- incidents.  Where people then said that it belongs is no matter: it is in our books.  Positive: came.

@@ -91,6 +91,7 @@ struct settings {
     int64_t dispute_poll_seconds;  /* between looks for new disputes at a gateway; 0: never */
     int64_t reconcile_days;        /* compared with the gateways' books every day; 0: never */
     int64_t reconcile_confirm_max; /* successes asked about again at a time; 0: none */
+    bool reconcile_shared_account; /* others have business in the gateway's account as well */
 
     /* ledger */
     int64_t ledger_checkpoint_seconds; /* between two rounds of sealing */

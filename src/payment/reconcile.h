@@ -1,14 +1,17 @@
 /*
  * Our books against a gateway's.
  *
- *   LIST ──► OWN ──► COMPARE ──► FEES ──► LEAKS ──► DONE
- *   theirs   ours    by          posted   money and access
- *                    transaction          that do not go together
+ *   LIST ──► OWN ──► COMPARE ──► FEES ──► LEAKS ──► ASK ──► LAST ──► DONE
+ *   theirs   ours    by          posted   money     what is in doubt, where
+ *                    transaction          and access anything is: again
  *
  * A run is a row, driven by the obligation "reconcile.run" of the house's own; each step moves it
  * on from where it stood and does what it does once, so whoever goes on after a crash finds nothing
  * special.  What differs is mended (the machinery that would find out anyway is told to look now)
  * or becomes an incident, with the money in suspense.
+ *
+ * A transaction of which nothing can be said now, be it that the gateway is silent or that asking
+ * is not possible, is in doubt: that is noted on its lines, and the run goes on with the others.
  */
 #pragma once
 
@@ -31,7 +34,11 @@ struct reconciliation {
     int64_t mended_count;
     int64_t incident_count;
     int64_t fee_count;
-    const uint8_t *list_hash; /* NULL: not known yet */
+    int64_t doubt_count;
+    int64_t ask_until_us; /* ASK */
+    int64_t foreign_count;
+    const char *foreign_amounts; /* "EUR 120 USD -5": in the order of the currencies */
+    const uint8_t *list_hash;    /* NULL: not known yet */
     size_t list_hash_size;
     const char *problem;
     int64_t create_time_us;
@@ -85,17 +92,61 @@ const struct error *reconcile_report(struct call *call, const struct reconciliat
 const struct error *reconcile_hurry(struct call *call, struct uuid customer, struct uuid attempt,
                                     bool *hurried) MUST_CHECK;
 
+/* Money of transactions that do not name us, in one currency. */
+struct reconcile_sum {
+    struct money amount;
+    struct reconcile_sum *next;
+};
+
+/* Of some transactions: what is recorded with the step that moves the run on. */
+struct reconcile_tally {
+    int64_t mended;
+    int64_t foreign;
+    struct reconcile_sum *sums;
+};
+
 /* reconcile_compare.c */
 
-/* One bucket of both sides; COMPARE's step.  `*waits`: the gateway cannot be asked now. */
-const struct error *reconcile_compare(struct call *call, const struct reconciliation *run,
-                                      bool *waits) MUST_CHECK;
+/* One bucket of both sides; COMPARE's step. */
+const struct error *reconcile_compare(struct call *call, const struct reconciliation *run)
+    MUST_CHECK;
+
+/* One transaction of a bucket. */
+struct reconcile_look {
+    const struct reconciliation *run;
+    int32_t bucket;
+    const char *transaction; /* NULL: all of the bucket's */
+    bool is_last;            /* people are told of what is still in doubt */
+    bool is_silent;          /* the gateway has not answered: nothing more is asked now */
+    const char *doubt;       /* of the last one; "": none */
+    struct reconcile_tally tally;
+};
+/* What differs, mended or reported; `look->doubt` of what was `look->transaction`. */
+const struct error *reconcile_judge(struct call *call, struct reconcile_look *look) MUST_CHECK;
+
+/* Notes that nothing can be said of a transaction now; "": something can. */
+const struct error *reconcile_doubt(struct call *call, const struct reconcile_look *look,
+                                    const char *transaction, const char *doubt) MUST_CHECK;
+
+/* reconcile_ask.c */
+
+/* What is in doubt, one at a time; the step of ASK and LAST.  `*waits`: until the next round. */
+const struct error *reconcile_ask_again(struct call *call, const struct reconciliation *run,
+                                        bool *waits) MUST_CHECK;
+
+/* reconcile_foreign.c */
+
+/* A transaction of the gateway's list that does not name us; an incident where nobody else may have
+ * business there. */
+const struct error *reconcile_foreign(struct call *call, struct reconcile_look *look,
+                                      const struct reconcile_finding *finding) MUST_CHECK;
+/* The sums for SQL reconciliation_count_foreign. */
+const char *reconcile_sums(struct arena *arena, const struct reconcile_tally *tally);
 
 /* reconcile_dispute.c */
 
-/* The disputes of one bucket of the gateway's list; part of COMPARE's step. */
-const struct error *reconcile_disputes(struct call *call, const struct reconciliation *run,
-                                       int32_t bucket, int64_t *mended) MUST_CHECK;
+/* The disputes among them; part of reconcile_judge. */
+const struct error *reconcile_disputes(struct call *call, struct reconcile_look *look) MUST_CHECK;
 
 /* reconcile_own.c */
 

@@ -15,6 +15,7 @@
 #define PAGE_SIZE 100
 /* The gateway's list may lack for so long what it says it has done. */
 #define LISTED_WITHIN_US US_PER_DAY
+#define SILENT           "the gateway does not say what became of it"
 
 /* A transaction that differs. */
 struct difference {
@@ -36,6 +37,7 @@ struct difference {
     bool is_due;
     int64_t settled_us;  /* ours: when it was recorded as done */
     int64_t reversed_us; /* ours, a refund: when it was recorded as come back; 0: it was not */
+    const char *doubt;   /* as it is noted on its lines; "": none */
 };
 
 const struct pg_statement reconcile_differences_statement = {
@@ -57,23 +59,27 @@ const struct pg_statement reconcile_differences_statement = {
            "           AND e.kind IN ('charge', 'capture', 'refund')) AS settled_time,"
            "       (SELECT max(e.create_time) FROM ledger_entry e"
            "         WHERE e.customer_id = o.customer_id AND e.group_id = o.attempt_id"
-           "           AND e.kind = 'refund_reversal') AS reversed_time"
+           "           AND e.kind = 'refund_reversal') AS reversed_time,"
+           "       coalesce(t.doubt, o.doubt) AS doubt"
            "  FROM (SELECT transaction, min(kind) AS kind, max(reference) AS reference,"
            "               max(acted_on) AS acted_on,"
            "               max(acted_on_reference) AS acted_on_reference,"
-           "               min(currency)::text AS currency, sum(amount)::bigint AS amount"
+           "               min(currency)::text AS currency, sum(amount)::bigint AS amount,"
+           "               max(doubt) AS doubt"
            "          FROM reconciliation_line"
            "         WHERE reconciliation_id = $1 AND bucket = $2 AND side = 'T'"
            "           AND kind IN ('CHARGE', 'REFUND') AND transaction > $3"
+           "           AND ($5::text IS NULL OR transaction = $5)"
            "         GROUP BY transaction) t"
            "  FULL JOIN"
            "       (SELECT transaction, min(line_id)::uuid AS attempt_id,"
            "               min(customer_id::text)::uuid AS customer_id,"
            "               min(currency)::text AS currency, sum(amount)::bigint AS amount,"
-           "               bool_and(is_due) AS is_due, max(line_time) AS line_time"
+           "               bool_and(is_due) AS is_due, max(line_time) AS line_time,"
+           "               max(doubt) AS doubt"
            "          FROM reconciliation_line"
            "         WHERE reconciliation_id = $1 AND bucket = $2 AND side = 'O'"
-           "           AND transaction > $3"
+           "           AND transaction > $3 AND ($5::text IS NULL OR transaction = $5)"
            "         GROUP BY transaction) o USING (transaction)"
            "  LEFT JOIN attempt p ON p.customer_id = o.customer_id AND p.attempt_id = o.attempt_id"
            " WHERE (t.amount, t.currency) IS DISTINCT FROM (o.amount, o.currency)"
@@ -100,6 +106,7 @@ static struct difference difference_from_row(const struct pg_rows *rows, size_t 
         .is_due = pg_get_bool(rows, row, "is_due"),
         .settled_us = pg_get_time(rows, row, "settled_time"),
         .reversed_us = pg_get_time(rows, row, "reversed_time"),
+        .doubt = pg_get_text(rows, row, "doubt"),
     };
 }
 
@@ -176,13 +183,20 @@ static const struct error *judge_referred(struct call *call, const struct reconc
     return NULL;
 }
 
-static const struct error *judge_theirs(struct call *call, const struct reconciliation *run,
-                                        struct difference *difference, int64_t *mended)
+static bool names_us(const struct difference *difference)
+{
+    struct uuid id;
+
+    return uuid_parse(difference->reference, &id) ||
+           uuid_parse(difference->acted_on_reference, &id);
+}
+
+static const struct error *judge_theirs(struct call *call, struct reconcile_look *look,
+                                        struct difference *difference)
 {
     bool is_refund = text_equal(difference->kind, "REFUND");
     struct attempt attempt;
     struct uuid customer;
-    struct uuid id;
     bool found;
 
     if (difference->amount == 0) /* given back and come again */
@@ -190,24 +204,24 @@ static const struct error *judge_theirs(struct call *call, const struct reconcil
     TRY(reconcile_find(call, difference->reference, &customer, &attempt, &found));
     if (found) {
         difference->customer = customer;
-        return judge_referred(call, run, difference, &attempt, mended);
+        return judge_referred(call, look->run, difference, &attempt, &look->tally.mended);
     }
     struct reconcile_finding finding =
         finding_of(difference, INCIDENT_GATEWAY_ONLY,
                    arena_printf(call->arena, "the gateway lists %" PRId64 " %s, reference \"%s\"",
                                 difference->amount, difference->currency, difference->reference));
+    if (!names_us(difference))
+        return reconcile_foreign(call, look, &finding);
     /* What names a reference of ours is our money, though nothing is left that says whose. */
-    if (uuid_parse(difference->reference, &id))
-        finding.delta = difference->amount;
+    finding.delta = difference->amount;
     if (is_refund)
         TRY(reconcile_find(call, difference->acted_on_reference, &customer, &attempt, &found));
     if (found) {
         finding.kind = INCIDENT_REFUNDED_AT_GATEWAY_ONLY;
         finding.customer = customer;
         finding.payment = attempt.payment;
-        finding.delta = difference->amount;
     }
-    return reconcile_report(call, run, &finding);
+    return reconcile_report(call, look->run, &finding);
 }
 
 /*
@@ -222,12 +236,37 @@ static bool says_nothing(const struct gateway_answer *answer)
            (answer->outcome == GATEWAY_UNKNOWN && answer->transaction[0] == '\0');
 }
 
+/* A run that lists longer finds it. */
+static bool may_be_listed_later(const struct reconciliation *run,
+                                const struct difference *difference)
+{
+    return run->until_us < difference->settled_us + LISTED_WITHIN_US;
+}
+
+/*
+ * It is in neither, and the gateway does not say: in doubt, and nothing is posted.  In the end
+ * people are told, or no later run would have it in its list of days.
+ */
+static const struct error *leave_in_doubt(struct call *call, struct reconcile_look *look,
+                                          const struct difference *difference,
+                                          const struct attempt *attempt, const char *doubt)
+{
+    look->doubt = doubt;
+    if (!look->is_last || may_be_listed_later(look->run, difference))
+        return NULL;
+    struct reconcile_finding finding = finding_of(
+        difference, INCIDENT_OURS_ONLY,
+        arena_printf(call->arena, "not in the gateway's list; after an hour still: %s", doubt));
+    finding.payment = attempt->payment;
+    return reconcile_report(call, look->run, &finding);
+}
+
 /*
  * We have it, the gateway does not list it: it is asked before anything is said.  Only what it
- * denies goes out of the books.  `*is_silent`: it cannot tell now.
+ * denies goes out of the books.
  */
-static const struct error *judge_ours(struct call *call, const struct reconciliation *run,
-                                      const struct difference *difference, bool *is_silent)
+static const struct error *judge_ours(struct call *call, struct reconcile_look *look,
+                                      const struct difference *difference)
 {
     struct attempt_errand errand;
     struct gateway_answer answer;
@@ -239,14 +278,18 @@ static const struct error *judge_ours(struct call *call, const struct reconcilia
     TRY(attempt_find(call, difference->customer, difference->attempt, &attempt, &found));
     if (!found || attempt.state != ATTEMPT_SUCCEEDED)
         return NULL;
-    TRY(reconcile_ask(call, difference->customer, &attempt, &errand, &answer));
-    *is_silent = says_nothing(&answer);
-    if (*is_silent)
-        return NULL;
+    if (look->is_silent)
+        return leave_in_doubt(call, look, difference, &attempt, SILENT);
+    const struct error *error =
+        reconcile_ask(call, difference->customer, &attempt, &errand, &answer);
+    if (error != NULL)
+        return leave_in_doubt(call, look, difference, &attempt, error->message);
+    look->is_silent = says_nothing(&answer);
+    if (look->is_silent)
+        return leave_in_doubt(call, look, difference, &attempt, SILENT);
     bool is_known = text_equal(answer.transaction, attempt.transaction) &&
                     (answer.outcome == GATEWAY_SUCCEEDED || answer.outcome == GATEWAY_UNKNOWN);
-    /* A run that lists longer finds it. */
-    if (is_known && run->until_us < difference->settled_us + LISTED_WITHIN_US)
+    if (is_known && may_be_listed_later(look->run, difference))
         return NULL;
     struct reconcile_finding finding =
         finding_of(difference, INCIDENT_OURS_ONLY,
@@ -254,7 +297,7 @@ static const struct error *judge_ours(struct call *call, const struct reconcilia
                                 gateway_outcome_name(answer.outcome), answer.evidence));
     finding.payment = attempt.payment;
     finding.delta = is_known ? 0 : -difference->own_amount;
-    return reconcile_report(call, run, &finding);
+    return reconcile_report(call, look->run, &finding);
 }
 
 static const struct error *judge_both(struct call *call, const struct reconciliation *run,
@@ -285,49 +328,89 @@ static const struct error *judge_both(struct call *call, const struct reconcilia
     return reconcile_report(call, run, &finding);
 }
 
-static const struct error *judge(struct call *call, const struct reconciliation *run,
-                                 struct difference *difference, int64_t *mended, bool *is_silent)
+static const struct error *judge(struct call *call, struct reconcile_look *look,
+                                 struct difference *difference)
 {
-    *is_silent = false;
     if (difference->is_theirs && difference->is_ours)
-        return judge_both(call, run, difference, mended);
-    return difference->is_ours ? judge_ours(call, run, difference, is_silent)
-                               : judge_theirs(call, run, difference, mended);
+        return judge_both(call, look->run, difference, &look->tally.mended);
+    return difference->is_ours ? judge_ours(call, look, difference)
+                               : judge_theirs(call, look, difference);
+}
+
+const struct pg_statement reconciliation_doubt_statement = {
+    .name = "reconciliation_doubt",
+    .sql = "SELECT reconciliation_doubt($1, $2, $3, $4, $5)",
+};
+
+const struct error *reconcile_doubt(struct call *call, const struct reconcile_look *look,
+                                    const char *transaction, const char *doubt)
+{
+    struct pg_rows rows;
+
+    return pg_write(call, UUID_NIL, &reconciliation_doubt_statement,
+                    PG_PARAMS(pg_uuid(look->run->id), pg_int32(look->bucket), pg_text(transaction),
+                              pg_text(doubt), pg_time(call->now_us)),
+                    &rows);
+}
+
+/* The trouble of one is no trouble of the run's: it is noted.  That cannot be, if the database's.
+ */
+static const struct error *judge_one(struct call *call, struct reconcile_look *look,
+                                     struct difference *difference)
+{
+    look->doubt = "";
+    const struct error *error = judge(call, look, difference);
+    if (error != NULL)
+        look->doubt = error->message;
+    /* Of one that was looked for the step records it. */
+    if (look->transaction != NULL || text_equal(look->doubt, difference->doubt))
+        return NULL;
+    return reconcile_doubt(call, look, difference->transaction, look->doubt);
+}
+
+const struct error *reconcile_judge(struct call *call, struct reconcile_look *look)
+{
+    const char *behind = "";
+    struct pg_rows rows;
+
+    do {
+        TRY(pg_read(call, UUID_NIL, &reconcile_differences_statement,
+                    PG_PARAMS(pg_uuid(look->run->id), pg_int32(look->bucket), pg_text(behind),
+                              pg_int64(PAGE_SIZE), pg_text(look->transaction)),
+                    &rows));
+        for (size_t i = 0; i < rows.count; i++) {
+            struct difference difference = difference_from_row(&rows, i);
+            difference.subject =
+                incident_subject_at(call->arena, look->run->gateway, difference.transaction);
+            TRY(judge_one(call, look, &difference));
+            behind = difference.transaction;
+        }
+    } while (rows.count == PAGE_SIZE);
+    TRY(reconcile_disputes(call, look));
+    if (look->tally.mended > 0 && call->house->jobs != NULL)
+        jobs_wake(call->house->jobs);
+    return NULL;
 }
 
 const struct pg_statement reconciliation_compared_statement = {
     .name = "reconciliation_compared",
-    .sql = "SELECT reconciliation_compared($1, $2, $3, $4)",
+    .sql = "SELECT reconciliation_compared($1, $2, $3, $4, $5, $6)",
 };
 
-const struct error *reconcile_compare(struct call *call, const struct reconciliation *run,
-                                      bool *waits)
+const struct error *reconcile_compare(struct call *call, const struct reconciliation *run)
 {
-    int32_t bucket = (int32_t)strtol(run->position, NULL, 10) % BUCKETS;
-    const char *behind = "";
-    int64_t mended = 0;
+    struct reconcile_look look = {
+        .run = run,
+        .bucket = (int32_t)strtol(run->position, NULL, 10) % BUCKETS,
+        .doubt = "",
+    };
     struct pg_rows rows;
 
-    do {
-        TRY(pg_read(
-            call, UUID_NIL, &reconcile_differences_statement,
-            PG_PARAMS(pg_uuid(run->id), pg_int32(bucket), pg_text(behind), pg_int64(PAGE_SIZE)),
-            &rows));
-        for (size_t i = 0; i < rows.count; i++) {
-            struct difference difference = difference_from_row(&rows, i);
-            difference.subject =
-                incident_subject_at(call->arena, run->gateway, difference.transaction);
-            TRY(judge(call, run, &difference, &mended, waits));
-            if (*waits)
-                return NULL;
-            behind = difference.transaction;
-        }
-    } while (rows.count == PAGE_SIZE);
-    TRY(reconcile_disputes(call, run, bucket, &mended));
-    if (mended > 0 && call->house->jobs != NULL)
-        jobs_wake(call->house->jobs);
-    return pg_write(
-        call, UUID_NIL, &reconciliation_compared_statement,
-        PG_PARAMS(pg_uuid(run->id), pg_int32(bucket), pg_int64(mended), pg_time(call->now_us)),
-        &rows);
+    TRY(reconcile_judge(call, &look));
+    return pg_write(call, UUID_NIL, &reconciliation_compared_statement,
+                    PG_PARAMS(pg_uuid(run->id), pg_int32(look.bucket), pg_int64(look.tally.mended),
+                              pg_int64(look.tally.foreign),
+                              pg_text(reconcile_sums(call->arena, &look.tally)),
+                              pg_time(call->now_us)),
+                    &rows);
 }

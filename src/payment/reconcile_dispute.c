@@ -7,6 +7,7 @@
 #include <inttypes.h>
 
 #include "base/text.h"
+#include "base/time.h"
 #include "payment/dispute_internal.h"
 #include "payment/reconcile.h"
 
@@ -15,10 +16,12 @@
 const struct pg_statement reconcile_disputes_statement = {
     .name = "reconcile_disputes",
     .sql = "SELECT l.transaction, max(l.acted_on_reference) AS acted_on_reference,"
-           "       min(l.currency)::text AS currency, sum(l.amount)::bigint AS amount"
+           "       min(l.currency)::text AS currency, sum(l.amount)::bigint AS amount,"
+           "       max(l.line_time) AS line_time, max(l.doubt) AS doubt"
            "  FROM reconciliation_line l"
            " WHERE l.reconciliation_id = $1 AND l.bucket = $2 AND l.side = 'T'"
            "   AND l.kind = 'DISPUTE' AND l.transaction > $3"
+           "   AND ($5::text IS NULL OR l.transaction = $5)"
            " GROUP BY l.transaction ORDER BY l.transaction LIMIT $4",
 };
 
@@ -39,68 +42,98 @@ static const struct error *version_of(struct call *call, const char *gateway, co
     return NULL;
 }
 
-/* It names a payment of ours that we do not have, as after a restored backup. */
-static const struct error *report(struct call *call, const struct reconciliation *run,
-                                  const struct pg_rows *rows, size_t row)
+/* Nobody of ours is known for it. */
+static const struct error *report(struct call *call, struct reconcile_look *look,
+                                  const struct pg_rows *rows, size_t row, const char *why)
 {
     const char *id = pg_get_text(rows, row, "transaction");
     const char *reference = pg_get_text(rows, row, "acted_on_reference");
     int64_t amount = pg_get_int64(rows, row, "amount");
     const char *currency = pg_get_text(rows, row, "currency");
     struct uuid named;
-
-    /* Somebody else's, who has the same account. */
-    if (!uuid_parse(reference, &named))
-        return NULL;
     const struct reconcile_finding finding = {
         .kind = INCIDENT_GATEWAY_ONLY,
         .subject = id,
         .detail = arena_printf(call->arena,
-                               "the gateway lists a dispute, %" PRId64 " %s, of reference \"%s\"",
-                               amount, currency, reference),
+                               "the gateway lists a dispute, %" PRId64 " %s, of reference \"%s\"%s",
+                               amount, currency, reference, why),
         .transaction = id,
         .currency = currency,
         .amount = amount,
     };
-    return reconcile_report(call, run, &finding);
+
+    /* It names a payment of ours that we do not have, as after a restored backup. */
+    if (uuid_parse(reference, &named))
+        return reconcile_report(call, look->run, &finding);
+    return reconcile_foreign(call, look, &finding);
 }
 
-static const struct error *look(struct call *call, const struct reconciliation *run,
-                                const struct gateway *gateway, const struct pg_rows *rows,
-                                size_t row, int64_t *mended)
+static const struct error *learn(struct call *call, struct reconcile_look *look,
+                                 const struct gateway *gateway, const char *id, bool *is_known)
 {
-    const char *id = pg_get_text(rows, row, "transaction");
-    const char *customer = call->customer;
     int64_t before;
     int64_t after;
-    bool is_known;
 
-    TRY(version_of(call, run->gateway, id, &before));
-    TRY(dispute_learned(call, gateway, id, &is_known));
-    call->customer = customer; /* the run is the house's */
-    if (!is_known)
-        return report(call, run, rows, row);
-    TRY(version_of(call, run->gateway, id, &after));
-    *mended += after > before ? 1 : 0;
+    TRY(version_of(call, look->run->gateway, id, &before));
+    TRY(dispute_learned(call, gateway, id, is_known));
+    TRY(version_of(call, look->run->gateway, id, &after));
+    look->tally.mended += after > before ? 1 : 0;
     return NULL;
 }
 
-const struct error *reconcile_disputes(struct call *call, const struct reconciliation *run,
-                                       int32_t bucket, int64_t *mended)
+/* In the end people are told, as far as it is not of the last day, which later runs list as well.
+ */
+static const struct error *leave_in_doubt(struct call *call, struct reconcile_look *look,
+                                          const struct pg_rows *rows, size_t row)
 {
-    const struct gateway *gateway = gateway_find(call->house->gateways, run->gateway);
+    int64_t listed_us = pg_get_time(rows, row, "line_time");
+
+    look->is_silent = true;
+    if (!look->is_last || look->run->until_us < listed_us + US_PER_DAY)
+        return NULL;
+    return report(call, look, rows, row, "; it was asked for an hour, and does not say more");
+}
+
+static const struct error *look_at(struct call *call, struct reconcile_look *look,
+                                   const struct gateway *gateway, const struct pg_rows *rows,
+                                   size_t row)
+{
+    const char *id = pg_get_text(rows, row, "transaction");
+    const char *customer = call->customer;
+    const struct error *error = NULL;
+    bool is_known = true;
+
+    look->doubt = "the gateway does not say how it stands";
+    if (!look->is_silent) {
+        error = learn(call, look, gateway, id, &is_known);
+        call->customer = customer; /* the run is the house's */
+        look->doubt = error == NULL ? "" : error->message;
+    }
+    if (look->doubt[0] != '\0')
+        TRY(leave_in_doubt(call, look, rows, row));
+    else if (!is_known)
+        TRY(report(call, look, rows, row, ""));
+    /* Of one that was looked for the step records it. */
+    if (look->transaction != NULL || text_equal(look->doubt, pg_get_text(rows, row, "doubt")))
+        return NULL;
+    return reconcile_doubt(call, look, id, look->doubt);
+}
+
+const struct error *reconcile_disputes(struct call *call, struct reconcile_look *look)
+{
+    const struct gateway *gateway = gateway_find(call->house->gateways, look->run->gateway);
     const char *behind = "";
     struct pg_rows rows;
 
     if (gateway == NULL || gateway->get_dispute == NULL)
         return NULL;
     do {
-        TRY(pg_read(
-            call, UUID_NIL, &reconcile_disputes_statement,
-            PG_PARAMS(pg_uuid(run->id), pg_int32(bucket), pg_text(behind), pg_int64(PAGE_SIZE)),
-            &rows));
+        TRY(pg_read(call, UUID_NIL, &reconcile_disputes_statement,
+                    PG_PARAMS(pg_uuid(look->run->id), pg_int32(look->bucket), pg_text(behind),
+                              pg_int64(PAGE_SIZE), pg_text(look->transaction)),
+                    &rows));
         for (size_t i = 0; i < rows.count; i++) {
-            TRY(look(call, run, gateway, &rows, i, mended));
+            TRY(look_at(call, look, gateway, &rows, i));
             behind = pg_get_text(&rows, i, "transaction");
         }
     } while (rows.count == PAGE_SIZE);

@@ -6,13 +6,31 @@
 #include "contract/message.h"
 #include "payment/reconcile.h"
 
-#define STATE(name) DUES__PAYMENT__V1__RECONCILIATION__STATE__STATE_##name
+#define CURRENCY_LENGTH   3
+#define AMOUNT_LENGTH_MIN 5 /* "EUR 1" */
+#define STATE(name)       DUES__PAYMENT__V1__RECONCILIATION__STATE__STATE_##name
 
 static Dues__Payment__V1__Reconciliation__State state_of(const char *state)
 {
     if (text_equal(state, "RUNNING"))
         return STATE(RUNNING);
     return text_equal(state, "SUCCEEDED") ? STATE(SUCCEEDED) : STATE(FAILED);
+}
+
+/* "EUR 120 USD -5" */
+static void amounts_to_proto(struct arena *arena, const char *text,
+                             Dues__Payment__V1__Reconciliation *proto)
+{
+    proto->foreign_amounts =
+        arena_array(arena, strlen(text) / AMOUNT_LENGTH_MIN + 1, sizeof *proto->foreign_amounts);
+    while (*text != '\0') {
+        const char *currency = arena_strndup(arena, text, CURRENCY_LENGTH);
+        char *rest;
+        int64_t minor_units = strtoll(text + CURRENCY_LENGTH, &rest, 10);
+        proto->foreign_amounts[proto->n_foreign_amounts++] =
+            money_to_proto(arena, money_make(currency, minor_units));
+        text = rest + strspn(rest, " ");
+    }
 }
 
 void reconciliation_to_proto(struct arena *arena, const struct reconciliation *run,
@@ -29,6 +47,9 @@ void reconciliation_to_proto(struct arena *arena, const struct reconciliation *r
     proto->mended_count = run->mended_count;
     proto->incident_count = run->incident_count;
     proto->fee_count = run->fee_count;
+    proto->doubt_count = run->doubt_count;
+    proto->foreign_count = run->foreign_count;
+    amounts_to_proto(arena, run->foreign_amounts, proto);
     if (run->finish_time_us != 0 && run->list_hash != NULL) {
         proto->list_hash.data = arena_copy(arena, run->list_hash, run->list_hash_size);
         proto->list_hash.len = run->list_hash_size;

@@ -12,11 +12,13 @@
 
 /* A step begins only with so much of the obligation's lease left. */
 #define STEP_US (5 * US_PER_SECOND)
-/* A page of a gateway's list. */
-#define LIST_STEP_US  (20 * US_PER_SECOND)
-#define LOOK_AGAIN_US US_PER_MINUTE
-/* What does not go on for so long has no reconciliation this time. */
+/* The same where the gateway is asked. */
+#define GATEWAY_STEP_US (20 * US_PER_SECOND)
+#define LOOK_AGAIN_US   US_PER_MINUTE
+/* A list that cannot be read for so long is not reconciled this time. */
 #define GIVE_UP_US (20 * US_PER_HOUR)
+/* What is in doubt is looked at again for so long. */
+#define ASK_FOR_US US_PER_HOUR
 
 /* Attempts may have been sent long before the gateway did what it lists. */
 #define OWN_BEFORE_US   US_PER_DAY
@@ -138,15 +140,6 @@ static const struct error *own_step(struct call *call, const struct reconciliati
                     &rows);
 }
 
-/* ---- COMPARE ---- */
-
-static const struct error *compare_step(struct call *call, const struct reconciliation *run,
-                                        bool *waits)
-{
-    TRY(reconcile_compare(call, run, waits));
-    return *waits ? trouble(call, run, "the gateway cannot be asked about a payment now") : NULL;
-}
-
 /* ---- FEES ---- */
 
 /* Of what is known to be a customer's; of the house are those without a transaction. */
@@ -230,6 +223,24 @@ static const struct error *report_leak(struct call *call, const struct reconcili
     return reconcile_report(call, run, &finding);
 }
 
+const struct pg_statement reconciliation_ask_statement = {
+    .name = "reconciliation_ask",
+    .sql = "SELECT reconciliation_ask($1, $2, $3, $4)",
+};
+
+/* All of it is compared but what is in doubt. */
+static const struct error *end_leaks(struct call *call, const struct reconciliation *run)
+{
+    struct pg_rows rows;
+
+    if (run->doubt_count == 0)
+        return reconciliation_pass(call, run, "DONE", "", 0);
+    return pg_write(call, UUID_NIL, &reconciliation_ask_statement,
+                    PG_PARAMS(pg_uuid(run->id), pg_text(run->position),
+                              pg_time(call->now_us + ASK_FOR_US), pg_time(call->now_us)),
+                    &rows);
+}
+
 static const struct error *leaks_step(struct call *call, const struct reconciliation *run)
 {
     int64_t slice_us = slice_of(run, run->from_us - LEAKS_BEFORE_US);
@@ -240,7 +251,8 @@ static const struct error *leaks_step(struct call *call, const struct reconcilia
     for (size_t i = 0; i < rows.count; i++)
         TRY(report_leak(call, run, &rows, i));
     const char *next = next_slice(call, slice_us, LEAKS_SLICE_US, run->until_us);
-    return reconciliation_pass(call, run, next[0] == '\0' ? "DONE" : "LEAKS", next, 0);
+    return next[0] == '\0' ? end_leaks(call, run)
+                           : reconciliation_pass(call, run, "LEAKS", next, 0);
 }
 
 /* ---- The end ---- */
@@ -272,10 +284,18 @@ static const struct error *step(struct call *call, const struct reconciliation *
     if (text_equal(run->stage, "OWN"))
         return own_step(call, run);
     if (text_equal(run->stage, "COMPARE"))
-        return compare_step(call, run, waits);
+        return reconcile_compare(call, run);
     if (text_equal(run->stage, "FEES"))
         return fees_step(call, run);
-    return leaks_step(call, run);
+    if (text_equal(run->stage, "LEAKS"))
+        return leaks_step(call, run);
+    return reconcile_ask_again(call, run, waits);
+}
+
+static bool asks_gateway(const struct reconciliation *run)
+{
+    return !text_equal(run->stage, "OWN") && !text_equal(run->stage, "FEES") &&
+           !text_equal(run->stage, "LEAKS");
 }
 
 /* Whatever keeps it from going on is told by the run, and does not do so for ever. */
@@ -298,7 +318,7 @@ static const struct error *drive(struct call *call, const struct obligation *obl
         TRY(reconciliation_load(call, obligation->subject, &run));
         if (!text_equal(run.state, "RUNNING"))
             return sweep_step(call, obligation);
-        int64_t need_us = text_equal(run.stage, "LIST") ? LIST_STEP_US : STEP_US;
+        int64_t need_us = asks_gateway(&run) ? GATEWAY_STEP_US : STEP_US;
         if (steps > 0 && call_time_left_us(call) < need_us)
             return jobs_move(call, obligation, obligation->now_us);
         const struct error *error = step(call, &run, &waits);

@@ -8,8 +8,11 @@
 
 #define COLUMNS                                                                                    \
     "reconciliation_id, gateway, from_time, until_time, requester, state, stage, position,"        \
-    " entry_count, own_count, mended_count, incident_count, fee_count, list_hash, problem,"        \
-    " create_time, update_time, finish_time"
+    " entry_count, own_count, mended_count, incident_count, fee_count, doubt_count,"               \
+    " ask_until_time, foreign_count, list_hash, problem, create_time, update_time, finish_time,"   \
+    " (SELECT coalesce(string_agg(f.currency || ' ' || f.amount, ' ' ORDER BY f.currency), '')"    \
+    "    FROM reconciliation_foreign f WHERE f.reconciliation_id = r.reconciliation_id)"           \
+    "   AS foreign_amounts"
 
 static void run_from_row(const struct pg_rows *rows, size_t row, struct reconciliation *run)
 {
@@ -27,6 +30,10 @@ static void run_from_row(const struct pg_rows *rows, size_t row, struct reconcil
         .mended_count = pg_get_int64(rows, row, "mended_count"),
         .incident_count = pg_get_int64(rows, row, "incident_count"),
         .fee_count = pg_get_int64(rows, row, "fee_count"),
+        .doubt_count = pg_get_int64(rows, row, "doubt_count"),
+        .ask_until_us = pg_get_time(rows, row, "ask_until_time"),
+        .foreign_count = pg_get_int64(rows, row, "foreign_count"),
+        .foreign_amounts = pg_get_text(rows, row, "foreign_amounts"),
         .problem = pg_get_text(rows, row, "problem"),
         .create_time_us = pg_get_time(rows, row, "create_time"),
         .update_time_us = pg_get_time(rows, row, "update_time"),
@@ -37,7 +44,7 @@ static void run_from_row(const struct pg_rows *rows, size_t row, struct reconcil
 
 const struct pg_statement reconciliation_load_statement = {
     .name = "reconciliation_load",
-    .sql = "SELECT " COLUMNS " FROM reconciliation WHERE reconciliation_id = $1",
+    .sql = "SELECT " COLUMNS " FROM reconciliation r WHERE reconciliation_id = $1",
 };
 
 const struct error *reconciliation_load(struct call *call, struct uuid id,
@@ -55,7 +62,7 @@ const struct error *reconciliation_load(struct call *call, struct uuid id,
 
 const struct pg_statement reconciliation_list_statement = {
     .name = "reconciliation_list",
-    .sql = "SELECT " COLUMNS " FROM reconciliation"
+    .sql = "SELECT " COLUMNS " FROM reconciliation r"
            " WHERE ($1::text IS NULL OR gateway = $1)"
            "   AND (create_time, reconciliation_id) < (coalesce($2, 'infinity'::timestamptz), $3)"
            " ORDER BY create_time DESC, reconciliation_id DESC LIMIT $4",

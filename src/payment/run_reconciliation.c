@@ -50,6 +50,7 @@ const struct error *run_reconciliation(struct call *call, const void *request, v
         .state = "RUNNING",
         .stage = "LIST",
         .problem = "",
+        .foreign_amounts = "",
         .create_time_us = call->now_us,
         .update_time_us = call->now_us,
     };

@@ -58,6 +58,14 @@ class Reconciliation(NewsStage):
         """So that the gateway must have listed what was sent for it."""
         self.sql(f"UPDATE dues.attempt SET first_sent_time = now() - interval '{age}' WHERE payment_id = '{self.uuid_of(payment)}'")
 
+    def charge_elsewhere(self, amount, reference):
+        """A charge with a reference of ours that we know nothing of, once the gateway lists it: a moment after it was made."""
+        intent = self.simulator("POST", "/v1/payment_intents", f"amount={amount}&currency=usd&payment_method=pm_card_visa"
+                                f"&confirm=true&payment_method_types[0]=card&metadata[attempt_id]={reference}", form=True)
+        self.become(lambda: any(each["source"] == intent["latest_charge"] for each in
+                                self.simulator("GET", "/v1/balance_transactions?limit=100")["data"]), "its line in the books")
+        return intent
+
     def lose_news(self):
         for method in ("", "TASK"):
             self.order("webhook_lost", method=method, count=1000)
@@ -137,9 +145,7 @@ class Reconciliation(NewsStage):
     # ---- What is for people ----
 
     def test_what_only_the_gateway_has_is_opened_once(self):
-        reference = str(uuid.uuid4())
-        intent = self.simulator("POST", "/v1/payment_intents", "amount=700&currency=usd&payment_method=pm_card_visa&confirm=true"
-                                f"&payment_method_types[0]=card&metadata[attempt_id]={reference}", form=True)
+        intent = self.charge_elsewhere(700, uuid.uuid4())
 
         self.reconcile()
         self.reconcile()
@@ -193,8 +199,7 @@ class Reconciliation(NewsStage):
         self.become(lambda: 0 < self.metric("dues_reconciliation_age_seconds", gateway="stripe") < 3600, "the metric")
 
     def test_open_incidents_are_counted_for_alarms(self):
-        self.simulator("POST", "/v1/payment_intents", "amount=900&currency=usd&payment_method=pm_card_visa&confirm=true"
-                       f"&payment_method_types[0]=card&metadata[attempt_id]={uuid.uuid4()}", form=True)
+        self.charge_elsewhere(900, uuid.uuid4())
         self.reconcile()
         opened = int(self.sql("SELECT count(*) FROM dues.incident WHERE state <> 'RESOLVED'"))
 
@@ -202,6 +207,31 @@ class Reconciliation(NewsStage):
 
         self.assertGreater(self.metric("dues_incidents_age_seconds"), 0)
         self.assertLess(self.metric("dues_incidents_age_seconds"), time.monotonic())
+
+    # ---- Whoever dies ----
+
+    def test_a_run_that_is_killed_goes_on_and_does_all_of_it_once(self):
+        self.pay(self.add_card("pm_card_visa"), AMOUNT)
+        intent = self.charge_elsewhere(800, uuid.uuid4())
+        self.order("late", value=15000, method="GET", path="/v1/balance_transactions", count=1)
+        name = self.begin_run()
+        stage = f"SELECT stage FROM dues.reconciliation WHERE reconciliation_id = '{name.split('/')[1]}'"
+        for wanted in ("LIST", "OWN COMPARE FEES LEAKS DONE", "COMPARE FEES LEAKS DONE"):
+            self.become(lambda wanted=wanted: self.sql(stage) in wanted, wanted, RUN_S)
+            self.server.kill_server()
+            self.server.start()
+            self.read_settings()
+            self.sql("UPDATE dues.obligation SET due_time = now(), lease_until = NULL WHERE kind = 'reconcile.run'")
+
+        run = self.ended(name)
+        again = self.reconcile()
+
+        self.assertEqual(self.incidents(intent["id"]), ["GATEWAY_ONLY"])
+        self.assertEqual(self.suspense(intent["id"]), -800)
+        self.assertEqual(self.fees(), FEE)
+        self.assertEqual(len(run["listHash"]), 44)
+        self.assertEqual(again.get("incidentCount", "0"), "0", self.sql("SELECT kind, subject, detail FROM dues.incident"))
+        self.assert_ledger()
 
 
 if __name__ == "__main__":

@@ -61,7 +61,36 @@ static void a_charge_of_somebody_else_is_an_incident_and_no_money_of_ours(void *
     struct reconciliation run = reconciled(f);
 
     assert_int_equal(run.incident_count, 1);
+    assert_int_equal(run.foreign_count, 1);
+    assert_string_equal(run.foreign_amounts, "USD 700");
     assert_int_equal(of_customer(f, "count(*) FROM ledger_entry", UUID_NIL), lines);
+}
+
+static void in_a_shared_account_others_are_counted_and_added_up(void **state)
+{
+    struct payment_fixture *f = *state;
+    struct foreign sold =
+        given_at_gateway(f, GATEWAY_CHARGE, "key-of-others-002", "order 17", "", 700);
+    given_at_gateway(f, GATEWAY_CHARGE, "key-of-others-003", "order 18", "", 50);
+    given_at_gateway(f, GATEWAY_REFUND, "key-of-others-004", "", sold.answer.transaction, 200);
+    given_at_gateway(f, GATEWAY_CHARGE, "key-of-the-past-4", "018f0000-0000-7000-8000-000000000004",
+                     "", 500);
+
+    f->db->settings.reconcile_shared_account = true;
+    struct reconciliation run = reconciled_by(f, 1);
+    struct reconciliation again = reconciled(f);
+    f->db->settings.reconcile_shared_account = false;
+
+    assert_int_equal(run.incident_count, 1); /* what names us is a finding all the same */
+    assert_int_equal(run.foreign_count, 3);
+    assert_string_equal(run.foreign_amounts, "USD 550");
+    assert_int_equal(again.foreign_count, 3);
+    assert_string_equal(again.foreign_amounts, "USD 550");
+    assert_int_equal(of_customer(f, "count(*) FROM incident", UUID_NIL), 1);
+    assert_int_equal(
+        of_customer(f, "sum(amount) FILTER (WHERE account = 'suspense') FROM ledger_entry",
+                    UUID_NIL),
+        -500);
 }
 
 static void what_the_gateway_lists_is_found_out_now(void **state)
@@ -292,6 +321,7 @@ int main(void)
         RECONCILE_TEST(both_books_that_agree_have_no_difference),
         RECONCILE_TEST(a_charge_of_which_nothing_is_known_goes_into_suspense),
         RECONCILE_TEST(a_charge_of_somebody_else_is_an_incident_and_no_money_of_ours),
+        RECONCILE_TEST(in_a_shared_account_others_are_counted_and_added_up),
         RECONCILE_TEST(what_the_gateway_lists_is_found_out_now),
         RECONCILE_TEST(two_transactions_of_one_reference_are_an_incident),
         RECONCILE_TEST(a_charge_that_we_recorded_as_failed_goes_to_people),

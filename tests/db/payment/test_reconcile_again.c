@@ -196,7 +196,76 @@ static void say_nothing(const struct gateway *gateway, struct call *call,
     };
 }
 
-static void silence_is_no_denial(void **state)
+/* The gateway is asked about what it does not list; `ahead_us` is where the run's list ends. */
+static struct begun given_run(struct payment_fixture *f, int64_t ahead_us)
+{
+    struct begun begun = {.ahead_us = ahead_us};
+
+    assert_null(db_run(f->db, begin, &begun));
+    return begun;
+}
+
+static void drive_on(struct payment_fixture *f, struct begun *begun, int64_t later_us)
+{
+    struct driving driving = {.run = &begun->run, .steps = INT32_MAX};
+
+    fake_clock_advance(&f->db->clock, later_us);
+    assert_null(db_run(f->db, drive, &driving));
+}
+
+static void silence_is_no_denial_and_keeps_nothing_else_waiting(void **state)
+{
+    struct payment_fixture *f = *state;
+    struct payer payer = given_paid(f);
+    struct gateway mute = *f->gateways.list[0];
+    given_slow(f, payer.customer);
+    given_at_gateway(f, GATEWAY_CHARGE, "key-of-the-past-3", "018f0000-0000-7000-8000-000000000003",
+                     "", 500);
+
+    mute.query = say_nothing;
+    f->gateways.list[0] = &mute;
+    struct begun begun = given_run(f, US_PER_HOUR);
+    db_execute(f->db, db_printf(f->db,
+                                "UPDATE attempt SET gateway_transaction = 'ch_unlisted'"
+                                " WHERE customer_id = '%s'",
+                                db_uuid_text(f->db, payer.customer)));
+    drive_on(f, &begun, 0);
+
+    assert_string_equal(begun.run.state, "RUNNING");
+    assert_int_equal(begun.run.doubt_count, 1);
+    assert_non_null(strstr(begun.run.problem, "1 could not be found out about, ch_unlisted:"));
+    assert_int_equal(begun.run.incident_count, 2); /* the others are compared, to the end */
+    assert_int_equal(begun.run.list_hash_size, 32);
+    assert_int_equal(
+        of_customer(f, "count(*) FILTER (WHERE kind = 'OURS_ONLY') FROM incident", payer.customer),
+        0);
+}
+
+static void what_was_in_doubt_is_asked_about_again(void **state)
+{
+    struct payment_fixture *f = *state;
+    struct payer payer = given_paid(f);
+    const struct gateway *honest = f->gateways.list[0];
+    struct gateway mute = *honest;
+    given_slow(f, payer.customer);
+
+    mute.query = say_nothing;
+    f->gateways.list[0] = &mute;
+    struct begun begun = given_run(f, -US_PER_DAY);
+    drive_on(f, &begun, 0);
+    bool waited = strcmp(begun.run.state, "RUNNING") == 0;
+    f->gateways.list[0] = honest;
+    drive_on(f, &begun, US_PER_MINUTE);
+
+    assert_true(waited);
+    assert_string_equal(begun.run.state, "ENDED");
+    assert_int_equal(begun.run.doubt_count, 0);
+    assert_string_equal(begun.run.problem, "");
+    assert_int_equal(begun.run.incident_count, 0);
+    assert_int_equal(cleared(f, payer.customer), 1000);
+}
+
+static void a_run_ends_though_the_gateway_never_says(void **state)
 {
     struct payment_fixture *f = *state;
     struct payer payer = given_paid(f);
@@ -205,12 +274,43 @@ static void silence_is_no_denial(void **state)
 
     mute.query = say_nothing;
     f->gateways.list[0] = &mute;
-    struct reconciliation run = reconciled_once(f, -US_PER_DAY);
+    struct begun early = given_run(f, -US_PER_DAY);
+    drive_on(f, &early, 0);
+    drive_on(f, &early, 50 * US_PER_MINUTE);
+    bool waited = strcmp(early.run.state, "RUNNING") == 0;
+    drive_on(f, &early, 20 * US_PER_MINUTE);
 
-    assert_string_equal(run.state, "RUNNING");
-    assert_string_not_equal(run.problem, "");
-    assert_int_equal(run.incident_count, 0);
+    assert_true(waited);
+    assert_string_equal(early.run.state, "ENDED");
+    assert_int_equal(early.run.doubt_count, 1);
+    assert_string_not_equal(early.run.problem, "");
+    assert_int_equal(early.run.incident_count, 0); /* tomorrow's run may find it listed */
     assert_int_equal(cleared(f, payer.customer), 1000);
+}
+
+/* No later run would have it in its days: people are told, and nothing is posted. */
+static void what_stays_in_doubt_beyond_the_list_is_told(void **state)
+{
+    struct payment_fixture *f = *state;
+    struct payer payer = given_paid(f);
+    struct gateway mute = *f->gateways.list[0];
+    db_execute(f->db, db_printf(f->db,
+                                "UPDATE attempt SET gateway_transaction = 'ch_unlisted'"
+                                " WHERE customer_id = '%s'",
+                                db_uuid_text(f->db, payer.customer)));
+
+    mute.query = say_nothing;
+    f->gateways.list[0] = &mute;
+    struct begun late = given_run(f, 2 * US_PER_DAY);
+    drive_on(f, &late, 0);
+    drive_on(f, &late, 2 * US_PER_HOUR);
+    drive_on(f, &late, 0);
+
+    assert_string_equal(late.run.state, "ENDED");
+    assert_int_equal(late.run.doubt_count, 1);
+    assert_int_equal(
+        of_customer(f, "count(*) FILTER (WHERE kind = 'OURS_ONLY') FROM incident", payer.customer),
+        1);
 }
 
 static struct payer given_refunded(struct payment_fixture *f)
@@ -374,7 +474,10 @@ int main(void)
         RECONCILE_TEST(a_second_charge_that_was_suspended_is_not_posted_again),
         RECONCILE_TEST(another_amount_than_was_approved_is_not_moved),
         RECONCILE_TEST(what_the_gateway_confirms_is_not_lost),
-        RECONCILE_TEST(silence_is_no_denial),
+        RECONCILE_TEST(silence_is_no_denial_and_keeps_nothing_else_waiting),
+        RECONCILE_TEST(what_was_in_doubt_is_asked_about_again),
+        RECONCILE_TEST(a_run_ends_though_the_gateway_never_says),
+        RECONCILE_TEST(what_stays_in_doubt_beyond_the_list_is_told),
         RECONCILE_TEST(a_refund_that_came_back_after_the_list_is_no_difference),
         RECONCILE_TEST(what_somebody_looks_at_already_is_owed),
         RECONCILE_TEST(what_keeps_a_run_from_going_on_is_told),
