@@ -198,14 +198,15 @@ static void an_unknown_capture_is_pending_and_found_out(void **state)
     wish.capture_mode = DUES__PAYMENT__V1__PAYMENT__CAPTURE_MODE__CAPTURE_MODE_MANUAL;
     const Payment *payment = must_reply(ask_wished(f, &wish));
     const char *held = payment->name;
-    for (int i = 0; i < 100 && payment->state == PAYMENT_STATE(PROCESSING); i++) {
+    for (int i = 0; i < 600 && payment->state == PAYMENT_STATE(PROCESSING); i++) {
         fake_clock_advance(f->clock, 10 * US_PER_SECOND);
         usleep(50000);
         payment = payment_now(f, held);
     }
+    resolver_rests(f);
     const Payment *pending = must_reply(ask_capture(f, held, 300, true, "lost"));
     const struct dues_answer *beside = ask_capture(f, held, 1, false, "beside");
-    for (int i = 0; i < 100 && payment->state == PAYMENT_STATE(REQUIRES_CAPTURE); i++) {
+    for (int i = 0; i < 600 && payment->state == PAYMENT_STATE(REQUIRES_CAPTURE); i++) {
         fake_clock_advance(f->clock, 10 * US_PER_SECOND);
         usleep(50000);
         payment = payment_now(f, held);

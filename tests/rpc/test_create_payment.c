@@ -11,7 +11,6 @@
 #include <pthread.h>
 
 #include "base/text.h"
-#include "base/time.h"
 #include "support/rpc_auth.h"
 #include "support/rpc_payment.h"
 
@@ -267,15 +266,6 @@ static void two_at_once_charge_once(void **state)
     assert_int_equal(payment_count(f, payer.customer), 1);
 }
 
-/*
- * The resolver looks when the server's clock is where the database's was when it was told to, five
- * seconds later at least: from here on never, until the clock is moved.
- */
-static void the_resolver_rests(struct rpc_fixture *f)
-{
-    fake_clock_set(f->clock, clock_wall_us(clock_system()));
-}
-
 /* The resolver runs by itself once the clock has moved on; gives up after a minute. */
 static const Payment *payment_when_resolved(struct rpc_fixture *f, const char *name)
 {
@@ -299,7 +289,7 @@ static void finds_out_what_the_gateway_did_when_its_answer_is_lost(void **state)
     for (size_t i = 0; i < ARRAY_LENGTH(tokens); i++) {
         struct payer payer = given_payer(f, tokens[i]);
         const char *request_id = new_request_id(f);
-        the_resolver_rests(f);
+        resolver_rests(f);
 
         const Payment *first = must_reply(ask_payment(f, payer, request_id));
         const Payment *meanwhile = must_reply(ask_payment(f, payer, request_id));
@@ -341,7 +331,7 @@ static void a_repeat_that_meets_the_settlement_gets_the_recorded_answer(void **s
                             .payer = given_payer(f, "tok_timeoutAfterSuccess"),
                             .request_id = new_request_id(f)};
     const char *id = customer_id_of(f, repeat.payer.customer);
-    the_resolver_rests(f);
+    resolver_rests(f);
     must_reply(ask_payment(f, repeat.payer, repeat.request_id));
     pthread_t thread;
 
@@ -372,7 +362,7 @@ static void goes_on_when_the_client_has_gone(void **state)
     struct payer payer = given_payer(f, "tok_timeoutAfterSuccess");
     struct payment_wish wish = wish_of(payer, "gone-1");
 
-    the_resolver_rests(f);
+    resolver_rests(f);
     wish.as.deadline_ms = 100;
     const struct dues_answer *gone = ask_wished(f, &wish);
     const Payment *payment = NULL;

@@ -5,6 +5,7 @@
 
 #include "base/bug.h"
 #include "base/text.h"
+#include "base/time.h"
 
 /* protobuf-c's fields are not const, though packing only reads them. */
 static char *writable(const char *text)
@@ -71,6 +72,11 @@ const struct dues_answer *ask_wished(struct rpc_fixture *f, const struct payment
     request.payment = &payment;
     request.request_id = writable(wish->request_id);
     return ask_payment_service(f, wish->as, "CreatePayment", &request.base);
+}
+
+void resolver_rests(struct rpc_fixture *f)
+{
+    fake_clock_set(f->clock, clock_wall_us(clock_system()));
 }
 
 const struct dues_answer *ask_payment(struct rpc_fixture *f, struct payer payer,

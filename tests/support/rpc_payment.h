@@ -55,6 +55,12 @@ const struct dues_answer *ask_cancel_payment(struct rpc_fixture *f, const char *
 const struct dues_answer *ask_confirm(struct rpc_fixture *f, struct rpc_as as, const char *payment);
 const Payment *payment_now(struct rpc_fixture *f, const char *payment);
 
+/*
+ * Brings the server's clock back to the present.  What an unknown outcome owes falls due by the
+ * database's clock, five seconds later at least: from here on never, until a test moves the clock.
+ */
+void resolver_rests(struct rpc_fixture *f);
+
 /* A number of the payment's customer: "sum(amount) FROM dues.ledger_entry". */
 int64_t number_of(struct rpc_fixture *f, const char *customer, const char *columns_from);
 
