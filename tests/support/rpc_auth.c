@@ -32,6 +32,14 @@ const char *auth_new_request_id(struct rpc_fixture *f)
     return rpc_printf(f, "auth-request-%d", atomic_fetch_add(&made, 1));
 }
 
+static const struct dues_answer *ask_hashing(struct rpc_fixture *f, struct rpc_as as,
+                                             const char *method, const ProtobufCMessage *request)
+{
+    if (as.deadline_ms == 0)
+        as.deadline_ms = RPC_HASHING_MS;
+    return rpc_ask(f, as, service, method, request);
+}
+
 const struct dues_answer *ask_sign_up(struct rpc_fixture *f, struct rpc_as as, const char *email,
                                       const char *password, const char *request_id)
 {
@@ -40,7 +48,7 @@ const struct dues_answer *ask_sign_up(struct rpc_fixture *f, struct rpc_as as, c
     request.password = writable(password);
     request.display_name = writable("Ada");
     request.request_id = writable(request_id);
-    return rpc_ask(f, as, service, "SignUp", &request.base);
+    return ask_hashing(f, as, "SignUp", &request.base);
 }
 
 const struct dues_answer *ask_log_in(struct rpc_fixture *f, struct rpc_as as, const char *email,
@@ -50,7 +58,7 @@ const struct dues_answer *ask_log_in(struct rpc_fixture *f, struct rpc_as as, co
     request.email = writable(email);
     request.password = writable(password);
     request.request_id = writable(request_id);
-    return rpc_ask(f, as, service, "LogIn", &request.base);
+    return ask_hashing(f, as, "LogIn", &request.base);
 }
 
 const struct dues_answer *ask_refresh(struct rpc_fixture *f, struct rpc_as as, const char *token,

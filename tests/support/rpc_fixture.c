@@ -320,8 +320,9 @@ struct rpc_user rpc_given_user_on(struct rpc_fixture *f, const char *test_clock)
     request.password = writable(user.password);
     request.display_name = writable("Ada");
     request.test_clock = writable(test_clock);
-    const struct dues_answer *answer = rpc_ask(
-        f, AS(APP_DEMO), &dues__auth__v1__auth_service__descriptor, "SignUp", &request.base);
+    const struct rpc_as as = {.identity = APP_DEMO, .deadline_ms = RPC_HASHING_MS};
+    const struct dues_answer *answer =
+        rpc_ask(f, as, &dues__auth__v1__auth_service__descriptor, "SignUp", &request.base);
     if (answer->status != DUES_OK)
         bug("SignUp of a test user: %s %s", answer->reason, answer->message);
     const Dues__Auth__V1__SignUpResponse *reply = (const void *)answer->reply;

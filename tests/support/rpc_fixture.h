@@ -70,6 +70,10 @@ struct rpc_as {
     size_t metadata_count;
 };
 
+/* Of calls that hash a password, for which a server takes no processor from anybody: its longest.
+ */
+#define RPC_HASHING_MS 30000
+
 #define AS(who)                 ((struct rpc_as){.identity = (who)})
 #define AS_USER(who, the_token) ((struct rpc_as){.identity = (who), .token = (the_token)})
 

@@ -172,9 +172,9 @@ const char *world_log_in(struct rpc_fixture *f, struct dues_client *device,
     Dues__Auth__V1__LogInRequest request = DUES__AUTH__V1__LOG_IN_REQUEST__INIT;
     request.email = arena_strdup(f->arena, user->email);
     request.password = arena_strdup(f->arena, user->password);
+    const struct rpc_as as = {.client = device, .deadline_ms = RPC_HASHING_MS};
     const struct dues_answer *answer =
-        rpc_ask(f, (struct rpc_as){.client = device}, &dues__auth__v1__auth_service__descriptor,
-                "LogIn", &request.base);
+        rpc_ask(f, as, &dues__auth__v1__auth_service__descriptor, "LogIn", &request.base);
     if (answer->status != DUES_OK)
         bug("LogIn on a device: %s %s", answer->reason, answer->message);
     return ((const Dues__Auth__V1__Session *)answer->reply)->access_token;
