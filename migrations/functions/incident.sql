@@ -230,13 +230,43 @@ LANGUAGE sql STABLE AS $$
                                              p_incident.currency), p_incident.currency))
 $$;
 
+-- A refund that somebody made at the gateway's desk becomes one of its payment, so that what is left to refund is less by it.
+-- '' or why it cannot be.
+CREATE OR REPLACE FUNCTION incident_book_refund(p_customer uuid, p_incident incident, p_refund uuid, p_now timestamptz)
+RETURNS text
+LANGUAGE plpgsql AS $$
+DECLARE
+    v_amount bigint := incident_suspense(p_customer, p_incident.incident_id, p_incident.attempt_id, p_incident.currency);
+BEGIN
+    IF p_incident.kind <> 'REFUNDED_AT_GATEWAY_ONLY' OR p_incident.payment_id IS NULL
+       OR p_incident.account NOT IN ('refunds', 'customer_receivable') OR v_amount <= 0 THEN
+        RETURN '';
+    END IF;
+    UPDATE payment p
+       SET amount_refunded = p.amount_refunded + v_amount, refund_count = p.refund_count + 1, update_time = p_now
+     WHERE p.customer_id = p_customer AND p.payment_id = p_incident.payment_id AND p.state = 'SUCCEEDED'
+       AND p.currency = p_incident.currency
+       AND p.amount_captured - p.amount_refunded - p.amount_refund_pending >= v_amount;
+    IF NOT FOUND THEN
+        RETURN 'the payment has less left to refund than was given back: its refunds under way must end first';
+    END IF;
+    INSERT INTO refund (customer_id, payment_id, refund_id, currency, amount, reason, state, origin, create_time, update_time)
+    VALUES (p_customer, p_incident.payment_id, p_refund, p_incident.currency, v_amount, '', 'SUCCEEDED', 'GATEWAY', p_now, p_now);
+    PERFORM event_append(p_customer, 'refund.succeeded', p_refund,
+        jsonb_build_object('payment', p_incident.payment_id, 'amount', v_amount, 'currency', p_incident.currency,
+                           'failure_code', ''), p_now);
+    RETURN '';
+END $$;
+
 -- The end of it: what was approved is done.  Not `p_is_done`: it could not be, people have it again.  False: it was not
 -- approved, or the obligation is somebody else's.
+DROP FUNCTION IF EXISTS incident_finish(uuid, uuid, bigint, boolean, text, timestamptz);
 CREATE OR REPLACE FUNCTION incident_finish(p_customer uuid, p_incident uuid, p_epoch bigint, p_is_done boolean, p_outcome text,
-                                           p_now timestamptz) RETURNS boolean
+                                           p_refund uuid, p_now timestamptz) RETURNS boolean
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = dues, pg_temp AS $$
 DECLARE
     v_incident incident%ROWTYPE;
+    v_problem text := '';
 BEGIN
     DELETE FROM obligation o WHERE o.customer_id = p_customer AND o.kind = 'incident.resolve'
        AND o.business_key = p_incident::text AND o.epoch = p_epoch;
@@ -256,6 +286,13 @@ BEGIN
     IF p_is_done AND incident_differs_from_approved(v_incident) THEN
         p_is_done := false;
         p_outcome := 'another amount stands in suspense than was approved';
+    END IF;
+    IF p_is_done AND v_incident.resolution = 'POST_FROM_SUSPENSE' THEN
+        v_problem := incident_book_refund(p_customer, v_incident, p_refund, p_now);
+    END IF;
+    IF v_problem <> '' THEN
+        p_is_done := false;
+        p_outcome := v_problem;
     END IF;
     UPDATE incident i
        SET state = CASE WHEN p_is_done THEN 'RESOLVED' ELSE 'OPEN' END, version = i.version + 1, outcome = p_outcome,
@@ -279,4 +316,4 @@ BEGIN
     END IF;
     RETURN true;
 END $$;
-GRANT EXECUTE ON FUNCTION incident_finish(uuid, uuid, bigint, boolean, text, timestamptz) TO dues_service;
+GRANT EXECUTE ON FUNCTION incident_finish(uuid, uuid, bigint, boolean, text, uuid, timestamptz) TO dues_service;

@@ -13,12 +13,12 @@
 --   invoice   customer_receivable +  revenue -               (invoice.sql)
 --   charge    gateway_clearing +     customer_receivable -   (without an invoice: revenue -)
 --   capture   gateway_clearing +     revenue -               (capture.sql)
---   refund    refunds +              gateway_clearing -
+--   refund    refunds +              gateway_clearing -      (of what its invoice did not take: customer_receivable +)
 --   fee       fees +                 gateway_clearing -
 --   dispute   disputes +             gateway_clearing -      (dispute_reversal: the other way round)
 --   dispute_loss  dispute_losses +   disputes -              (dispute_loss_reversal: the other way round)
 --   dispute_fee   fees +             gateway_clearing -      (dispute_fee_reversal: the other way round)
---   refund_reversal  gateway_clearing +  refunds -           (it failed after it had succeeded)
+--   refund_reversal  gateway_clearing +  as the refund -     (it failed after it had succeeded)
 --   suspense  gateway_clearing +     suspense -              (a refund: the other way round)
 --   suspense_release  suspense +     where it belongs -      (incident.sql)
 --

@@ -4,7 +4,8 @@ CREATE OR REPLACE FUNCTION refund_as_result(p_outcome text, p_refund refund) RET
 LANGUAGE plpgsql IMMUTABLE SET search_path = dues, pg_temp AS $$
 BEGIN
     RETURN ROW(p_outcome, p_refund.refund_id, p_refund.payment_id, p_refund.currency::text, p_refund.amount,
-               p_refund.reason, p_refund.state, p_refund.failure_code, p_refund.create_time, p_refund.update_time)::refund_result;
+               p_refund.reason, p_refund.state, p_refund.failure_code, p_refund.create_time, p_refund.update_time,
+               p_refund.origin)::refund_result;
 END $$;
 
 -- The first step: reserves the amount on the payment and arms the attempt.  Outcomes of request_record, and
@@ -53,6 +54,19 @@ BEGIN
 END $$;
 GRANT EXECUTE ON FUNCTION refund_open(uuid, request_key, refund_intent, timestamptz) TO dues_service;
 
+-- Whose money goes back, in our books: revenue is less, unless the payment's invoice did not take it or another payment has
+-- paid that: then it is the credit that it left the customer.
+CREATE OR REPLACE FUNCTION refund_account(p_customer uuid, p_payment uuid) RETURNS text
+LANGUAGE sql STABLE AS $$
+    SELECT CASE WHEN i.invoice_id IS NULL THEN 'refunds'
+                WHEN i.state <> 'PAID' OR o.payment_id IS NOT NULL THEN 'customer_receivable' ELSE 'refunds' END
+      FROM payment p
+      LEFT JOIN invoice i ON i.customer_id = p_customer AND i.invoice_id = p.invoice_id
+      LEFT JOIN payment o ON o.customer_id = p_customer AND o.payment_id = i.payment_id AND o.payment_id <> p_payment
+                         AND o.state = 'SUCCEEDED'
+     WHERE p.customer_id = p_customer AND p.payment_id = p_payment
+$$;
+
 -- The last step: the reserved amount becomes refunded, or is free again.  `outcome` as attempt_settle.  `p_watch_time`: when
 -- to look whether it has failed after all; NULL: it cannot.
 DROP FUNCTION IF EXISTS refund_settle(uuid, settlement, text, bytea, timestamptz);
@@ -85,7 +99,7 @@ BEGIN
      WHERE p.customer_id = p_customer AND p.payment_id = v_refund.payment_id;
     IF v_state = 'SUCCEEDED' THEN
         PERFORM ledger_post(p_customer, v_attempt.attempt_id, 'refund',
-            ARRAY[ROW('refunds', v_attempt.currency, v_attempt.amount)::ledger_line,
+            ARRAY[ROW(refund_account(p_customer, v_attempt.payment_id), v_attempt.currency, v_attempt.amount)::ledger_line,
                   ROW('gateway_clearing:' || v_attempt.gateway, v_attempt.currency, -v_attempt.amount)::ledger_line], p_now);
     END IF;
     PERFORM event_append(p_customer, 'refund.' || lower(v_state), v_refund.refund_id,
@@ -124,7 +138,8 @@ BEGIN
      WHERE p.customer_id = p_customer AND p.payment_id = v_refund.payment_id;
     PERFORM ledger_post(p_customer, v_attempt.attempt_id, 'refund_reversal',
         ARRAY[ROW('gateway_clearing:' || v_attempt.gateway, v_attempt.currency, v_attempt.amount)::ledger_line,
-              ROW('refunds', v_attempt.currency, -v_attempt.amount)::ledger_line], p_now);
+              ROW((SELECT e.account FROM ledger_entry e WHERE e.customer_id = p_customer AND e.group_id = p_attempt
+                      AND e.kind = 'refund' AND e.amount > 0), v_attempt.currency, -v_attempt.amount)::ledger_line], p_now);
     PERFORM event_append(p_customer, 'refund.failed', v_refund.refund_id,
         jsonb_build_object('payment', v_refund.payment_id, 'amount', v_refund.amount, 'currency', v_refund.currency,
                            'failure_code', v_refund.failure_code), p_now);

@@ -88,6 +88,8 @@ void print_refund(FILE *out, struct arena *arena, const Dues__Payment__V1__Refun
             amount_text(arena, refund->amount), state);
     if (refund->failure_code[0] != '\0')
         fprintf(out, " (%s)", refund->failure_code);
+    if (refund->origin == DUES__PAYMENT__V1__REFUND__ORIGIN__ORIGIN_GATEWAY)
+        fprintf(out, " (at the gateway)");
     fprintf(out, "  %s\n", refund->name);
 }
 

@@ -79,18 +79,20 @@ static const struct error *settle(struct call *call, const struct incident *inci
 
 const struct pg_statement incident_finish_statement = {
     .name = "incident_finish",
-    .sql = "SELECT incident_finish($1, $2, $3, $4, $5, $6) AS done",
+    .sql = "SELECT incident_finish($1, $2, $3, $4, $5, $6, $7) AS done",
 };
 
 static const struct error *finish(struct call *call, const struct obligation *obligation,
                                   bool is_done, const char *outcome)
 {
+    const struct uuid refund =
+        uuid_make(call->house->random, call->now_us); /* if it comes to one */
     struct pg_rows rows;
 
     return pg_write(call, obligation->customer, &incident_finish_statement,
                     PG_PARAMS(pg_uuid(obligation->customer), pg_uuid(obligation->subject),
                               pg_int64(obligation->epoch), pg_bool(is_done), pg_text(outcome),
-                              pg_time(obligation->now_us)),
+                              pg_uuid(refund), pg_time(obligation->now_us)),
                     &rows);
 }
 

@@ -80,12 +80,13 @@ static const struct error *ask_for_owner(struct call *call, const struct gateway
         return NULL;
     }
     row->customer = customer;
+    (void)uuid_parse(owner.reference, &reference);
     /* A refund with another's reference is that payment's, and not of our making. */
     if (row->told.kind == GATEWAY_NEWS_REFUND) {
+        row->reference = reference;
         *finding = FOUND_REFUND;
         return NULL;
     }
-    (void)uuid_parse(owner.reference, &reference);
     TRY(news_match(call, row, customer, reference, &state));
     *finding = state == NEWS_UNMATCHED ? FOUND_NOTHING : FOUND_OURS;
     return NULL;
@@ -134,11 +135,16 @@ static const struct error *look_at(struct call *call, struct news_row *row, enum
 static const struct error *report(struct call *call, const struct news_row *row,
                                   enum incident_kind kind, const char *detail)
 {
+    struct attempt attempt;
+    bool found;
+
+    TRY(attempt_find(call, row->customer, row->reference, &attempt, &found));
     const struct incident_new incident = {
         .customer = row->customer,
         .kind = kind,
         .subject = news_subject(call, row),
         .detail = arena_printf(call->arena, "%s: %s", row->told.type, detail),
+        .payment = found ? attempt.payment : UUID_NIL,
         .gateway = row->gateway,
         .transaction = row->told.object,
     };

@@ -142,6 +142,8 @@ void refund_to_proto(struct arena *arena, const struct refund *refund,
     proto->create_time = time_to_proto(arena, refund->create_time_us);
     proto->update_time = time_to_proto(arena, refund->update_time_us);
     proto->failure_code = arena_strdup(arena, refund->failure_code);
+    proto->origin = refund->is_of_gateway ? DUES__PAYMENT__V1__REFUND__ORIGIN__ORIGIN_GATEWAY
+                                          : DUES__PAYMENT__V1__REFUND__ORIGIN__ORIGIN_REQUEST;
 }
 
 static Dues__Payment__V1__PaymentMethod__State

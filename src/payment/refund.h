@@ -22,6 +22,7 @@ struct refund {
     const char *reason; /* "", "REQUESTED_BY_CUSTOMER", "DUPLICATE", "FRAUDULENT" */
     enum refund_state state;
     const char *failure_code;
+    bool is_of_gateway; /* made at its desk; recorded by an incident that was resolved */
     int64_t create_time_us;
     int64_t update_time_us;
 };

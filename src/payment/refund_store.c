@@ -14,7 +14,7 @@
 
 #define REFUND_COLUMNS                                                                             \
     "refund_id, payment_id, currency::text AS currency, amount, reason, state, failure_code,"      \
-    " create_time, update_time"
+    " create_time, update_time, origin"
 
 static void refund_from_row(struct call *call, struct uuid customer, const struct pg_rows *rows,
                             size_t row, struct refund *refund)
@@ -28,6 +28,7 @@ static void refund_from_row(struct call *call, struct uuid customer, const struc
         .amount = money_make(pg_get_text(rows, row, "currency"), pg_get_int64(rows, row, "amount")),
         .reason = arena_strdup(call->arena, pg_get_text(rows, row, "reason")),
         .failure_code = arena_strdup(call->arena, pg_get_text(rows, row, "failure_code")),
+        .is_of_gateway = text_equal(pg_get_text(rows, row, "origin"), "GATEWAY"),
         .create_time_us = pg_get_time(rows, row, "create_time"),
         .update_time_us = pg_get_time(rows, row, "update_time"),
     };
@@ -167,7 +168,7 @@ static bool refund_foresee(const struct refund_attempt *attempt,
 const struct pg_statement refund_settle_statement = {
     .name = "refund_settle",
     .sql = "SELECT outcome, refund_id, payment_id, currency, amount, reason, state, failure_code,"
-           "       create_time, update_time"
+           "       create_time, update_time, origin"
            "  FROM refund_settle($1, ROW($2, $3, $4, $5, $6, $7, $8, $9, '', '', NULL, NULL,"
            "       NULL)::settlement, $10, $11, $12, $13)",
 };

@@ -133,6 +133,15 @@ static void a_customer_who_was_faster_gets_the_money_back(void **state)
                                "coalesce(sum(amount) FILTER (WHERE account LIKE"
                                " 'gateway_clearing:%'), 0)::bigint FROM dues.ledger_entry"),
                      0);
+    /* The credit that it left is given back; no revenue was made of it. */
+    assert_int_equal(number_of(f, member.payer.customer,
+                               "sum(amount) FILTER (WHERE account = 'customer_receivable')"
+                               "  FROM dues.ledger_entry"),
+                     0);
+    assert_int_equal(number_of(f, member.payer.customer,
+                               "count(*) FILTER (WHERE account = 'refunds')"
+                               "  FROM dues.ledger_entry"),
+                     0);
 }
 
 static void whoever_finds_out_first_it_is_one_incident(void **state)

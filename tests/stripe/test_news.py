@@ -242,8 +242,8 @@ class News(NewsStage):
         payment = self.pay(self.add_card("pm_card_visa"))
         refund = self.simulator("POST", "/v1/refunds", f"payment_intent={self.intent(payment)['id']}&amount=100", form=True)
 
-        self.become(lambda: self.sql(f"SELECT kind FROM dues.incident WHERE subject = 'stripe {refund['id']}'")
-                    == "REFUNDED_AT_GATEWAY_ONLY", "the incident")
+        self.become(lambda: self.sql(f"SELECT kind || ' ' || payment_id FROM dues.incident WHERE subject = 'stripe {refund['id']}'")
+                    == f"REFUNDED_AT_GATEWAY_ONLY {payment['name'].split('/')[-1]}", "the incident, and what it is about")
 
         self.sql("DELETE FROM dues.incident")
 

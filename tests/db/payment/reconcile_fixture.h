@@ -164,6 +164,36 @@ static inline struct reconciliation reconciled_once(struct payment_fixture *f, i
     return begun.run;
 }
 
+/* As two operators would have it: all that is in suspense belongs there. */
+static inline void carry_out_all(struct payment_fixture *f, struct uuid customer,
+                                 const char *account)
+{
+    const char *id = db_uuid_text(f->db, customer);
+
+    db_execute(
+        f->db,
+        db_printf(f->db,
+                  "SET search_path = dues;"
+                  "UPDATE incident SET state = 'APPROVED', version = version + 1,"
+                  "       resolution = 'POST_FROM_SUSPENSE', account = '%s'"
+                  " WHERE customer_id = '%s' AND state = 'OPEN';"
+                  "SELECT obligation_add(customer_id, 'incident.resolve', incident_id::text,"
+                  "       incident_id, clock_timestamp(), false, clock_timestamp())"
+                  "  FROM incident WHERE customer_id = '%s' AND state = 'APPROVED';"
+                  "SELECT incident_finish(o.customer_id, o.subject_id, o.epoch, true, 'done',"
+                  "       gen_random_uuid(), clock_timestamp())"
+                  "  FROM obligation o WHERE o.customer_id = '%s' AND o.kind = 'incident.resolve'",
+                  account, id, id, id));
+}
+
+static inline int64_t cleared(struct payment_fixture *f, struct uuid customer)
+{
+    return of_customer(f,
+                       "coalesce(sum(amount) FILTER (WHERE account LIKE 'gateway_clearing%'"
+                       " AND kind <> 'fee'), 0) FROM ledger_entry",
+                       customer);
+}
+
 /* Each test has books of its own on both sides, whose times are of one clock. */
 static inline int fresh(void **state)
 {

@@ -57,40 +57,11 @@ static struct late given_late(struct payment_fixture *f, struct uuid customer)
     return late;
 }
 
-/* As two operators would have it: all that is in suspense is revenue. */
-static void carry_out_all(struct payment_fixture *f, struct uuid customer)
-{
-    const char *id = db_uuid_text(f->db, customer);
-
-    db_execute(
-        f->db,
-        db_printf(f->db,
-                  "SET search_path = dues;"
-                  "UPDATE incident SET state = 'APPROVED', version = version + 1,"
-                  "       resolution = 'POST_FROM_SUSPENSE', account = 'revenue'"
-                  " WHERE customer_id = '%s' AND state = 'OPEN';"
-                  "SELECT obligation_add(customer_id, 'incident.resolve', incident_id::text,"
-                  "       incident_id, clock_timestamp(), false, clock_timestamp())"
-                  "  FROM incident WHERE customer_id = '%s' AND state = 'APPROVED';"
-                  "SELECT incident_finish(o.customer_id, o.subject_id, o.epoch, true, 'done',"
-                  "       clock_timestamp())"
-                  "  FROM obligation o WHERE o.customer_id = '%s' AND o.kind = 'incident.resolve'",
-                  id, id, id));
-}
-
 static void resolve_all(struct payment_fixture *f, struct uuid customer)
 {
-    carry_out_all(f, customer);
+    carry_out_all(f, customer, "revenue");
     assert_int_equal(
         of_customer(f, "count(*) FILTER (WHERE state <> 'RESOLVED') FROM incident", customer), 0);
-}
-
-static int64_t cleared(struct payment_fixture *f, struct uuid customer)
-{
-    return of_customer(f,
-                       "coalesce(sum(amount) FILTER (WHERE account LIKE 'gateway_clearing%'"
-                       " AND kind <> 'fee'), 0) FROM ledger_entry",
-                       customer);
 }
 
 static void money_of_a_resolved_incident_is_not_posted_again(void **state)
@@ -125,7 +96,7 @@ static void another_amount_than_was_approved_is_not_moved(void **state)
                          " clock_timestamp() FROM incident WHERE customer_id = '%s'",
                          db_uuid_text(f->db, payer.customer)));
 
-    carry_out_all(f, payer.customer);
+    carry_out_all(f, payer.customer, "revenue");
 
     assert_string_equal(of_customer_text(f, "state FROM incident", payer.customer), "OPEN");
     assert_int_equal(of_customer(f,
