@@ -30,9 +30,9 @@ struct settings {
     int32_t calls_max;              /* living calls; more are RESOURCE_EXHAUSTED */
     int32_t streams_max;            /* open at the same time; not of calls_max */
     int32_t streams_per_caller_max; /* of one service or operator */
-    int64_t stream_stall_ms;        /* a client that takes no message for so long is slow */
     bool reflection;
     bool sandbox;
+    int64_t stream_stall_ms; /* a client that takes no message for so long is slow */
     struct scope_grant scopes[SERVICE_SCOPES_MAX];
     int32_t scope_count;
 
