@@ -56,14 +56,11 @@ const struct pg_statement membership_load_statement = {
 const struct error *membership_load(struct call *call, struct uuid customer, struct uuid id,
                                     struct membership *membership)
 {
+    static const struct pg_named named = {&membership_load_statement, "customers/{}/memberships/{}",
+                                          "MEMBERSHIP_NOT_FOUND"};
     struct pg_rows rows;
 
-    TRY(pg_read(call, customer, &membership_load_statement,
-                PG_PARAMS(pg_uuid(customer), pg_uuid(id)), &rows));
-    if (rows.count == 0)
-        return not_found(
-            call, "MEMBERSHIP_NOT_FOUND",
-            name_make(call->arena, "customers/{}/memberships/{}", (struct uuid[]){customer, id}));
+    TRY(pg_load(call, &named, (struct uuid[]){customer, id}, 2, &rows));
     membership_from_row(&rows, 0, membership);
     return NULL;
 }
@@ -91,14 +88,11 @@ const struct pg_statement membership_due_statement = {
 const struct error *membership_due_load(struct call *call, struct uuid customer, struct uuid id,
                                         struct membership_due *due)
 {
+    static const struct pg_named named = {&membership_due_statement, "customers/{}/memberships/{}",
+                                          "MEMBERSHIP_NOT_FOUND"};
     struct pg_rows rows;
 
-    TRY(pg_read(call, customer, &membership_due_statement,
-                PG_PARAMS(pg_uuid(customer), pg_uuid(id)), &rows));
-    if (rows.count == 0)
-        return not_found(
-            call, "MEMBERSHIP_NOT_FOUND",
-            name_make(call->arena, "customers/{}/memberships/{}", (struct uuid[]){customer, id}));
+    TRY(pg_load(call, &named, (struct uuid[]){customer, id}, 2, &rows));
     membership_from_row(&rows, 0, &due->membership);
     due->now_us =
         pg_is_null(&rows, 0, "clock_time") ? call->now_us : pg_get_time(&rows, 0, "clock_time");

@@ -60,13 +60,11 @@ const struct pg_statement dispute_load_statement = {
 const struct error *dispute_load(struct call *call, struct uuid customer, struct uuid id,
                                  struct dispute *dispute)
 {
+    static const struct pg_named named = {&dispute_load_statement, DISPUTE_PATTERN,
+                                          "DISPUTE_NOT_FOUND"};
     struct pg_rows rows;
 
-    TRY(pg_read(call, customer, &dispute_load_statement, PG_PARAMS(pg_uuid(customer), pg_uuid(id)),
-                &rows));
-    if (rows.count == 0)
-        return not_found(call, "DISPUTE_NOT_FOUND",
-                         name_make(call->arena, DISPUTE_PATTERN, (struct uuid[]){customer, id}));
+    TRY(pg_load(call, &named, (struct uuid[]){customer, id}, 2, &rows));
     dispute_from_row(call, customer, &rows, 0, dispute);
     return NULL;
 }

@@ -130,13 +130,11 @@ const struct pg_statement incident_load_statement = {
 const struct error *incident_load(struct call *call, struct uuid customer, struct uuid id,
                                   struct incident *incident)
 {
+    static const struct pg_named named = {&incident_load_statement, INCIDENT_PATTERN,
+                                          "INCIDENT_NOT_FOUND"};
     struct pg_rows rows;
 
-    TRY(pg_read(call, customer, &incident_load_statement, PG_PARAMS(pg_uuid(customer), pg_uuid(id)),
-                &rows));
-    if (rows.count == 0)
-        return not_found(call, "INCIDENT_NOT_FOUND",
-                         name_make(call->arena, INCIDENT_PATTERN, (struct uuid[]){customer, id}));
+    TRY(pg_load(call, &named, (struct uuid[]){customer, id}, 2, &rows));
     incident_from_row(&rows, 0, incident);
     return load_approvals(call, incident);
 }

@@ -92,14 +92,11 @@ const struct pg_statement payment_method_load_statement = {
 const struct error *payment_method_load(struct call *call, struct uuid customer, struct uuid id,
                                         struct payment_method *method)
 {
+    static const struct pg_named named = {&payment_method_load_statement, PAYMENT_METHOD_PATTERN,
+                                          "PAYMENT_METHOD_NOT_FOUND"};
     struct pg_rows rows;
 
-    TRY(pg_read(call, customer, &payment_method_load_statement,
-                PG_PARAMS(pg_uuid(customer), pg_uuid(id)), &rows));
-    if (rows.count == 0)
-        return not_found(
-            call, "PAYMENT_METHOD_NOT_FOUND",
-            name_make(call->arena, PAYMENT_METHOD_PATTERN, (struct uuid[]){customer, id}));
+    TRY(pg_load(call, &named, (struct uuid[]){customer, id}, 2, &rows));
     method_from_row(customer, &rows, 0, method);
     return NULL;
 }

@@ -52,13 +52,11 @@ const struct pg_statement payment_load_statement = {
 const struct error *payment_load(struct call *call, struct uuid customer, struct uuid id,
                                  struct payment *payment)
 {
+    static const struct pg_named named = {&payment_load_statement, PAYMENT_PATTERN,
+                                          "PAYMENT_NOT_FOUND"};
     struct pg_rows rows;
 
-    TRY(pg_read(call, customer, &payment_load_statement, PG_PARAMS(pg_uuid(customer), pg_uuid(id)),
-                &rows));
-    if (rows.count == 0)
-        return not_found(call, "PAYMENT_NOT_FOUND",
-                         name_make(call->arena, PAYMENT_PATTERN, (struct uuid[]){customer, id}));
+    TRY(pg_load(call, &named, (struct uuid[]){customer, id}, 2, &rows));
     payment_from_row(call, customer, &rows, 0, payment);
     return NULL;
 }

@@ -46,14 +46,11 @@ const struct pg_statement refund_load_statement = {
 const struct error *refund_load(struct call *call, struct uuid customer, struct uuid payment,
                                 struct uuid id, struct refund *refund)
 {
+    static const struct pg_named named = {&refund_load_statement, REFUND_PATTERN,
+                                          "REFUND_NOT_FOUND"};
     struct pg_rows rows;
 
-    TRY(pg_read(call, customer, &refund_load_statement,
-                PG_PARAMS(pg_uuid(customer), pg_uuid(payment), pg_uuid(id)), &rows));
-    if (rows.count == 0)
-        return not_found(
-            call, "REFUND_NOT_FOUND",
-            name_make(call->arena, REFUND_PATTERN, (struct uuid[]){customer, payment, id}));
+    TRY(pg_load(call, &named, (struct uuid[]){customer, payment, id}, 3, &rows));
     refund_from_row(call, customer, &rows, 0, refund);
     return NULL;
 }

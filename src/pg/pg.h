@@ -88,6 +88,19 @@ const struct error *pg_read(struct call *call, struct uuid key,
                             const struct pg_statement *statement, struct pg_params params,
                             struct pg_rows *rows) MUST_CHECK;
 
+/* What has a name, and what is said when it is not there. */
+struct pg_named {
+    const struct pg_statement *statement; /* its parameters are the ids of the name, in order */
+    const char *pattern;
+    const char *reason;
+};
+
+/* Reads its one row by the ids of its name, the first of which is the key; not there: the reason.
+ */
+const struct error *pg_load(struct call *call, const struct pg_named *named,
+                            const struct uuid ids[], size_t id_count, struct pg_rows *rows)
+    MUST_CHECK;
+
 /*
  * Writes: a stored function that is idempotent by its natural key, because a lost COMMIT is
  * resolved by running the same op again.  Returns only when the commit is known,

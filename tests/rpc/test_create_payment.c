@@ -323,7 +323,6 @@ static void *ask_again(void *arg)
     return NULL;
 }
 
-/* The repeat has seen that the request is running, and then waits for the table of its answer. */
 static void a_repeat_that_meets_the_settlement_gets_the_recorded_answer(void **state)
 {
     struct rpc_fixture *f = *state;
@@ -333,24 +332,8 @@ static void a_repeat_that_meets_the_settlement_gets_the_recorded_answer(void **s
     const char *id = customer_id_of(f, repeat.payer.customer);
     resolver_rests(f);
     must_reply(ask_payment(f, repeat.payer, repeat.request_id));
-    pthread_t thread;
 
-    db_execute(f->db, "BEGIN; LOCK TABLE dues.payment IN ACCESS EXCLUSIVE MODE");
-    assert_int_equal(pthread_create(&thread, NULL, ask_again, &repeat), 0);
-    for (int i = 0; i < 500 && db_number(f->db, "SELECT count(*) FROM pg_locks l JOIN pg_database d"
-                                                " ON d.oid = l.database WHERE NOT l.granted"
-                                                " AND d.datname = current_database()"
-                                                " AND l.relation = 'dues.payment'::regclass") == 0;
-         i++)
-        usleep(10000);
-    db_execute(f->db, db_printf(f->db,
-                                "UPDATE dues.payment SET state = 'FAILED' WHERE customer_id = '%s';"
-                                "DELETE FROM dues.obligation WHERE customer_id = '%s';"
-                                "UPDATE dues.recorded_request SET answer = '\\x0a0178'"
-                                " WHERE customer_id = '%s' AND answer IS NULL;"
-                                "COMMIT",
-                                id, id, id));
-    assert_int_equal(pthread_join(thread, NULL), 0);
+    meet_settlement(f, "payment", id, ask_again, &repeat);
 
     assert_true(is_replayed(repeat.answer));
     assert_string_equal(((const Payment *)must_reply(repeat.answer))->name, "x");

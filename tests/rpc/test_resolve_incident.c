@@ -128,12 +128,38 @@ static void plant_suspense(struct rpc_fixture *f, const char *customer)
                          last_id(customer), last_id(customer), last_id(customer)));
 }
 
+/* The one incident of a customer of its own, with 5.00 USD in suspense. */
+static const Incident *given_suspense(struct rpc_fixture *f, const char **customer)
+{
+    *customer = given_customer(f, "");
+    plant_suspense(f, *customer);
+    return the_incident(f, *customer);
+}
+
+static struct resolve_wish post_to(struct rpc_fixture *f, const Incident *incident,
+                                   const char *account)
+{
+    return resolve_wish_of(f, incident, RESOLUTION(POST_FROM_SUSPENSE), account);
+}
+
+/* What the second asks for does not fit; the first asks anew, and it is done. */
+static const Incident *resolved_after_all(struct rpc_fixture *f, const char *customer,
+                                          struct resolve_wish first, struct resolve_wish second)
+{
+    const Incident *alone = must_reply(ask_resolve(f, second_operator(f), &second));
+    first.request_id = new_request_id(f);
+    const Incident *both = must_reply(ask_resolve(f, AS(OPERATOR_DEMO), &first));
+
+    assert_int_equal(alone->state, INCIDENT_STATE(OPEN));
+    assert_int_equal(both->state, INCIDENT_STATE(APPROVED));
+    return await_incident(f, customer, INCIDENT_STATE(RESOLVED));
+}
+
 static void posts_from_suspense_to_where_it_belongs(void **state)
 {
     struct rpc_fixture *f = *state;
-    const char *customer = given_customer(f, "");
-    plant_suspense(f, customer);
-    const Incident *incident = the_incident(f, customer);
+    const char *customer;
+    const Incident *incident = given_suspense(f, &customer);
     struct resolve_wish ignore = resolve_wish_of(f, incident, RESOLUTION(IGNORE), "");
 
     const struct dues_answer *ignored = ask_resolve(f, AS(OPERATOR_DEMO), &ignore);
@@ -182,7 +208,7 @@ static void two_at_the_same_moment_carry_it_out_once(void **state)
             racers[i] = (struct racer){
                 .f = f,
                 .as = i % 2 == 0 ? AS(OPERATOR_DEMO) : second_operator(f),
-                .wish = resolve_wish_of(f, incident, RESOLUTION(POST_FROM_SUSPENSE), "revenue"),
+                .wish = post_to(f, incident, "revenue"),
             };
         rpc_race(race, racers, ARRAY_LENGTH(racers), sizeof racers[0]);
         const Incident *done = await_incident(f, customer, INCIDENT_STATE(RESOLVED));
@@ -200,25 +226,16 @@ static void two_at_the_same_moment_carry_it_out_once(void **state)
 static void the_newest_wish_counts(void **state)
 {
     struct rpc_fixture *f = *state;
-    const char *customer = given_customer(f, "");
-    plant_suspense(f, customer);
-    const Incident *incident = the_incident(f, customer);
-    struct resolve_wish first =
-        resolve_wish_of(f, incident, RESOLUTION(POST_FROM_SUSPENSE), "revenue");
-    struct resolve_wish better =
-        resolve_wish_of(f, incident, RESOLUTION(POST_FROM_SUSPENSE), "refunds");
-    struct resolve_wish second =
-        resolve_wish_of(f, incident, RESOLUTION(POST_FROM_SUSPENSE), "revenue");
+    const char *customer;
+    const Incident *incident = given_suspense(f, &customer);
+    struct resolve_wish first = post_to(f, incident, "revenue");
+    struct resolve_wish better = post_to(f, incident, "refunds");
+    struct resolve_wish second = post_to(f, incident, "revenue");
 
     must_reply(ask_resolve(f, AS(OPERATOR_DEMO), &first));
     must_reply(ask_resolve(f, AS(OPERATOR_DEMO), &better));
-    const Incident *alone = must_reply(ask_resolve(f, second_operator(f), &second));
-    first.request_id = new_request_id(f);
-    const Incident *both = must_reply(ask_resolve(f, AS(OPERATOR_DEMO), &first));
-    const Incident *done = await_incident(f, customer, INCIDENT_STATE(RESOLVED));
+    const Incident *done = resolved_after_all(f, customer, first, second);
 
-    assert_int_equal(alone->state, INCIDENT_STATE(OPEN));
-    assert_int_equal(both->state, INCIDENT_STATE(APPROVED));
     assert_string_equal(done->outcome, "posted 5.00 USD to revenue");
     assert_int_equal(number_of(f, customer,
                                "count(*) FILTER (WHERE type = 'incident.approved'"
@@ -229,13 +246,10 @@ static void the_newest_wish_counts(void **state)
 static void two_who_saw_another_sum_are_not_two(void **state)
 {
     struct rpc_fixture *f = *state;
-    const char *customer = given_customer(f, "");
-    plant_suspense(f, customer);
-    const Incident *incident = the_incident(f, customer);
-    struct resolve_wish first =
-        resolve_wish_of(f, incident, RESOLUTION(POST_FROM_SUSPENSE), "revenue");
-    struct resolve_wish second =
-        resolve_wish_of(f, incident, RESOLUTION(POST_FROM_SUSPENSE), "revenue");
+    const char *customer;
+    const Incident *incident = given_suspense(f, &customer);
+    struct resolve_wish first = post_to(f, incident, "revenue");
+    struct resolve_wish second = post_to(f, incident, "revenue");
 
     must_reply(ask_resolve(f, AS(OPERATOR_DEMO), &first));
     db_execute(f->db, db_printf(f->db,
@@ -247,13 +261,8 @@ static void two_who_saw_another_sum_are_not_two(void **state)
                                 " ROW('suspense', 'EUR', -900)::ledger_line], '2026-01-01Z')"
                                 "  FROM incident WHERE customer_id = '%s'",
                                 last_id(customer)));
-    const Incident *alone = must_reply(ask_resolve(f, second_operator(f), &second));
-    first.request_id = new_request_id(f);
-    const Incident *both = must_reply(ask_resolve(f, AS(OPERATOR_DEMO), &first));
-    const Incident *done = await_incident(f, customer, INCIDENT_STATE(RESOLVED));
+    const Incident *done = resolved_after_all(f, customer, first, second);
 
-    assert_int_equal(alone->state, INCIDENT_STATE(OPEN));
-    assert_int_equal(both->state, INCIDENT_STATE(APPROVED));
     assert_string_equal(done->outcome, "posted 6.00 USD to revenue");
 }
 

@@ -51,21 +51,29 @@ static void the_same_request_is_one_run(void **state)
                         ((const Reconciliation *)must_reply(second))->name);
 }
 
+/* A customer who has paid for a month of premium. */
+static const char *given_member(struct rpc_fixture *f)
+{
+    struct rpc_user user = rpc_given_user(f);
+    const char *card = given_card(f, user.customer, "tok_visa");
+
+    given_membership(f, user.customer, "plans/premium-monthly", card);
+    return user.customer;
+}
+
 /* The customer authenticates when the membership is given up already: paid and void. */
 static void finds_what_was_paid_and_not_granted(void **state)
 {
     struct rpc_fixture *f = *state;
-    struct rpc_user user = rpc_given_user(f);
-    const char *card = given_card(f, user.customer, "tok_visa");
-    given_membership(f, user.customer, "plans/premium-monthly", card);
+    const char *customer = given_member(f);
     db_execute(f->db, db_printf(f->db,
                                 "UPDATE dues.invoice SET state = 'VOID', paid_time = NULL"
                                 " WHERE customer_id = '%s'",
-                                last_id(user.customer)));
+                                last_id(customer)));
 
     given_reconciliation(f);
     given_reconciliation(f);
-    const Incident *incident = the_incident(f, user.customer);
+    const Incident *incident = the_incident(f, customer);
 
     assert_int_equal(incident->kind, INCIDENT_KIND(PAID_NOT_GRANTED));
     assert_non_null(strstr(incident->payment, "/payments/"));
@@ -76,16 +84,14 @@ static void finds_what_was_paid_and_not_granted(void **state)
 static void finds_what_was_granted_and_not_paid(void **state)
 {
     struct rpc_fixture *f = *state;
-    struct rpc_user user = rpc_given_user(f);
-    const char *card = given_card(f, user.customer, "tok_visa");
-    given_membership(f, user.customer, "plans/premium-monthly", card);
+    const char *customer = given_member(f);
     db_execute(f->db, db_printf(f->db,
                                 "UPDATE dues.payment SET state = 'FAILED', amount_captured = 0"
                                 " WHERE customer_id = '%s'",
-                                last_id(user.customer)));
+                                last_id(customer)));
 
     given_reconciliation(f);
-    const Incident *incident = the_incident(f, user.customer);
+    const Incident *incident = the_incident(f, customer);
 
     assert_int_equal(incident->kind, INCIDENT_KIND(GRANTED_NOT_PAID));
 }

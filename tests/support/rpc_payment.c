@@ -3,6 +3,9 @@
  */
 #include "support/rpc_payment.h"
 
+#include <pthread.h>
+#include <unistd.h>
+
 #include "base/bug.h"
 #include "base/text.h"
 #include "base/time.h"
@@ -219,4 +222,35 @@ const struct dues_answer *ask_payment_list(struct rpc_fixture *f, struct rpc_as 
     if (text_equal(method, "ListRefunds"))
         return ask_payment_service(f, as, method, &refunds.base);
     return ask_payment_service(f, as, method, &cards.base);
+}
+
+static bool waits_for(struct rpc_fixture *f, const char *table)
+{
+    return db_number(f->db, db_printf(f->db,
+                                      "SELECT count(*) FROM pg_locks l JOIN pg_database d"
+                                      " ON d.oid = l.database WHERE NOT l.granted"
+                                      " AND d.datname = current_database()"
+                                      " AND l.relation = 'dues.%s'::regclass",
+                                      table)) > 0;
+}
+
+void meet_settlement(struct rpc_fixture *f, const char *table, const char *customer,
+                     void *(*ask)(void *arg), void *arg)
+{
+    pthread_t thread;
+
+    db_execute(f->db,
+               db_printf(f->db, "BEGIN; LOCK TABLE dues.%s IN ACCESS EXCLUSIVE MODE", table));
+    if (pthread_create(&thread, NULL, ask, arg) != 0)
+        bug("no thread");
+    for (int i = 0; i < 500 && !waits_for(f, table); i++)
+        usleep(10000);
+    db_execute(f->db, db_printf(f->db,
+                                "UPDATE dues.%s SET state = 'FAILED' WHERE customer_id = '%s';"
+                                "DELETE FROM dues.obligation WHERE customer_id = '%s';"
+                                "UPDATE dues.recorded_request SET answer = '\\x0a0178'"
+                                " WHERE customer_id = '%s' AND answer IS NULL;"
+                                "COMMIT",
+                                table, customer, customer, customer));
+    pthread_join(thread, NULL);
 }

@@ -80,6 +80,14 @@ const struct dues_answer *ask_payment_list(struct rpc_fixture *f, struct rpc_as 
                                            int32_t page_size, const char *page_token,
                                            const char *filter);
 
+/*
+ * Runs `ask`, which repeats a request, in a thread: it has seen that the request is running, and
+ * waits for the table, "payment" or "refund", when the recorded answer comes: a message whose first
+ * field is "x".  `customer` is the id alone.
+ */
+void meet_settlement(struct rpc_fixture *f, const char *table, const char *customer,
+                     void *(*ask)(void *arg), void *arg);
+
 /* Ends the program unless the answer is OK. */
 const void *must_reply(const struct dues_answer *answer);
 

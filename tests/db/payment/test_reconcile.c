@@ -10,6 +10,14 @@ static const char *house_text(struct payment_fixture *f, const char *columns_fro
     return of_customer_text(f, columns_from, UUID_NIL);
 }
 
+/* Minor units on an account of the customer's ledger. */
+static int64_t stands_on(struct payment_fixture *f, struct uuid customer, const char *account)
+{
+    return of_customer(
+        f, db_printf(f->db, "sum(amount) FILTER (WHERE account = '%s') FROM ledger_entry", account),
+        customer);
+}
+
 static void both_books_that_agree_have_no_difference(void **state)
 {
     struct payment_fixture *f = *state;
@@ -25,9 +33,7 @@ static void both_books_that_agree_have_no_difference(void **state)
     assert_int_equal(run.list_hash_size, 32);
     assert_int_equal(again.fee_count, 0); /* posted once */
     assert_int_equal(of_customer(f, "count(*) FROM ledger_entry", payer.customer), 4);
-    assert_int_equal(of_customer(f, "sum(amount) FILTER (WHERE account = 'fees') FROM ledger_entry",
-                                 payer.customer),
-                     59); /* 2.9 % and 0.30 */
+    assert_int_equal(stands_on(f, payer.customer, "fees"), 59); /* 2.9 % and 0.30 */
     assert_int_equal(of_customer(f, "sum(amount) FROM ledger_entry", payer.customer), 0);
 }
 
@@ -44,11 +50,7 @@ static void a_charge_of_which_nothing_is_known_goes_into_suspense(void **state)
     assert_int_equal(run.incident_count, 1);
     assert_int_equal(again.incident_count, 0);
     assert_string_equal(house_text(f, "kind FROM incident"), "GATEWAY_ONLY");
-    assert_int_equal(of_customer(f,
-                                 "sum(amount) FILTER (WHERE account = 'suspense')"
-                                 " FROM ledger_entry",
-                                 UUID_NIL),
-                     -500);
+    assert_int_equal(stands_on(f, UUID_NIL, "suspense"), -500);
     assert_int_equal(of_customer(f, "sum(amount) FROM ledger_entry", UUID_NIL), 0);
 }
 
@@ -131,11 +133,7 @@ static void two_transactions_of_one_reference_are_an_incident(void **state)
     assert_string_equal(of_customer_text(f, "kind FROM incident", payer.customer),
                         "DUPLICATE_REFERENCE");
     assert_string_equal(of_customer_text(f, "state FROM attempt", payer.customer), "SUCCEEDED");
-    assert_int_equal(of_customer(f,
-                                 "sum(amount) FILTER (WHERE account = 'suspense')"
-                                 " FROM ledger_entry",
-                                 payer.customer),
-                     -1000);
+    assert_int_equal(stands_on(f, payer.customer, "suspense"), -1000);
 }
 
 static void a_charge_that_we_recorded_as_failed_goes_to_people(void **state)
@@ -174,11 +172,7 @@ static void a_refund_at_the_gateway_only_is_found_with_its_payment(void **state)
                         "REFUNDED_AT_GATEWAY_ONLY");
     assert_string_equal(
         of_customer_text(f, "(payment_id IS NOT NULL) FROM incident", payer.customer), "t");
-    assert_int_equal(of_customer(f,
-                                 "sum(amount) FILTER (WHERE account = 'suspense')"
-                                 " FROM ledger_entry",
-                                 payer.customer),
-                     300);
+    assert_int_equal(stands_on(f, payer.customer, "suspense"), 300);
 }
 
 static void another_amount_is_an_incident_with_the_difference_in_suspense(void **state)
@@ -194,11 +188,7 @@ static void another_amount_is_an_incident_with_the_difference_in_suspense(void *
     assert_int_equal(run.incident_count, 1);
     assert_string_equal(of_customer_text(f, "kind FROM incident", payer.customer),
                         "AMOUNT_MISMATCH");
-    assert_int_equal(of_customer(f,
-                                 "sum(amount) FILTER (WHERE account = 'suspense')"
-                                 " FROM ledger_entry",
-                                 payer.customer),
-                     -100);
+    assert_int_equal(stands_on(f, payer.customer, "suspense"), -100);
 }
 
 static void what_is_not_in_the_gateways_books_is_an_incident(void **state)
@@ -224,10 +214,7 @@ static void what_is_not_in_the_gateways_books_is_an_incident(void **state)
                                  " FROM incident",
                                  payer.customer),
                      1);
-    assert_int_equal(of_customer(f,
-                                 "sum(amount) FILTER (WHERE account = 'suspense')"
-                                 " FROM ledger_entry",
-                                 payer.customer),
+    assert_int_equal(stands_on(f, payer.customer, "suspense"),
                      0); /* one came, one did not: they are the same */
     assert_int_equal(of_customer(f, "sum(amount) FROM ledger_entry", payer.customer), 0);
 }
