@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include "base/time.h"
+#include "support/patience.h"
 #include "support/rpc_membership.h"
 
 typedef Dues__Sandbox__V1__TestClock TestClock;
@@ -138,12 +139,11 @@ static void an_advance_cut_short_goes_on_by_itself(void **state)
                                 " WHERE test_clock_id = '%s'",
                                 clock_id(name)));
     const TestClock *clock = NULL;
-    for (int i = 0; i < 300; i++) {
+    struct patience patience = {0};
+    do {
         clock = (const TestClock *)ask_by_name(f, AS(SERVICE_BILLING), "GetTestClock", name)->reply;
-        if (clock->state == DUES__SANDBOX__V1__TEST_CLOCK__STATE__STATE_READY)
-            break;
-        usleep(20000);
-    }
+    } while (clock->state != DUES__SANDBOX__V1__TEST_CLOCK__STATE__STATE_READY &&
+             patience_lasts(&patience));
 
     assert_true(time_in(clock->clock_time) == time_of("2026-05-10T10:00:00Z"));
     assert_int_equal(charges_of(f, customer), 5);

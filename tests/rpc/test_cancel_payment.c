@@ -11,6 +11,7 @@
 
 #include "base/text.h"
 #include "base/time.h"
+#include "support/patience.h"
 #include "support/rpc_payment.h"
 
 static void lets_go_of_what_is_held(void **state)
@@ -271,10 +272,9 @@ static void an_authorization_ends_in_wall_time_too(void **state)
     const Payment *payment = payment_now(f, held);
 
     fake_clock_advance(f->clock, 7 * US_PER_DAY + US_PER_SECOND);
-    for (int i = 0; i < 200 && payment->state == PAYMENT_STATE(REQUIRES_CAPTURE); i++) {
-        usleep(50000);
+    for (struct patience patience = {0};
+         payment->state == PAYMENT_STATE(REQUIRES_CAPTURE) && patience_lasts(&patience);)
         payment = payment_now(f, held);
-    }
 
     assert_int_equal(payment->state, PAYMENT_STATE(CANCELED));
 }

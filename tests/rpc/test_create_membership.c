@@ -11,6 +11,7 @@
 #include <pthread.h>
 
 #include "base/time.h"
+#include "support/patience.h"
 #include "support/rpc_membership.h"
 #include "support/rpc_world.h"
 
@@ -175,11 +176,7 @@ static void what_a_crash_left_in_flight_is_finished_by_the_next_server(void **st
                                 id, id));
 
     rpc_restart(f);
-    for (int i = 0; i < 250; i++) {
-        if (membership_now(f, membership->name)->state == MEMBERSHIP_STATE(ACTIVE))
-            break;
-        usleep(20000);
-    }
+    AWAIT(membership_now(f, membership->name)->state == MEMBERSHIP_STATE(ACTIVE));
 
     assert_int_equal(membership_now(f, membership->name)->state, MEMBERSHIP_STATE(ACTIVE));
     assert_int_equal(charges_of(f, customer), 1);
@@ -224,8 +221,7 @@ static void a_repeat_that_meets_the_settlement_gets_the_recorded_answer(void **s
 
     db_execute(f->db, "BEGIN; LOCK TABLE dues.membership IN ACCESS EXCLUSIVE MODE");
     assert_int_equal(pthread_create(&thread, NULL, ask_again, &repeat), 0);
-    for (int i = 0; i < 150 && db_number(f->db, waits) == 0; i++)
-        usleep(10000);
+    AWAIT(db_number(f->db, waits) > 0);
     db_execute(f->db, db_printf(f->db,
                                 "UPDATE dues.membership SET pending_payment_id = NULL"
                                 " WHERE customer_id = '%s';"

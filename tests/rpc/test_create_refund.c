@@ -12,6 +12,7 @@
 
 #include "base/text.h"
 #include "base/time.h"
+#include "support/patience.h"
 #include "support/rpc_payment.h"
 
 static int64_t refund_count(struct rpc_fixture *f, const char *payment)
@@ -183,7 +184,8 @@ static void a_pending_refund_becomes_one(void **state)
 
     const Refund *pending = must_reply(ask_refund(f, payment, 500, "pend-1"));
     const Refund *refund = pending;
-    for (int tries = 0; tries < 100 && refund->state == REFUND_STATE(PENDING); tries++) {
+    for (struct patience patience = {0};
+         refund->state == REFUND_STATE(PENDING) && patience_lasts(&patience);) {
         fake_clock_advance(f->clock, 10000000);
         usleep(50000);
         refund =

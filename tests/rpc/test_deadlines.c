@@ -10,6 +10,7 @@
 #include <cmocka.h>
 #include <unistd.h>
 
+#include "support/patience.h"
 #include "support/rpc_bare.h"
 #include "support/rpc_raw.h"
 
@@ -81,19 +82,19 @@ static void answers_at_the_deadline_while_the_handler_goes_on(void **state)
     request.name = writable("0");
     dues_answer_free(rpc_bare_ask(client, "GetRefund", &request.base, NULL, 10000));
     int64_t start_us = clock_monotonic_us(clock_system());
-    request.name = writable("1000");
+    request.name = writable("2000");
     dues_answer_free(f->answer);
     f->answer = rpc_bare_ask(client, "GetRefund", &request.base, NULL, 10000);
     int64_t took_ms = (clock_monotonic_us(clock_system()) - start_us) / US_PER_MS;
     int done_then = rpc_bare_sleeps_done();
-    usleep(1000 * 1000);
+    AWAIT(rpc_bare_log_has(hasty, "the handler ended later with OK"));
     bool logged = rpc_bare_log_has(hasty, "the handler ended later with OK");
     dues_client_close(client);
     rpc_bare_free(hasty);
 
     assert_int_equal(f->answer->status, DUES_DEADLINE_EXCEEDED);
     assert_string_equal(f->answer->reason, "DEADLINE_EXCEEDED");
-    assert_in_range(took_ms, 290, 900);
+    assert_in_range(took_ms, 290, 1800);
     assert_int_equal(done_then, done + 1);
     assert_int_equal(rpc_bare_sleeps_done(), done + 2);
     assert_true(logged);
@@ -115,12 +116,12 @@ static void finishes_what_a_client_left(void **state)
 
     assert_int_equal(sleep_for(f, "900", 400)->status, DUES_DEADLINE_EXCEEDED);
 
-    for (int waited_ms = 0; rpc_bare_sleeps_done() == done && waited_ms < 10000; waited_ms += 50)
-        usleep(50 * 1000);
+    AWAIT(rpc_bare_sleeps_done() > done);
     assert_int_equal(rpc_bare_sleeps_done(), done + 1);
 }
 
 #define GET_PAYMENT "/dues.payment.v1.PaymentService/GetPayment"
+#define GET_REFUND  "/dues.payment.v1.PaymentService/GetRefund"
 
 static const uint8_t a_name[] = {0x0a, 0x01, 'x'};
 
@@ -163,8 +164,7 @@ static void ends_calls_whose_message_does_not_come(void **state)
     for (int i = 0; i < SILENT; i++)
         ended += rpc_raw_finish(streams[i]) == DUES_DEADLINE_EXCEEDED;
     /* A client hears of the end a moment before the call is gone. */
-    for (int tries = 0; rpc_server_running(bare->server) > 0 && tries < 100; tries++)
-        usleep(20 * 1000);
+    AWAIT(rpc_server_running(bare->server) == 0);
     size_t left = rpc_server_running(bare->server);
     bool logged = rpc_bare_log_has(bare, "it has waited for the message");
     rpc_raw_close(raw);
@@ -202,13 +202,13 @@ static void forgets_who_leaves_before_the_message(void **state)
     struct rpc_raw *raw = open_raw(f->bare);
     struct rpc_raw_stream *stream = rpc_raw_start(raw, GET_PAYMENT);
 
-    usleep(100 * 1000);
+    bool arrived = rpc_bare_await_calls(f->bare, NULL, RPC_CALL_AWAITS_MESSAGE, 1);
     rpc_raw_cancel(stream);
     int status = rpc_raw_finish(stream);
-    for (int tries = 0; rpc_server_running(f->bare->server) > 0 && tries < 100; tries++)
-        usleep(20 * 1000);
+    AWAIT(rpc_server_running(f->bare->server) == 0);
     rpc_raw_close(raw);
 
+    assert_true(arrived);
     assert_int_equal(status, 1); /* CANCELLED, says the client itself */
     assert_int_equal(rpc_server_running(f->bare->server), 0);
 }
@@ -231,6 +231,7 @@ static void refuses_a_call_without_message(void **state)
 static void allow_few_calls(struct settings *settings)
 {
     settings->calls_max = FEW;
+    settings->deadline_default_ms = 5000;
 }
 
 static void lets_the_silent_take_no_place_of_those_who_work(void **state)
@@ -242,9 +243,9 @@ static void lets_the_silent_take_no_place_of_those_who_work(void **state)
     (void)state;
     for (int i = 0; i < FEW; i++)
         silent[i] = rpc_raw_start(raw, GET_PAYMENT);
-    usleep(100 * 1000);
-    silent[FEW] = rpc_raw_start(raw, GET_PAYMENT);
-    usleep(100 * 1000);
+    bool full = rpc_bare_await_calls(bare, NULL, RPC_CALL_AWAITS_MESSAGE, FEW);
+    silent[FEW] = rpc_raw_start(raw, GET_REFUND);
+    full = full && rpc_bare_await_calls(bare, GET_REFUND, RPC_CALL_AWAITS_MESSAGE, 1);
     int meanwhile = status_of_a_call(bare);
     int gave_way = 0;
     for (int i = 0; i < FEW + 1; i++)
@@ -252,11 +253,11 @@ static void lets_the_silent_take_no_place_of_those_who_work(void **state)
     rpc_raw_close(raw);
     rpc_bare_free(bare);
 
+    assert_true(full);
     assert_int_equal(meanwhile, DUES_OK);
     assert_int_equal(gave_way, 2); /* for the one too many, and for the call meanwhile */
 }
 
-#define GET_REFUND "/dues.payment.v1.PaymentService/GetRefund"
 /* Two times as many are more than may run, and one time is not. */
 #define SOME 10
 
@@ -277,23 +278,29 @@ static void runs_no_more_than_may_when_the_silent_speak(void **state)
     struct rpc_raw *raw = open_raw(bare);
     struct rpc_raw_stream *streams[2 * SOME];
     int refused = 0;
+    size_t size;
 
     (void)state;
     for (int i = 0; i < SOME; i++)
         streams[i] = rpc_raw_start(raw, GET_REFUND);
-    usleep(100 * 1000);
+    bool in_order = rpc_bare_await_calls(bare, NULL, RPC_CALL_AWAITS_MESSAGE, SOME);
     for (int i = SOME; i < 2 * SOME; i++) {
         streams[i] = rpc_raw_start(raw, GET_REFUND);
-        send_refund_of(streams[i], "1500");
-        usleep(20 * 1000); /* until it runs: who waits beside too many others gives way */
+        send_refund_of(streams[i], "4000");
+        /* Who waits beside too many others gives way. */
+        in_order &= rpc_bare_await_calls(bare, NULL, RPC_CALL_RUNS, (size_t)(i - SOME + 1));
     }
     for (int i = 0; i < SOME; i++)
-        send_refund_of(streams[i], "1500");
-    for (int i = 0; i < 2 * SOME; i++)
+        send_refund_of(streams[i], "1000");
+    for (int i = 0; i < 2 * SOME; i++) {
+        free(
+            rpc_raw_receive(streams[i], 10000, &size)); /* an unread answer keeps its status back */
         refused += rpc_raw_finish(streams[i]) == DUES_RESOURCE_EXHAUSTED;
+    }
     rpc_raw_close(raw);
     rpc_bare_free(bare);
 
+    assert_true(in_order);
     assert_int_equal(refused, 2 * SOME - FEW);
 }
 
@@ -304,8 +311,7 @@ static void stops_although_somebody_stays_silent(void **state)
     struct rpc_raw_stream *stream = rpc_raw_start(raw, GET_PAYMENT);
 
     (void)state;
-    for (int tries = 0; rpc_server_running(bare->server) == 0 && tries < 100; tries++)
-        usleep(20 * 1000);
+    AWAIT(rpc_server_running(bare->server) > 0);
     bool drained = rpc_server_drain(bare->server, 100);
     int status = rpc_raw_finish(stream);
     rpc_raw_close(raw);

@@ -12,6 +12,7 @@
 
 #include "base/text.h"
 #include "base/time.h"
+#include "support/patience.h"
 #include "support/rpc_incident.h"
 
 #define PAID_FOR_NOTHING "count(*) FILTER (WHERE kind = 'PAID_NOT_GRANTED') FROM dues.incident"
@@ -53,10 +54,9 @@ static const Payment *await_end_of_wait(struct rpc_fixture *f, const char *name)
 {
     const Payment *payment = payment_now(f, name);
 
-    for (int i = 0; i < 400 && payment->state == PAYMENT_STATE(REQUIRES_ACTION); i++) {
-        usleep(25000);
+    for (struct patience patience = {0};
+         payment->state == PAYMENT_STATE(REQUIRES_ACTION) && patience_lasts(&patience);)
         payment = payment_now(f, name);
-    }
     return payment;
 }
 

@@ -16,12 +16,12 @@
 #include "edge/accept_guard.h"
 #include "edge/edge.h"
 #include "edge/frame_guard.h"
+#include "support/patience.h"
 #include "support/rpc_bare.h"
 #include "support/rpc_http2.h"
 
 #define LISTEN     "127.0.0.1:0"
 #define SOURCE_MAX 12
-#define PATIENCE   1000 /* × 10 ms */
 
 static const char method[] = "/dues.payment.v1.PaymentService/GetPayment";
 
@@ -67,12 +67,8 @@ static int64_t measured(const char *line)
 
 static bool becomes(const char *line, int64_t value)
 {
-    for (int tries = 0; tries < PATIENCE; tries++) {
-        if (measured(line) == value)
-            return true;
-        usleep(10 * 1000);
-    }
-    return false;
+    AWAIT(measured(line) == value);
+    return measured(line) == value;
 }
 
 static int ask(struct dues_client *client)
@@ -172,8 +168,7 @@ static void serves_after_the_descriptors_ran_out(void **state)
     for (int i = 0; i < CLIENTS; i++)
         connected += tcp_connect(clients[i], bare->target);
     /* But for one or two: gRPC looks at the files of the certificates now and then. */
-    for (int i = 0; i < PATIENCE && measured(SHED("descriptors")) < before + CLIENTS - 2; i++)
-        usleep(10 * 1000);
+    AWAIT(measured(SHED("descriptors")) >= before + CLIENTS - 2);
     int64_t shed = measured(SHED("descriptors")) - before;
     for (int i = 0; i < CLIENTS; i++)
         close(clients[i]);

@@ -14,6 +14,7 @@
 #include "base/text.h"
 #include "config.h"
 #include "pg/catalogue.h"
+#include "support/patience.h"
 #include "support/rpc_news.h"
 #include "support/rpc_pages.h"
 #include "support/rpc_payment.h"
@@ -79,8 +80,7 @@ static int64_t number(struct rpc_fixture *f, const char *series)
 /* Some are counted when the answer is on its way already. */
 static void assert_becomes(struct rpc_fixture *f, const char *series, int64_t expected)
 {
-    for (int i = 0; i < 1000 && number(f, series) < expected; i++)
-        usleep(10000);
+    AWAIT(number(f, series) >= expected);
     assert_int_equal(number(f, series), expected);
 }
 

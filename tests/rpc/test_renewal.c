@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include "base/time.h"
+#include "support/patience.h"
 #include "support/rpc_membership.h"
 
 #define MONTHLY "plans/premium-monthly"
@@ -218,12 +219,10 @@ static void a_customer_without_a_clock_is_renewed_by_the_engine(void **state)
     fake_clock_set(f->clock, time_in(member->current_period_end_time) + US_PER_SECOND);
     /* The gateway knows of the charge a moment before the membership does. */
     const Membership *now = membership_now(f, member->name);
-    for (int i = 0; i < 200 && time_in(now->current_period_start_time) ==
-                                   time_in(member->current_period_start_time);
-         i++) {
-        usleep(20000);
+    for (struct patience patience = {0};
+         time_in(now->current_period_start_time) == time_in(member->current_period_start_time) &&
+         patience_lasts(&patience);)
         now = membership_now(f, member->name);
-    }
 
     assert_int_equal(charges_of(f, customer), 2);
     assert_true(time_in(now->current_period_start_time) ==

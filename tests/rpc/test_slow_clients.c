@@ -10,6 +10,7 @@
 #include <cmocka.h>
 #include <unistd.h>
 
+#include "support/patience.h"
 #include "support/rpc_bare.h"
 #include "support/rpc_raw.h"
 
@@ -56,12 +57,15 @@ static int status_of_a_call(struct rpc_bare *bare)
     return status;
 }
 
-/* The status that the server cut it with; what was sent of the answer is thrown away. */
-static int status_of_cut(struct rpc_raw_stream *stream, int64_t wait_ms)
+/* The status that the server cut it with, leaving so many; what was sent of the answer is thrown
+ * away. */
+static int status_of_cut(struct rpc_bare *bare, struct rpc_raw_stream *stream, int64_t wait_ms,
+                         size_t left)
 {
     size_t size;
 
     usleep((useconds_t)wait_ms * 1000); /* reading would take the answer */
+    AWAIT(rpc_server_running(bare->server) <= left);
     free(rpc_raw_receive(stream, 5000, &size));
     return rpc_raw_finish(stream);
 }
@@ -73,14 +77,14 @@ static struct rpc_raw *connect_raw(struct rpc_bare *bare)
 
 static void gives_their_places_to_others(void **state)
 {
-    struct rpc_bare *bare = rpc_bare_new(allow_few_calls);
+    struct rpc_bare *bare = rpc_bare_new(allow_few_calls_for_long);
     struct rpc_raw *raw = connect_raw(bare);
     struct rpc_raw_stream *streams[CALLS_MAX];
 
     (void)state;
     for (int i = 0; i < CALLS_MAX; i++)
         streams[i] = ask_without_reading(raw);
-    usleep(300 * 1000); /* until they are answered */
+    bool answered = rpc_bare_await_calls(bare, NULL, RPC_CALL_ANSWERED, CALLS_MAX);
     int while_they_wait = status_of_a_call(bare);
     for (int i = 0; i < CALLS_MAX; i++) {
         rpc_raw_cancel(streams[i]);
@@ -89,6 +93,7 @@ static void gives_their_places_to_others(void **state)
     rpc_raw_close(raw);
     rpc_bare_free(bare);
 
+    assert_true(answered);
     assert_int_equal(while_they_wait, DUES_OK);
 }
 
@@ -99,7 +104,7 @@ static void cuts_those_whose_answer_is_not_taken(void **state)
 
     (void)state;
     struct rpc_raw_stream *stream = ask_without_reading(raw);
-    int status = status_of_cut(stream, 2500);
+    int status = status_of_cut(bare, stream, 2500, 0);
     rpc_raw_close(raw);
     rpc_bare_free(bare);
 
@@ -117,9 +122,11 @@ static void cuts_the_oldest_at_once_when_there_are_many(void **state)
     for (int i = 0; i <= CALLS_MAX; i++) {
         raw[i] = connect_raw(bare);
         streams[i] = ask_without_reading(raw[i]);
-        usleep(300 * 1000); /* until it is answered */
+        AWAIT(rpc_bare_calls(bare, NULL, RPC_CALL_RUNS) == 0 &&
+              rpc_bare_calls(bare, NULL, RPC_CALL_ANSWERED) ==
+                  (size_t)(i < CALLS_MAX ? i + 1 : CALLS_MAX));
     }
-    int oldest = status_of_cut(streams[0], 500);
+    int oldest = status_of_cut(bare, streams[0], 500, CALLS_MAX);
     for (int i = 0; i <= CALLS_MAX; i++) {
         if (i > 0) {
             rpc_raw_cancel(streams[i]);

@@ -9,6 +9,7 @@
 #include <cmocka.h>
 #include <unistd.h>
 
+#include "support/patience.h"
 #include "support/rpc_bare.h"
 #include "support/rpc_raw.h"
 
@@ -221,8 +222,7 @@ static void writes_few_lines_about_many_refusals(void **state)
 
     for (int i = 0; i < 200; i++)
         dues_answer_free(ask(f->app, "ListPayments"));
-    for (int i = 0; i < 100 && !rpc_bare_log_has(f->bare, "\"event\":\"calls.refused\""); i++)
-        usleep(50 * 1000);
+    AWAIT(rpc_bare_log_has(f->bare, "\"event\":\"calls.refused\""));
 
     assert_true(rpc_bare_log_has(f->bare, "\"event\":\"calls.refused\""));
     assert_true(rpc_bare_log_has(f->bare, "RATE_LIMITED"));

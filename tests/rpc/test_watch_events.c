@@ -10,6 +10,7 @@
 #include <cmocka.h>
 #include <unistd.h>
 
+#include "support/patience.h"
 #include "support/rpc_events.h"
 #include "support/rpc_raw.h"
 
@@ -229,12 +230,8 @@ static bool read_raw(struct rpc_raw_stream *stream, struct reading *reading)
 /* Waits for the log line, which is written when the fiber has ended. */
 static bool is_sent_away(struct rpc_fixture *f)
 {
-    for (int i = 0; i < 200; i++) {
-        if (rpc_log_has(f, "SLOW_READER"))
-            return true;
-        usleep(50 * 1000);
-    }
-    return false;
+    AWAIT(rpc_log_has(f, "SLOW_READER"));
+    return rpc_log_has(f, "SLOW_READER");
 }
 
 static void sends_a_reader_away_that_does_not_read(void **state)
@@ -433,14 +430,10 @@ static void has_one_log_line_that_counts_its_messages(void **state)
 
     bool came = read_until(stream, &reading, 1);
     dues_stream_close(stream);
-    bool told = false;
-    for (int i = 0; i < 200 && !told; i++) {
-        usleep(50 * 1000);
-        told = rpc_log_has(f, "\"sent\":\"1\"");
-    }
+    AWAIT(rpc_log_has(f, "\"sent\":\"1\""));
 
     assert_true(came);
-    assert_true(told);
+    assert_true(rpc_log_has(f, "\"sent\":\"1\""));
 }
 
 int main(void)

@@ -12,6 +12,7 @@
 
 #include "base/text.h"
 #include "base/time.h"
+#include "support/patience.h"
 #include "support/rpc_webhook.h"
 
 static int fresh(void **state)
@@ -165,8 +166,7 @@ static void an_endpoint_that_is_gone_is_disabled(void **state)
     receiver_answer(receiver, "410 Gone");
     const char *customer = given_customer(f, "");
     assert_true(receiver_wait(receiver, 1));
-    for (int i = 0; i < 500 && endpoint_now(f, name)->state == ENDPOINT_STATE(ENABLED); i++)
-        usleep(20000);
+    AWAIT(endpoint_now(f, name)->state != ENDPOINT_STATE(ENABLED));
 
     const Endpoint *endpoint = endpoint_now(f, name);
     assert_int_equal(endpoint->state, ENDPOINT_STATE(DISABLED));
@@ -209,13 +209,11 @@ static void gives_up_after_three_days_and_disables(void **state)
         assert_true(delay_us >= delays_s[i] * US_PER_SECOND &&
                     delay_us <= delays_s[i] * US_PER_SECOND * 11 / 10);
         fake_clock_set(f->clock, time_in(waiting->next_attempt_time) + US_PER_MINUTE);
-        for (int j = 0; j < 1000 && receiver_count(receiver) < i + 2; j++)
-            usleep(20000);
+        assert_true(receiver_wait(receiver, i + 2));
         if (i + 1 < ARRAY_LENGTH(delays_s))
             await_delivery(f, name, customer, DELIVERY_STATE(PENDING), (int32_t)i + 2);
     }
-    for (int i = 0; i < 500 && endpoint_now(f, name)->state == ENDPOINT_STATE(ENABLED); i++)
-        usleep(20000);
+    AWAIT(endpoint_now(f, name)->state != ENDPOINT_STATE(ENABLED));
 
     const Endpoint *endpoint = endpoint_now(f, name);
     assert_int_equal(endpoint->disable_reason, DISABLED_BY(FAILING));

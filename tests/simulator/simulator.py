@@ -53,7 +53,7 @@ class Receiver:
     def genuine(self):
         return [json.loads(body) for _, headers, body in list(self.got) if is_genuine(headers["Stripe-Signature"], body)]
 
-    def wait(self, condition, limit=10):
+    def wait(self, condition, limit=60):
         return wait_for(lambda: condition(self), limit)
 
 
@@ -64,7 +64,7 @@ def is_genuine(header, body, secret=SECRET):
     return hmac.compare_digest(wanted, fields["v1"])
 
 
-def wait_for(condition, limit=10):
+def wait_for(condition, limit=60):
     until = time.monotonic() + limit
     while time.monotonic() < until:
         answer = condition()

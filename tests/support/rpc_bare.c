@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "crypto/secrets.h"
+#include "support/patience.h"
 #include "support/rpc_log_check.h"
 
 static atomic_int sleeps_done;
@@ -383,4 +384,22 @@ struct dues_answer *rpc_bare_bytes(struct dues_client *client, const char *metho
 bool rpc_bare_log_has(const struct rpc_bare *bare, const char *text)
 {
     return rpc_log_file_has(bare->house.log, bare->log_file, text);
+}
+
+size_t rpc_bare_calls(const struct rpc_bare *bare, const char *method, enum rpc_call_state state)
+{
+    struct rpc_call_view views[256];
+    size_t count = rpc_server_describe_calls(bare->server, views, ARRAY_LENGTH(views));
+    size_t found = 0;
+
+    for (size_t i = 0; i < count; i++)
+        found += views[i].state == state && (method == NULL || text_equal(views[i].method, method));
+    return found;
+}
+
+bool rpc_bare_await_calls(const struct rpc_bare *bare, const char *method,
+                          enum rpc_call_state state, size_t count)
+{
+    AWAIT(rpc_bare_calls(bare, method, state) == count);
+    return rpc_bare_calls(bare, method, state) == count;
 }

@@ -69,6 +69,12 @@ struct dues_answer *rpc_bare_bytes(struct dues_client *client, const char *metho
 
 bool rpc_bare_log_has(const struct rpc_bare *bare, const char *text);
 
+/* How many calls of a method (its path; NULL: of all) are in that state now. */
+size_t rpc_bare_calls(const struct rpc_bare *bare, const char *method, enum rpc_call_state state);
+/* Waits until so many are; false: in vain. */
+bool rpc_bare_await_calls(const struct rpc_bare *bare, const char *method,
+                          enum rpc_call_state state, size_t count);
+
 /* How many calls of GetRefund have ended their sleep. */
 int rpc_bare_sleeps_done(void);
 

@@ -13,10 +13,9 @@
 #include <unistd.h>
 
 #include "base/bug.h"
+#include "support/patience.h"
 
 #define REQUEST_SIZE_MAX 16384
-#define WAIT_STEPS       2000
-#define STEP_US          10000
 
 struct receiver {
     int listener;
@@ -189,12 +188,8 @@ size_t receiver_connections(struct receiver *receiver)
 
 bool receiver_wait(struct receiver *receiver, size_t count)
 {
-    for (int i = 0; i < WAIT_STEPS; i++) {
-        if (receiver_count(receiver) >= count)
-            return true;
-        usleep(STEP_US);
-    }
-    return false;
+    AWAIT(receiver_count(receiver) >= count);
+    return receiver_count(receiver) >= count;
 }
 
 struct received receiver_get(struct receiver *receiver, size_t index)

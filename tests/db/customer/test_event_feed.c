@@ -14,11 +14,9 @@
 #include "customer/event.h"
 #include "customer/event_feed.h"
 #include "support/db_fixture.h"
+#include "support/patience.h"
 
 #define WATCHERS 1000
-#define STEP_US  10000
-/* Generous: waiting ends as soon as it has happened. */
-#define STEPS_MAX 2000
 
 /* A stream that only counts how often it is woken. */
 struct sleeper {
@@ -47,8 +45,7 @@ static void sleep_on(struct event_feed *feed, struct sleeper *sleeper, struct uu
 
 static bool becomes_woken(struct sleeper *sleeper, int times)
 {
-    for (int i = 0; i < STEPS_MAX && atomic_load(&sleeper->woken) < times; i++)
-        usleep(STEP_US);
+    AWAIT(atomic_load(&sleeper->woken) >= times);
     return atomic_load(&sleeper->woken) >= times;
 }
 

@@ -22,6 +22,7 @@
 
 #include "jobs/jobs.h"
 #include "support/db_fixture.h"
+#include "support/patience.h"
 
 #define RUNS_MAX 2000
 
@@ -129,19 +130,17 @@ static inline size_t runs_of(const char *key)
     return count;
 }
 
-/* Waits, at most five seconds, until so many runs are written down. */
+/* Waits until so many runs are written down; false: in vain. */
 static inline bool wait_for_runs(size_t count)
 {
-    for (int i = 0; i < 500 && runs_count() < count; i++)
-        usleep(10000);
+    AWAIT(runs_count() >= count);
     return runs_count() >= count;
 }
 
-/* Waits, at most five seconds, until the table holds so many obligations. */
+/* Waits until the table holds so many obligations; false: in vain. */
 static inline bool wait_for_left(struct db_fixture *f, int64_t count)
 {
-    for (int i = 0; i < 500 && db_count(f, "dues.obligation") != count; i++)
-        usleep(10000);
+    AWAIT(db_count(f, "dues.obligation") == count);
     return db_count(f, "dues.obligation") == count;
 }
 

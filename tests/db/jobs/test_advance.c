@@ -315,9 +315,7 @@ static void a_stopping_server_leaves_the_rest_to_the_next(void **state)
     jobs_close(stopped);
     struct jobs *next = given_engine(f);
     jobs_start(next);
-    for (int i = 0; i < 500 && db_count(f, "dues.test_clock WHERE target_time IS NOT NULL") > 0;
-         i++)
-        usleep(10000);
+    AWAIT(db_count(f, "dues.test_clock WHERE target_time IS NOT NULL") == 0);
     stop_engine(next);
 
     assert_true(clock_time(f, clock) == DAY(5));

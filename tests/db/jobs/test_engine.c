@@ -110,8 +110,7 @@ static void what_fails_comes_again_later(void **state)
 
     jobs_start(jobs);
     assert_true(wait_for_runs(1));
-    for (int i = 0; i < 100 && db_count(f, "dues.obligation WHERE failure_count = 1") == 0; i++)
-        usleep(10000);
+    AWAIT(db_count(f, "dues.obligation WHERE failure_count = 1") > 0);
     fake_clock_advance(&f->clock, US_PER_MINUTE);
     bool again = wait_for_runs(2);
     stop_engine(jobs);
@@ -130,8 +129,7 @@ static void an_unknown_kind_stays_owed(void **state)
     struct jobs *jobs = given_engine(f);
 
     jobs_start(jobs);
-    for (int i = 0; i < 200 && db_count(f, "dues.obligation WHERE failure_count > 0") == 0; i++)
-        usleep(10000);
+    AWAIT(db_count(f, "dues.obligation WHERE failure_count > 0") > 0);
     stop_engine(jobs);
 
     assert_int_equal(db_count(f, "dues.obligation WHERE failure_count = 1"), 1);
@@ -142,12 +140,14 @@ static void what_a_crash_left_is_taken_over_when_its_lease_is_over(void **state)
     struct db_fixture *f = *state;
     given_due(f, "test.note", "a");
     db_execute(f, "UPDATE dues.obligation SET epoch = 7,"
-                  " lease_until = clock_timestamp() + interval '300 ms'");
+                  " lease_until = clock_timestamp() + interval '1 hour'");
     struct jobs *jobs = given_engine(f);
 
     jobs_start(jobs);
     usleep(100000);
     size_t early = runs_count();
+    db_execute(f, "UPDATE dues.obligation SET"
+                  " lease_until = clock_timestamp() + interval '300 ms'");
     bool done = wait_for_left(f, 0);
     stop_engine(jobs);
 
@@ -228,7 +228,7 @@ static void a_claim_run_again_after_a_lost_commit_answers_as_before(void **state
 static void a_hint_is_followed_at_once(void **state)
 {
     struct db_fixture *f = *state;
-    f->settings.job_poll_ms = 60000;
+    f->settings.job_poll_ms = 600000;
     struct jobs *jobs = given_engine(f);
     jobs_start(jobs);
     usleep(200000);
@@ -245,7 +245,7 @@ static void no_more_run_at_once_than_allowed(void **state)
 {
     struct db_fixture *f = *state;
     f->settings.jobs_max = 5;
-    f->settings.job_poll_ms = 60000; /* what is left over is found without waiting for the poll */
+    f->settings.job_poll_ms = 600000; /* what is left over is found without waiting for the poll */
     for (int i = 0; i < 40; i++)
         given_due(f, "test.slow", db_printf(f, "k%d", i));
     struct jobs *jobs = given_engine(f);
@@ -266,8 +266,7 @@ static void stopping_waits_for_what_runs(void **state)
         given_due(f, "test.slow", db_printf(f, "k%d", i));
     struct jobs *jobs = given_engine(f);
     jobs_start(jobs);
-    for (int i = 0; i < 500 && db_count(f, "dues.obligation WHERE epoch > 0") == 0; i++)
-        usleep(1000);
+    AWAIT(db_count(f, "dues.obligation WHERE epoch > 0") > 0);
 
     stop_engine(jobs);
 

@@ -13,6 +13,7 @@
 
 #include "jobs/jobs.h"
 #include "support/db_fixture.h"
+#include "support/patience.h"
 
 #define LONG_MS     60000
 #define SLEEP_MS    1000
@@ -80,15 +81,10 @@ static void given_due(struct fixture *f, const char *kind, int count)
                                 customer, kind, customer, count));
 }
 
-/* True when it came to that within ten seconds. */
 static bool reaches(const atomic_int *counter, int value)
 {
-    for (int waited_ms = 0; waited_ms < 10000; waited_ms += 10) {
-        if (atomic_load(counter) >= value)
-            return true;
-        usleep(10 * 1000);
-    }
-    return false;
+    AWAIT(atomic_load(counter) >= value);
+    return atomic_load(counter) >= value;
 }
 
 static void starts_the_next_when_one_has_ended(void **state)

@@ -16,6 +16,7 @@
 #include "membership/membership_store.h"
 #include "pg/catalogue.h"
 #include "support/db_fixture.h"
+#include "support/patience.h"
 
 struct world {
     struct db_fixture *f;
@@ -383,14 +384,13 @@ static void *run_waiting(void *arg)
 
 static void wait_until_it_waits(struct db_fixture *f)
 {
-    for (int i = 0; i < 150; i++) {
-        if (db_number(f, "SELECT count(*) FROM pg_locks w WHERE NOT w.granted AND w.pid IN"
-                         " (SELECT l.pid FROM pg_locks l JOIN pg_database d ON d.oid = l.database"
-                         "   WHERE d.datname = current_database())") > 0)
-            return;
-        usleep(10000);
-    }
-    fail_msg("the step did not wait for the customer");
+    static const char *const waiting =
+        "SELECT count(*) FROM pg_locks w WHERE NOT w.granted AND w.pid IN"
+        " (SELECT l.pid FROM pg_locks l JOIN pg_database d ON d.oid = l.database"
+        "   WHERE d.datname = current_database())";
+
+    AWAIT(db_number(f, waiting) > 0);
+    assert_true(db_number(f, waiting) > 0);
 }
 
 /* Two steps of one customer on two servers never hold what the other waits for. */

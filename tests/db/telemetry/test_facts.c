@@ -12,6 +12,7 @@
 
 #include "base/measure.h"
 #include "support/db_fixture.h"
+#include "support/patience.h"
 #include "telemetry/facts.h"
 
 /* The clock of the fixture, for ages that are exact. */
@@ -345,8 +346,7 @@ static void looks_by_itself_until_it_is_told_to_stop(void **state)
     struct world *world = *state;
 
     facts_start(world->facts);
-    for (int i = 0; i < 1000 && value_of(world, "dues_attempts_unknown") == NULL; i++)
-        usleep(10000);
+    AWAIT(value_of(world, "dues_attempts_unknown") != NULL);
 
     assert_tells(world, "dues_attempts_unknown", "0");
 }

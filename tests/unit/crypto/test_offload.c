@@ -16,6 +16,7 @@
 
 #include "base/fiber.h"
 #include "base/time.h"
+#include "support/patience.h"
 
 #define QUEUE_MAX 2
 #define CALLS_MAX 64
@@ -89,8 +90,7 @@ static void start_calls(struct fixture *f, int count)
 
 static void wait_until(const _Atomic int *counter, int value)
 {
-    for (int i = 0; i < 5000 && *counter < value; i++)
-        usleep(1000);
+    AWAIT(*counter >= value);
     assert_int_equal(*counter, value);
 }
 
