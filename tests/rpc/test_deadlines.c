@@ -288,7 +288,7 @@ static void runs_no_more_than_may_when_the_silent_speak(void **state)
         streams[i] = rpc_raw_start(raw, GET_REFUND);
         send_refund_of(streams[i], "4000");
         /* Who waits beside too many others gives way. */
-        in_order &= rpc_bare_await_calls(bare, NULL, RPC_CALL_RUNS, (size_t)(i - SOME + 1));
+        in_order &= rpc_bare_await_calls(bare, NULL, RPC_CALL_RUNS, (size_t)i - SOME + 1);
     }
     for (int i = 0; i < SOME; i++)
         send_refund_of(streams[i], "1000");

@@ -124,7 +124,7 @@ static void cuts_the_oldest_at_once_when_there_are_many(void **state)
         streams[i] = ask_without_reading(raw[i]);
         AWAIT(rpc_bare_calls(bare, NULL, RPC_CALL_RUNS) == 0 &&
               rpc_bare_calls(bare, NULL, RPC_CALL_ANSWERED) ==
-                  (size_t)(i < CALLS_MAX ? i + 1 : CALLS_MAX));
+                  ((size_t)i < CALLS_MAX ? (size_t)i + 1 : CALLS_MAX));
     }
     int oldest = status_of_cut(bare, streams[0], 500, CALLS_MAX);
     for (int i = 0; i <= CALLS_MAX; i++) {
