@@ -92,6 +92,10 @@ struct gateway_answer {
     const char *advice;               /* a decline_advice_name; "" when none */
     const char *evidence;             /* short text for the attempt's row; no secrets */
     /*
+     * DECLINED, and yet whoever was given the action's secret may still pay with it, until a void.
+     */
+    bool is_open;
+    /*
      * A query: the gateway has no transaction of the name that was asked about.  No outcome follows
      * from it alone, since with a key of another account that is so of every name.
      */

@@ -2,6 +2,9 @@
  * Waiting for the customer.  ConfirmPayment asks the gateway at once; the obligation
  * "payment.action" asks again and again in case the app never comes back, and at last lets go of
  * the action, so that nobody authenticates a payment that nobody waits for.
+ *
+ * The customer has a secret that may outlive a failed try.  So a decline is recorded only when the
+ * gateway has let go: a payment that is FAILED here is never paid there.
  */
 
 #include "payment/payment_internal.h"
@@ -76,6 +79,27 @@ void action_ask(struct call *call, const struct charge *charge, bool gives_up,
                 answer->transaction = "";
         }
     }
+}
+
+void action_close(struct call *call, const struct charge *charge, struct gateway_answer *answer)
+{
+    bool is_no = answer->outcome == GATEWAY_DECLINED || answer->outcome == GATEWAY_FAILED;
+    struct gateway_answer released;
+
+    if (!charge->is_with_customer || !is_no || !answer->is_open)
+        return;
+    let_go(call, charge, &released);
+    if (released.outcome == GATEWAY_SUCCEEDED)
+        return;
+    /* Somebody may have paid meanwhile; whatever is not known, the resolver asks again. */
+    ask_what_became(call, charge, answer);
+    is_no = answer->outcome == GATEWAY_DECLINED || answer->outcome == GATEWAY_FAILED;
+    if (!is_no || !answer->is_open)
+        return;
+    answer->outcome = GATEWAY_UNKNOWN;
+    answer->transaction = "";
+    answer->decline_code = "";
+    answer->evidence = "declined, and the gateway has not let go of it yet";
 }
 
 const struct error *action_is_over(struct call *call, struct charge *charge, bool *over)

@@ -94,11 +94,13 @@ const struct error *charge_settle(struct call *call, const struct charge *charge
 {
     const char *name = uuid_is_nil(charge->invoice) ? "direct" : "invoice";
     const struct payment_purpose *const *purpose = call->house->purposes;
+    struct gateway_answer closed = *answer;
 
     while (*purpose != NULL && !text_equal((*purpose)->name, name))
         purpose++;
     if (*purpose == NULL)
         return error_cause(call->arena, refuse(call, STATUS_INTERNAL, "INTERNAL", "internal error"),
                            "no purpose \"%s\" in the house", name);
-    return (*purpose)->settle(call, charge, answer, payment);
+    action_close(call, charge, &closed);
+    return (*purpose)->settle(call, charge, &closed, payment);
 }

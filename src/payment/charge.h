@@ -115,7 +115,7 @@ struct payment_purpose {
 
 extern const struct payment_purpose payment_purpose_direct;
 
-/* Settles by what the payment is for. */
+/* Settles by what the payment is for; what had an action is let go of before it is declined. */
 const struct error *charge_settle(struct call *call, const struct charge *charge,
                                   const struct gateway_answer *answer, struct payment *payment)
     MUST_CHECK;

@@ -48,6 +48,7 @@ static struct gateway_answer failed_by_people(void)
         .network_decline_code = "",
         .advice = "",
         .evidence = "two operators decided that it was not executed",
+        .is_open = true, /* nobody knows better */
         .action = {.redirect_url = "", .client_secret = ""},
     };
 }

@@ -212,6 +212,12 @@ void action_ask(struct call *call, const struct charge *charge, bool gives_up,
                 struct gateway_answer *answer);
 
 /*
+ * Before a "no" is recorded of what the customer was given to pay: sees to it that the gateway lets
+ * go of it, else `*answer` becomes what is known then, UNKNOWN when that is nothing.
+ */
+void action_close(struct call *call, const struct charge *charge, struct gateway_answer *answer);
+
+/*
  * Asks about the action of a payment in state REQUIRES_ACTION, unless somebody else is at it;
  * `*payment` is then as it stands, whether or not the gateway was heard.
  */

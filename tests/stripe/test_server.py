@@ -163,10 +163,42 @@ class Payments(Stage):
         self.assertEqual(payment["state"], "STATE_REQUIRES_ACTION", payment)
         return payment
 
-    def authenticate(self, payment):
+    def authenticate(self, payment, result="succeeded"):
         secret = payment["action"]["clientSecret"]
         return self.simulator("POST", f"/_simulator/stripe/challenge/{secret.split('_secret_')[0]}?client_secret={secret}",
-                              "result=succeeded", form=True)
+                              f"result={result}", form=True)
+
+    def assert_nobody_can_pay(self, payment):
+        intent, = self.intents(payment)
+        self.assertEqual((intent["status"], intent["amount_received"]), ("canceled", 0))
+        with self.assertRaises(urllib.error.HTTPError) as refused:
+            self.simulator("POST", f"/v1/payment_intents/{intent['id']}/confirm", "payment_method=pm_card_visa", form=True)
+        self.assertEqual(refused.exception.code, 400)
+
+    def test_who_failed_to_authenticate_cannot_pay_any_more(self):
+        for mode in ("CAPTURE_MODE_AUTOMATIC", "CAPTURE_MODE_MANUAL"):
+            payment = self.given_waiting(captureMode=mode)
+
+            self.authenticate(payment, "failed")
+            failed = self.call("PaymentService/ConfirmPayment", {"name": payment["name"]})
+
+            self.assertEqual(failed["state"], "STATE_FAILED", failed)
+            self.assertEqual(failed["decline"]["code"], "authentication_not_handled")
+            self.assert_nobody_can_pay(payment)
+
+    def test_a_decline_after_an_action_waits_until_the_gateway_has_let_go(self):
+        for fault in ("error_503", "reset_after", "error_500_after"):
+            payment = self.given_waiting()
+            self.simulator("POST", "/_simulator/faults", {"fault": fault, "method": "POST", "path": "/cancel", "count": 1})
+
+            self.authenticate(payment, "failed")
+            confirmed = self.try_call("PaymentService/ConfirmPayment", {"name": payment["name"]})
+            at_once = self.intents(payment)[0]["status"]
+            failed = self.settled(payment["name"], waiting=("STATE_REQUIRES_ACTION",), patience_s=150)
+
+            self.assertTrue("STATE_FAILED" not in confirmed.stdout or at_once == "canceled", (fault, confirmed, at_once))
+            self.assertEqual(failed["state"], "STATE_FAILED", fault)
+            self.assert_nobody_can_pay(payment)
 
     def try_cancel(self, payment, request_id=None):
         return self.try_call("PaymentService/CancelPayment",

@@ -140,7 +140,22 @@ static void read_rejected(const struct stripe_question *question, const json_t *
     if (error == NULL)
         return conclude(reading, GATEWAY_IN_FLIGHT, "the intent was not confirmed yet");
     stripe_read_decline(question->arena, error, &reading->answer);
+    /* Its secret confirms it with another card, or with the same once more. */
+    reading->answer.is_open = true;
     conclude(reading, GATEWAY_DECLINED, "the intent needs another payment method");
+}
+
+/* Nobody pays it any more; what was declined before it was canceled stays the reason. */
+static void read_canceled(const struct stripe_question *question, const json_t *intent,
+                          struct stripe_reading *reading)
+{
+    const json_t *error = stripe_object(intent, "last_payment_error");
+
+    if (error == NULL)
+        reading->answer.decline_code = "authentication_not_handled";
+    else
+        stripe_read_decline(question->arena, error, &reading->answer);
+    conclude(reading, GATEWAY_DECLINED, "the intent was canceled");
 }
 
 /* Is what was held or taken told in full? */
@@ -184,10 +199,8 @@ static void read_charge(const struct stripe_question *question, const json_t *in
     }
     if (text_equal(status, "requires_payment_method"))
         return read_rejected(question, intent, reading);
-    if (text_equal(status, "canceled")) {
-        reading->answer.decline_code = "authentication_not_handled";
-        return conclude(reading, GATEWAY_DECLINED, "the intent was canceled");
-    }
+    if (text_equal(status, "canceled"))
+        return read_canceled(question, intent, reading);
     if (text_equal(status, "processing") || text_equal(status, "requires_confirmation"))
         return conclude(reading, GATEWAY_IN_FLIGHT, "the intent is being worked on");
     conclude(reading, GATEWAY_UNKNOWN, "the intent has a status that is not known");
