@@ -183,17 +183,29 @@ BEGIN
 END $$;
 GRANT EXECUTE ON FUNCTION incident_take_attempt(uuid, uuid, bigint, bigint, uuid) TO dues_service;
 
--- An attempt that nobody waits for any more leaves people's hands as what payment and ledger say it was.
+-- What became of an attempt, as payment and ledger say.  What takes or gives money left its group.  An authorization held
+-- unless it ended before it did; a payment that was let go of held before.  A void let go of something when less than was held
+-- is taken at the end, and no last capture let go of that.
+CREATE OR REPLACE FUNCTION attempt_came_true(p_customer uuid, p_attempt attempt) RETURNS boolean
+LANGUAGE sql STABLE AS $$
+    SELECT CASE p_attempt.operation
+        WHEN 'AUTHORIZE' THEN p_attempt.decline_code <> 'canceled'
+             AND EXISTS (SELECT FROM payment p WHERE p.customer_id = p_customer AND p.payment_id = p_attempt.payment_id
+                            AND p.state IN ('REQUIRES_CAPTURE', 'SUCCEEDED', 'CANCELED'))
+        WHEN 'VOID' THEN
+             EXISTS (SELECT FROM payment p WHERE p.customer_id = p_customer AND p.payment_id = p_attempt.payment_id
+                        AND (p.state = 'CANCELED' OR p.state = 'SUCCEEDED' AND p.amount_captured < p.amount))
+             AND NOT EXISTS (SELECT FROM attempt c WHERE c.customer_id = p_customer AND c.payment_id = p_attempt.payment_id
+                                AND c.operation = 'CAPTURE' AND c.is_final AND c.state = 'SUCCEEDED')
+        ELSE EXISTS (SELECT FROM ledger_entry e WHERE e.customer_id = p_customer AND e.group_id = p_attempt.attempt_id
+                        AND e.kind IN ('charge', 'capture', 'refund')) END
+$$;
+
+-- An attempt that nobody waits for any more leaves people's hands.
 CREATE OR REPLACE FUNCTION incident_rest_attempt(p_customer uuid, p_attempt uuid) RETURNS void
 LANGUAGE plpgsql AS $$
 BEGIN
-    UPDATE attempt a
-       SET state = CASE WHEN EXISTS (SELECT FROM ledger_entry e WHERE e.customer_id = p_customer AND e.group_id = p_attempt
-                                        AND e.kind IN ('charge', 'capture', 'refund'))
-                          OR a.operation IN ('AUTHORIZE', 'VOID')
-                             AND EXISTS (SELECT FROM payment p WHERE p.customer_id = p_customer
-                                            AND p.payment_id = a.payment_id AND p.state <> 'FAILED')
-                        THEN 'SUCCEEDED' ELSE 'FAILED' END
+    UPDATE attempt a SET state = CASE WHEN attempt_came_true(p_customer, a) THEN 'SUCCEEDED' ELSE 'FAILED' END
      WHERE a.customer_id = p_customer AND a.attempt_id = p_attempt AND a.state = 'MANUAL';
 END $$;
 

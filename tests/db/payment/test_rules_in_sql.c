@@ -149,6 +149,59 @@ static void the_database_knows_every_refund_reason(void **state)
     }
 }
 
+/* How an attempt in people's hands leaves them, of a payment that stands like this. */
+static const char *came_true(struct payment_fixture *f, const char *operation,
+                             const char *decline_code, const char *payment, int captured,
+                             const char *last_capture)
+{
+    const char *customer = db_uuid_text(f->db, db_uuid(f->db));
+    const char *id = db_uuid_text(f->db, db_uuid(f->db));
+    const char *attempt = db_uuid_text(f->db, db_uuid(f->db));
+
+    db_execute(
+        f->db,
+        db_printf(
+            f->db,
+            "SET search_path = dues; SET session_replication_role = replica;"
+            "INSERT INTO payment (customer_id, payment_id, payment_method_id, currency,"
+            " amount, description, state, is_manual, amount_captured,"
+            " amount_capturable, create_time,"
+            " update_time) VALUES ('%s', '%s', '%s', 'USD', 800, '', '%s', true, %d, %d, now(),"
+            " now());"
+            "INSERT INTO attempt (customer_id, attempt_id, payment_id, operation, sequence,"
+            " gateway, gateway_key, currency, amount, off_session, state, epoch,"
+            " first_sent_time, send_count, create_time, decline_code, is_final)"
+            " SELECT '%s', i.id::uuid, '%s', i.operation, i.sequence, 'stripe',"
+            " repeat(i.sequence::text, 32), 'USD', 800, false, i.state, 1, now(), 1, now(),"
+            " i.code, i.sequence = 2"
+            " FROM (VALUES ('%s', '%s', 1, 'MANUAL', '%s'),"
+            " (gen_random_uuid()::text, 'CAPTURE', 2, '%s', '')) AS i (id, operation,"
+            " sequence, state, code);"
+            "SELECT incident_rest_attempt('%s', '%s')",
+            customer, id, db_uuid_text(f->db, db_uuid(f->db)), payment, captured,
+            text_equal(payment, "REQUIRES_CAPTURE") ? 800 : 0, customer, id, attempt, operation,
+            decline_code, last_capture, customer, attempt));
+    return db_text(
+        f->db, db_printf(f->db, "SELECT state FROM dues.attempt WHERE attempt_id = '%s'", attempt));
+}
+
+static void what_people_had_in_hand_ends_as_the_payment_says(void **state)
+{
+    struct payment_fixture *f = *state;
+
+    assert_string_equal(came_true(f, "VOID", "", "CANCELED", 0, "FAILED"), "SUCCEEDED");
+    assert_string_equal(came_true(f, "VOID", "", "SUCCEEDED", 500, "FAILED"), "SUCCEEDED");
+    assert_string_equal(came_true(f, "VOID", "", "SUCCEEDED", 500, "SUCCEEDED"), "FAILED");
+    assert_string_equal(came_true(f, "VOID", "", "SUCCEEDED", 800, "SUCCEEDED"), "FAILED");
+    assert_string_equal(came_true(f, "VOID", "", "REQUIRES_CAPTURE", 0, "FAILED"), "FAILED");
+    assert_string_equal(came_true(f, "AUTHORIZE", "", "REQUIRES_CAPTURE", 0, "FAILED"),
+                        "SUCCEEDED");
+    assert_string_equal(came_true(f, "AUTHORIZE", "", "CANCELED", 0, "FAILED"), "SUCCEEDED");
+    assert_string_equal(came_true(f, "AUTHORIZE", "canceled", "CANCELED", 0, "FAILED"), "FAILED");
+    assert_string_equal(came_true(f, "AUTHORIZE", "generic_decline", "FAILED", 0, "FAILED"),
+                        "FAILED");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -160,6 +213,7 @@ int main(void)
         cmocka_unit_test(the_network_stops_a_method_whatever_the_code),
         cmocka_unit_test(the_table_knows_every_state_of_a_method),
         cmocka_unit_test(the_database_knows_every_refund_reason),
+        cmocka_unit_test(what_people_had_in_hand_ends_as_the_payment_says),
     };
     return cmocka_run_group_tests_name("rules in SQL", tests, payment_setup, payment_teardown);
 }
