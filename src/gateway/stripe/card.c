@@ -35,33 +35,16 @@ static enum gateway_outcome read_reply(const struct http_exchange_reply *reply, 
     AUTO(stripe_json_release) json_t *body = NULL;
 
     *method = NULL;
-    if (reply->result == HTTP_NOT_SENT)
-        return GATEWAY_NOT_SENT;
-    if (reply->result != HTTP_ANSWERED)
+    if (reply->result == HTTP_ANSWERED)
+        body = stripe_json(reply->body, reply->body_size);
+    enum gateway_outcome outcome = stripe_reply_outcome(reply, body);
+    if (outcome != GATEWAY_SUCCEEDED)
+        return outcome;
+    if (!text_equal(stripe_text(body, "object"), "payment_method") ||
+        !text_equal(stripe_text(body, "id"), id))
         return GATEWAY_UNKNOWN;
-    body = stripe_json(reply->body, reply->body_size);
-    if (reply->status == 200) {
-        if (!text_equal(stripe_text(body, "object"), "payment_method") ||
-            !text_equal(stripe_text(body, "id"), id))
-            return GATEWAY_UNKNOWN;
-        *method = json_incref(body);
-        return GATEWAY_SUCCEEDED;
-    }
-    switch (stripe_error_kind(reply->status, stripe_object(body, "error"))) {
-    case STRIPE_ERROR_LATER:
-        return GATEWAY_NOT_SENT;
-    case STRIPE_ERROR_IN_USE:
-        return GATEWAY_IN_FLIGHT;
-    case STRIPE_ERROR_DECLINED:
-    case STRIPE_ERROR_OTHER_REQUEST:
-    case STRIPE_ERROR_STATE:
-    case STRIPE_ERROR_REQUEST:
-        return GATEWAY_FAILED;
-    case STRIPE_ERROR_NONE:
-    case STRIPE_ERROR_SERVER:
-        break;
-    }
-    return GATEWAY_UNKNOWN;
+    *method = json_incref(body);
+    return GATEWAY_SUCCEEDED;
 }
 
 static enum gateway_outcome look_whether_detached(const struct errand *errand, const char *id)

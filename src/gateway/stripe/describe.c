@@ -83,22 +83,14 @@ static const struct error *refuse_answer(struct call *call, const struct http_ex
         return unavailable(call, reply->problem);
     AUTO(stripe_json_release) json_t *body = stripe_json(reply->body, reply->body_size);
     const json_t *error = stripe_object(body, "error");
-    switch (stripe_error_kind(reply->status, error)) {
-    case STRIPE_ERROR_DECLINED:
+    if (stripe_error_kind(reply->status, error) == STRIPE_ERROR_DECLINED) {
         stripe_read_decline(call->arena, error, &decline);
         return refuse_token(call,
                             arena_printf(call->arena, "must be a card that its bank accepts: %s",
                                          decline.decline_code));
-    case STRIPE_ERROR_STATE:
-    case STRIPE_ERROR_REQUEST:
-        return refuse_token(call, "must be a token that the gateway knows");
-    case STRIPE_ERROR_NONE:
-    case STRIPE_ERROR_LATER:
-    case STRIPE_ERROR_IN_USE:
-    case STRIPE_ERROR_OTHER_REQUEST:
-    case STRIPE_ERROR_SERVER:
-        break;
     }
+    if (stripe_reply_outcome(reply, body) == GATEWAY_FAILED)
+        return refuse_token(call, "must be a token that the gateway knows");
     return unavailable(call, stripe_error_evidence(call->arena, reply, error));
 }
 

@@ -168,38 +168,17 @@ static bool read_dispute(const struct errand *errand, const json_t *object, cons
 
 /* ---- What a reply says ---- */
 
-static enum gateway_outcome outcome_of_error(enum stripe_error_kind kind)
-{
-    switch (kind) {
-    case STRIPE_ERROR_LATER:
-        return GATEWAY_NOT_SENT;
-    case STRIPE_ERROR_IN_USE:
-        return GATEWAY_IN_FLIGHT;
-    case STRIPE_ERROR_DECLINED:
-    case STRIPE_ERROR_STATE:
-    case STRIPE_ERROR_REQUEST:
-        return GATEWAY_FAILED;
-    case STRIPE_ERROR_OTHER_REQUEST: /* the key was used before: that request may have been done */
-    case STRIPE_ERROR_NONE:
-    case STRIPE_ERROR_SERVER:
-        break;
-    }
-    return GATEWAY_UNKNOWN;
-}
-
 static enum gateway_outcome read_reply(const struct errand *errand,
                                        const struct http_exchange_reply *reply, const char *id,
                                        struct gateway_dispute *dispute)
 {
     AUTO(stripe_json_release) json_t *body = NULL;
 
-    if (reply->result == HTTP_NOT_SENT)
-        return GATEWAY_NOT_SENT;
-    if (reply->result != HTTP_ANSWERED)
-        return GATEWAY_UNKNOWN;
-    body = stripe_json(reply->body, reply->body_size);
-    if (reply->status != 200)
-        return outcome_of_error(stripe_error_kind(reply->status, stripe_object(body, "error")));
+    if (reply->result == HTTP_ANSWERED)
+        body = stripe_json(reply->body, reply->body_size);
+    enum gateway_outcome outcome = stripe_reply_outcome(reply, body);
+    if (outcome != GATEWAY_SUCCEEDED)
+        return outcome;
     return read_dispute(errand, body, id, dispute) ? GATEWAY_SUCCEEDED : GATEWAY_UNKNOWN;
 }
 

@@ -38,6 +38,37 @@ enum stripe_error_kind stripe_error_kind(int32_t status, const json_t *error)
     return STRIPE_ERROR_REQUEST;
 }
 
+enum gateway_outcome stripe_reply_outcome(const struct http_exchange_reply *reply,
+                                          const json_t *body)
+{
+    switch (reply->result) {
+    case HTTP_NOT_SENT:
+    case HTTP_FORBIDDEN:
+        return GATEWAY_NOT_SENT;
+    case HTTP_UNKNOWN:
+        return GATEWAY_UNKNOWN;
+    case HTTP_ANSWERED:
+        break;
+    }
+    if (reply->status == 200)
+        return GATEWAY_SUCCEEDED;
+    switch (stripe_error_kind(reply->status, stripe_object(body, "error"))) {
+    case STRIPE_ERROR_LATER:
+        return GATEWAY_NOT_SENT;
+    case STRIPE_ERROR_IN_USE:
+        return GATEWAY_IN_FLIGHT;
+    case STRIPE_ERROR_DECLINED:
+    case STRIPE_ERROR_STATE:
+    case STRIPE_ERROR_REQUEST:
+        return GATEWAY_FAILED;
+    case STRIPE_ERROR_OTHER_REQUEST: /* the key was used before: that request may have been done */
+    case STRIPE_ERROR_NONE:
+    case STRIPE_ERROR_SERVER:
+        break;
+    }
+    return GATEWAY_UNKNOWN;
+}
+
 static const char *shown(const char *text)
 {
     return text != NULL && strlen(text) < 64 && !text_has_control(text) ? text : "";

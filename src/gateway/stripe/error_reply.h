@@ -22,6 +22,13 @@ enum stripe_error_kind {
 /* `error` is the member "error", NULL when there is none. */
 enum stripe_error_kind stripe_error_kind(int32_t status, const json_t *error);
 
+/*
+ * Of a request that takes no money, by its reply alone: SUCCEEDED for a 200, FAILED for whatever
+ * says that it was refused, a decline too.  `body` may be NULL.
+ */
+enum gateway_outcome stripe_reply_outcome(const struct http_exchange_reply *reply,
+                                          const json_t *body);
+
 /* Status, type, codes and request id; no message, which may quote what was sent. */
 const char *stripe_error_evidence(struct arena *arena, const struct http_exchange_reply *reply,
                                   const json_t *error);
