@@ -25,6 +25,7 @@ TABLES = {
     "attempt": ("customer_id", "attempt_id", "payment_id", "refund_id", "operation", "gateway", "gateway_key", "currency",
                 "amount", "state", "gateway_transaction"),
     "gateway_transaction": ("customer_id", "gateway_transaction", "attempt_id", "currency", "amount"),
+    "dispute": ("customer_id", "dispute_id", "gateway", "gateway_dispute"),
     "incident": ("customer_id", "kind", "subject", "state", "detail"),
     "ledger_entry": ("customer_id", "group_id", "kind", "line_no", "account", "currency", "amount", "position",
                      "encode(hash, 'hex') AS hash",

@@ -13,6 +13,7 @@ import tempfile
 from concurrent.futures import ThreadPoolExecutor
 
 import doctor_grants
+import doctor_books
 import doctor_journals
 from doctor_files import (add_row, change_log, change_row, find_in_log, find_row, read_table, write_table)
 
@@ -276,7 +277,7 @@ def examine(directory, report):
     """Damages copies of `directory` in every way; True when the checker noticed all.  `report` gets lines."""
     noticed = True
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        for text, good in pool.map(lambda pair: examine_one(directory, *pair), DAMAGES):
+        for text, good in pool.map(lambda pair: examine_one(directory, *pair), DAMAGES + doctor_books.DAMAGES):
             report(text)
             noticed = noticed and good
     return noticed

@@ -6,11 +6,12 @@ import uuid
 from collections import Counter, defaultdict
 
 from facts import PAYMENT_MOVES, REFUND_MOVES, TAKES, Invariant, by, is_unseen, last_id, may_become, signed
+from invariants_books import check_books
 from grants import Grants
 
 MONEY_MOVES = {"CHARGE", "CAPTURE", "REFUND"}
 POSTS = {"CHARGE": "charge", "CAPTURE": "capture", "REFUND": "refund"}
-# Groups that the gateway's journal knows; others (fees, disputes) have their cause elsewhere.
+# Groups that follow from attempts; those of fees and disputes are compared in invariants_books.
 OF_ATTEMPTS = ("charge", "capture", "refund", "refund_reversal", "suspense")
 OF_INVOICES = ("invoice", "invoice_void", "write_off")
 
@@ -292,6 +293,7 @@ class Agreement(Invariant):
         self.deeds()
         self.sums()
         self.payments()
+        check_books(self, OF_ATTEMPTS)
 
     def at_rest(self):
         tables = self.facts.tables

@@ -9,6 +9,8 @@ import json
 import re
 
 NOTE = "capture_"
+# Types of the simulator's bookings that follow from what was asked of it.
+OF_ATTEMPTS = ("charge", "refund", "refund_failure")
 # Stripe counts these in other units than ISO 4217 does: divided or multiplied by a hundred.
 IN_HUNDREDTHS, IN_HUNDREDS = {"ISK"}, {"MGA"}
 # Lines that say nothing of money; most of a long journal.
@@ -20,7 +22,8 @@ class Journal:
         self.deeds = []
         self.done_by_key = {}  # how often the gateway executed a request under the key
         self.unanswerable = set()  # keys whose stored answer is an error and under which nothing was done
-        self.booked = {}  # of the simulator's balance: what moved, by currency; its own second count
+        self.booked = {}  # of the simulator's balance: what attempts moved, by currency; its own second count
+        self.bookings = {}  # every line of that balance by its id: {type, source, amount, fee, currency}
         self.lines = 0
 
 
@@ -68,7 +71,6 @@ class StripeReader:
         self.waiting = []
         self.intents = {}  # what is known of each: [status, received, capturable, notes, key]
         self.refunds = {}
-        self.transactions = set()
 
     def take(self, line):
         thing = line.get("object")
@@ -135,12 +137,15 @@ class StripeReader:
             self.deed("REFUND", refund, refund["amount"], before[1], reference, "REVERSED")
 
     def take_booking(self, booking):
-        if booking["id"] in self.transactions or booking.get("type") not in ("charge", "refund", "refund_failure"):
+        if booking["id"] in self.journal.bookings:
             return
-        self.transactions.add(booking["id"])
         currency = booking["currency"].upper()
-        self.journal.booked[currency] = (self.journal.booked.get(currency, 0)
-                                         + iso_amount(booking["amount"], currency))
+        amount = iso_amount(booking["amount"], currency)
+        self.journal.bookings[booking["id"]] = {
+            "type": booking.get("type"), "source": booking.get("source", ""), "amount": amount,
+            "fee": iso_amount(booking.get("fee", 0), currency), "currency": currency}
+        if booking.get("type") in OF_ATTEMPTS:
+            self.journal.booked[currency] = self.journal.booked.get(currency, 0) + amount
 
 
 def reader_of(line, journal, path):

@@ -13,12 +13,17 @@ from concurrent.futures import ThreadPoolExecutor
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import doctor  # noqa: E402
+import doctor_books  # noqa: E402
 from artefacts import TABLES, column_names  # noqa: E402
 from invariants import entry_hash  # noqa: E402
+from invariants_books import fee_group  # noqa: E402
 
 CUSTOMER = "018f0000-0000-7000-8000-0000000000c1"
 CALLER = "spiffe://dues.local/service/service-billing"
 CHECK = os.path.join(os.path.dirname(os.path.abspath(__file__)), "check")
+
+
+FEE = 59
 
 
 def an_id(number):
@@ -26,6 +31,8 @@ def an_id(number):
 
 
 class SandboxJournal:
+    gateway = "sandbox"
+
     def __init__(self):
         self.lines = []
 
@@ -43,6 +50,8 @@ class SandboxJournal:
 class StripeJournal:
     """As dues-simulator writes it."""
 
+    gateway = "stripe"
+
     def __init__(self):
         self.lines = []
         self.intents = {}
@@ -52,9 +61,12 @@ class StripeJournal:
         self.lines += [{"object": dict(thing)} for thing in objects]
         self.lines.append({"call": {"method": "POST", "key": f"key-{number}", "status": 200, "done": True, "replayed": False}})
 
-    def booking(self, kind, amount):
-        return {"id": f"txn_{len(self.lines)}", "object": "balance_transaction", "type": kind, "amount": amount,
-                "currency": "usd"}
+    def booking(self, kind, amount, fee=0, source=""):
+        return {"id": f"txn_{len(self.lines)}", "object": "balance_transaction", "type": kind, "amount": amount, "fee": fee,
+                "source": source, "currency": "usd"}
+
+    def withdraw(self, number, dispute, amount, fee):
+        self.step(number, self.booking("adjustment", -amount, fee, dispute))
 
     def do(self, operation, number, payment, amount):
         if operation in ("CHARGE", "AUTHORIZE"):
@@ -68,7 +80,7 @@ class StripeJournal:
             self.step(number, intent)
         elif operation == "CHARGE":
             intent |= {"status": "succeeded", "amount_received": amount}
-            self.step(number, self.booking("charge", amount), intent)
+            self.step(number, self.booking("charge", amount, FEE), intent)
         elif operation == "CAPTURE":
             note = "capture_" + an_id(100 + number).replace("-", "")
             intent |= {"amount_received": intent["amount_received"] + amount,
@@ -119,8 +131,8 @@ class World:
                                                 "state": state, "definitive": True, "replayed": replayed,
                                                 "captured": 0, "refunded": 0, "reply": reply} | more))
 
-    def post(self, group, kind, amount):
-        for line, account, part in ((1, "gateway_clearing:x", amount), (2, "revenue", -amount)):
+    def post(self, group, kind, amount, other="revenue"):
+        for line, account, part in ((1, "gateway_clearing:" + self.journal.gateway, amount), (2, other, -amount)):
             row = {"customer_id": CUSTOMER, "group_id": group, "kind": kind, "line_no": line, "account": account,
                    "currency": "USD", "amount": part, "position": len(self.tables["ledger_entry"]) + 1, "time_us": self.tick()}
             self.head = entry_hash(self.head, row)
@@ -221,8 +233,19 @@ class World:
         self.pay(6, 600)
         self.give_back(60, an_id(6), 100, state="FAILED")
         self.give_up(7, an_id(81), an_id(71))
+        if self.journal.gateway == "stripe":
+            self.keep_books()
         self.add("customer", customer_id=CUSTOMER, event_count=len(self.tables["event"]),
                  invoice_count=len(self.tables["invoice"]), ledger_count=len(self.tables["ledger_entry"]), ledger_head=self.head.hex())
+
+    def keep_books(self):
+        """The fee of the first charge, another that is not posted yet, and a dispute that took money and kept a fee."""
+        lines = [line["object"] for line in self.journal.lines if line.get("object", {}).get("fee")]
+        self.post(fee_group(lines[0]["id"]), "fee", -FEE, "fees")
+        self.journal.withdraw(71, "du_1", 999, 1500)
+        self.add("dispute", customer_id=CUSTOMER, dispute_id=an_id(90), gateway="stripe", gateway_dispute="du_1")
+        self.post(an_id(90), "dispute", -999, "disputes")
+        self.post(an_id(90), "dispute_fee", -1500, "fees")
 
     def write(self, directory):
         os.makedirs(os.path.join(directory, "tables"))
@@ -240,6 +263,8 @@ class World:
 
 class Checker:
     """With each of the journals."""
+
+    damages = doctor.DAMAGES
 
     def setUp(self):
         scratch = tempfile.TemporaryDirectory(prefix="dues-check-")
@@ -264,7 +289,7 @@ class Checker:
 
     def test_every_damage_is_noticed(self):
         with ThreadPoolExecutor(doctor.AT_ONCE) as pool:
-            reports = list(pool.map(lambda pair: doctor.examine_one(self.directory, *pair), doctor.DAMAGES))
+            reports = list(pool.map(lambda pair: doctor.examine_one(self.directory, *pair), self.damages))
 
         for text, noticed in reports:
             self.assertTrue(noticed, text)
@@ -277,6 +302,7 @@ class WithSandbox(Checker, unittest.TestCase):
 
 class WithStripe(Checker, unittest.TestCase):
     make_journal = StripeJournal
+    damages = doctor.DAMAGES + doctor_books.DAMAGES
 
     def test_a_request_that_the_gateway_cannot_answer_may_stay_unknown(self):
         doctor.leave_an_attempt_unknown(self.directory)
