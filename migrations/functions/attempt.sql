@@ -114,21 +114,54 @@ BEGIN
 END $$;
 GRANT EXECUTE ON FUNCTION attempt_give_up(uuid, uuid, bigint, timestamptz) TO dues_service;
 
--- Money that moved without a reason we know; what was only held or let go of has not moved.
-CREATE OR REPLACE FUNCTION attempt_suspend_money(p_customer uuid, p_attempt attempt, p_amount bigint, p_now timestamptz)
-RETURNS void
+-- Money that moved without a reason we know; what was only held or let go of has not moved.  Of one attempt and one
+-- transaction so much stands in suspense as the gateway said last: what differs is one more group.  True: it differed.
+DROP FUNCTION IF EXISTS attempt_suspend_money(uuid, attempt, bigint, timestamptz);
+CREATE FUNCTION attempt_suspend_money(p_customer uuid, p_attempt attempt, p_amount bigint, p_now timestamptz)
+RETURNS boolean
 LANGUAGE plpgsql AS $$
 DECLARE
     v_signed bigint := CASE p_attempt.operation WHEN 'REFUND' THEN -p_amount ELSE p_amount END;
+    v_stands bigint;
+    v_groups bigint;
 BEGIN
-    IF p_amount <= 0 OR p_attempt.operation IN ('AUTHORIZE', 'VOID')
-       OR EXISTS (SELECT FROM ledger_entry e WHERE e.customer_id = p_customer AND e.group_id = p_attempt.attempt_id
-                     AND e.kind = 'suspense') THEN
-        RETURN;
+    SELECT coalesce(-sum(e.amount), 0), count(DISTINCT e.kind) INTO v_stands, v_groups FROM ledger_entry e
+     WHERE e.customer_id = p_customer AND e.group_id = p_attempt.attempt_id AND e.account = 'suspense';
+    IF v_signed = v_stands OR p_attempt.operation IN ('AUTHORIZE', 'VOID') THEN
+        RETURN false;
     END IF;
-    PERFORM ledger_post(p_customer, p_attempt.attempt_id, 'suspense',
-                        ARRAY[ROW('gateway_clearing:' || p_attempt.gateway, p_attempt.currency, v_signed)::ledger_line,
-                              ROW('suspense', p_attempt.currency, -v_signed)::ledger_line], p_now);
+    PERFORM ledger_post(p_customer, p_attempt.attempt_id,
+                        CASE v_groups WHEN 0 THEN 'suspense' ELSE 'suspense_correction_' || v_groups END,
+                        ARRAY[ROW('gateway_clearing:' || p_attempt.gateway, p_attempt.currency, v_signed - v_stands)::ledger_line,
+                              ROW('suspense', p_attempt.currency, v_stands - v_signed)::ledger_line], p_now);
+    RETURN true;
+END $$;
+
+-- What people have already, and what the gateway says of it now: no second incident, but they are told, and what stands in
+-- suspense is what moved.  False: it is about something else.
+CREATE OR REPLACE FUNCTION attempt_tell_people(p_customer uuid, p_attempt attempt, p_settlement settlement, p_to text,
+                                               p_now timestamptz) RETURNS boolean
+LANGUAGE plpgsql AS $$
+DECLARE
+    v_moved bigint := CASE WHEN p_to IN ('SUCCEEDED', 'MANUAL') THEN p_settlement.amount ELSE 0 END;
+    v_incident uuid;
+BEGIN
+    IF p_attempt.state <> 'MANUAL' OR p_attempt.gateway_transaction <> p_settlement.gateway_transaction THEN
+        RETURN false;
+    END IF;
+    SELECT i.incident_id INTO v_incident FROM incident i
+     WHERE i.customer_id = p_customer AND i.kind = 'AMOUNT_MISMATCH' AND i.subject = p_attempt.attempt_id::text
+       AND i.state <> 'RESOLVED' FOR NO KEY UPDATE;
+    IF NOT FOUND THEN
+        RETURN false;
+    END IF;
+    IF attempt_suspend_money(p_customer, p_attempt, v_moved, p_now) THEN
+        UPDATE incident i
+           SET detail = left(i.detail || '; then: ' || p_to || ' ' || p_settlement.amount || ', ' || p_settlement.evidence, 1000),
+               version = i.version + CASE i.state WHEN 'OPEN' THEN 1 ELSE 0 END, update_time = p_now
+         WHERE i.customer_id = p_customer AND i.incident_id = v_incident;
+    END IF;
+    RETURN true;
 END $$;
 
 -- Records an answer on the attempt under the guard of state and epoch.  Answers what follows:
@@ -156,7 +189,9 @@ BEGIN
            gateway_transaction = CASE WHEN v_to = 'UNKNOWN' THEN a.gateway_transaction ELSE p_settlement.gateway_transaction END,
            decline_code = p_settlement.decline_code,
            network_decline_code = coalesce(p_settlement.network_decline_code, ''), advice = coalesce(p_settlement.advice, ''),
-           check_count = a.check_count + CASE WHEN v_to = 'UNKNOWN' THEN 1 ELSE 0 END
+           check_count = a.check_count + CASE WHEN v_to = 'UNKNOWN' THEN 1 ELSE 0 END,
+           -- What moved: another amount than was asked for only when two operators have confirmed it.
+           amount = CASE WHEN v_to = 'SUCCEEDED' AND a.operation <> 'VOID' THEN p_settlement.amount ELSE a.amount END
      WHERE a.customer_id = p_customer AND a.attempt_id = p_settlement.attempt_id AND a.epoch = p_settlement.epoch
        AND a.operation = ANY (p_operations) AND a.payment_id = p_settlement.payment_id
        AND a.state = ANY (attempt_sources(v_to)) AND a.state IN ('SENDING', 'UNKNOWN', 'RESOLVING')
@@ -172,7 +207,7 @@ BEGIN
         outcome := 'unknown';
     ELSIF v_to = 'MANUAL' THEN
         PERFORM attempt_to_people(p_customer, settled, 'AMOUNT_MISMATCH', p_settlement.evidence, p_now);
-        PERFORM attempt_suspend_money(p_customer, settled, p_settlement.amount, p_now);
+        v_done := attempt_suspend_money(p_customer, settled, p_settlement.amount, p_now);
         outcome := 'manual';
     ELSIF v_to = 'SUCCEEDED' AND NOT attempt_own_transaction(p_customer, settled, p_now) THEN
         PERFORM attempt_to_people(p_customer, settled, 'DUPLICATE_TRANSACTION',
@@ -214,6 +249,7 @@ BEGIN
        FOR NO KEY UPDATE;
     -- What became of an action is for whoever asks about it under a new epoch, and an answer from before says less.
     IF v_attempt.state IN ('SENDING', 'UNKNOWN', 'RESOLVING', 'REQUIRES_ACTION') OR p_to IN ('UNKNOWN', 'REQUIRES_ACTION')
+       OR attempt_tell_people(p_customer, v_attempt, p_settlement, p_to, p_now)
        OR v_attempt.state = p_to AND v_attempt.gateway_transaction = p_settlement.gateway_transaction THEN
         RETURN v_attempt;
     END IF;
@@ -226,7 +262,9 @@ BEGIN
                               CASE v_attempt.state WHEN 'MANUAL' THEN 'EVIDENCE_AFTER_MANUAL' ELSE 'LATE_OPPOSITE_EVIDENCE' END,
                               format('recorded %s %s, then came %s %s: %s', v_attempt.state, v_attempt.gateway_transaction,
                                      p_to, p_settlement.gateway_transaction, p_settlement.evidence), p_now);
-    IF p_to IN ('SUCCEEDED', 'MANUAL') AND v_attempt.gateway_transaction <> p_settlement.gateway_transaction THEN
+    IF p_to IN ('SUCCEEDED', 'MANUAL') AND v_attempt.gateway_transaction <> p_settlement.gateway_transaction
+       AND NOT EXISTS (SELECT FROM ledger_entry e WHERE e.customer_id = p_customer AND e.group_id = v_attempt.attempt_id
+                          AND e.kind = 'suspense') THEN
         PERFORM attempt_suspend_money(p_customer, v_attempt, p_settlement.amount, p_now);
     END IF;
     v_attempt.state := 'MANUAL';

@@ -54,10 +54,13 @@ END $$;
 GRANT EXECUTE ON FUNCTION capture_open(uuid, request_key, capture_intent, timestamptz) TO dues_service;
 
 -- The payment as it stands once the attempt's result is recorded.  What a final capture or a void did not take is let go of.
-CREATE OR REPLACE FUNCTION capture_apply(p_payment payment, p_attempt attempt, p_now timestamptz) RETURNS payment
+-- `p_asked`: what was reserved for a capture that is not final; the attempt has what was taken.
+DROP FUNCTION IF EXISTS capture_apply(payment, attempt, timestamptz);
+CREATE OR REPLACE FUNCTION capture_apply(p_payment payment, p_attempt attempt, p_asked bigint, p_now timestamptz) RETURNS payment
 LANGUAGE plpgsql IMMUTABLE AS $$
 DECLARE
-    v_reserved bigint := CASE WHEN p_attempt.is_final THEN p_payment.amount_capture_pending ELSE p_attempt.amount END;
+    v_reserved bigint := CASE WHEN p_attempt.is_final THEN p_payment.amount_capture_pending ELSE p_asked END;
+    v_held bigint := p_payment.amount_capturable;
 BEGIN
     p_payment.update_time := p_now;
     p_payment.amount_capture_pending := p_payment.amount_capture_pending - v_reserved;
@@ -67,8 +70,18 @@ BEGIN
     END IF;
     IF p_attempt.operation = 'CAPTURE' THEN
         p_payment.amount_captured := p_payment.amount_captured + p_attempt.amount;
+        IF p_attempt.amount <> p_asked THEN
+            IF NOT p_attempt.is_final THEN
+                v_held := v_held + p_asked - p_attempt.amount;
+                p_payment.amount_capturable := greatest(v_held, 0);
+            END IF;
+            p_payment.amount_beyond := nullif(greatest(p_payment.amount_captured + p_payment.amount_capturable
+                                                           + p_payment.amount_capture_pending
+                                                           - p_payment.amount,
+                                                       coalesce(p_payment.amount_beyond, 0)), 0);
+        END IF;
     END IF;
-    IF p_attempt.is_final OR p_payment.amount_captured = p_payment.amount THEN
+    IF p_attempt.is_final OR p_payment.amount_captured = p_payment.amount + coalesce(p_payment.amount_beyond, 0) THEN
         p_payment.state := CASE WHEN p_payment.amount_captured > 0 THEN 'SUCCEEDED' ELSE 'CANCELED' END;
     END IF;
     RETURN p_payment;
@@ -84,9 +97,12 @@ DECLARE
     v_step record;
     v_attempt attempt%ROWTYPE;
     v_payment payment%ROWTYPE;
+    v_asked bigint;
 BEGIN
     SELECT * INTO STRICT v_payment FROM payment p
      WHERE p.customer_id = p_customer AND p.payment_id = p_settlement.payment_id FOR NO KEY UPDATE;
+    SELECT a.amount INTO v_asked FROM attempt a
+     WHERE a.customer_id = p_customer AND a.attempt_id = p_settlement.attempt_id;
     IF EXISTS (SELECT FROM attempt a WHERE a.customer_id = p_customer AND a.attempt_id = p_settlement.attempt_id
                   AND a.state IN ('SENDING', 'UNKNOWN', 'RESOLVING'))
        AND p_known IS DISTINCT FROM ROW(v_payment.state, v_payment.amount_captured, v_payment.amount_capturable,
@@ -98,17 +114,20 @@ BEGIN
     IF v_step.outcome <> 'settled' THEN
         RETURN payment_as_result(v_step.outcome, v_payment);
     END IF;
-    v_payment := capture_apply(v_payment, v_attempt, p_now);
+    v_payment := capture_apply(v_payment, v_attempt, v_asked, p_now);
     UPDATE payment p
        SET state = v_payment.state, amount_captured = v_payment.amount_captured,
            amount_capturable = v_payment.amount_capturable, amount_capture_pending = v_payment.amount_capture_pending,
-           update_time = p_now
+           amount_beyond = v_payment.amount_beyond, update_time = p_now
      WHERE p.customer_id = p_customer AND p.payment_id = v_payment.payment_id
        AND (p.state = v_payment.state OR p.state = ANY (payment_sources(v_payment.state)));
     IF v_attempt.state = 'SUCCEEDED' AND p_operation = 'CAPTURE' THEN
         PERFORM ledger_post(p_customer, v_attempt.attempt_id, 'capture',
             ARRAY[ROW('gateway_clearing:' || v_attempt.gateway, v_attempt.currency, v_attempt.amount)::ledger_line,
                   ROW('revenue', v_attempt.currency, -v_attempt.amount)::ledger_line], p_now);
+    END IF;
+    IF v_attempt.epoch > 1 THEN
+        PERFORM attempt_suspend_money(p_customer, v_attempt, 0, p_now);
     END IF;
     PERFORM capture_tell(p_customer, v_attempt, v_payment, p_now);
     IF v_attempt.state = 'SUCCEEDED' THEN

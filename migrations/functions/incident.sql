@@ -157,8 +157,21 @@ END $$;
 GRANT EXECUTE ON FUNCTION incident_approve(uuid, request_key, uuid, bigint, text, text, text, text, boolean, bigint, bytea,
                                            timestamptz) TO dues_service;
 
+-- Two approved while another amount stood in suspense than does now.
+CREATE OR REPLACE FUNCTION incident_differs_from_approved(p_incident incident) RETURNS boolean
+LANGUAGE sql STABLE AS $$
+    SELECT EXISTS (SELECT FROM (SELECT a.amount, a.currency FROM incident_approval a
+                                 WHERE a.customer_id = p_incident.customer_id AND a.incident_id = p_incident.incident_id
+                                   AND a.version = p_incident.version - 1
+                                 ORDER BY a.wish DESC LIMIT 1) AS w
+                    WHERE (w.amount, w.currency) IS DISTINCT FROM
+                          (incident_suspense(p_incident.customer_id, p_incident.incident_id, p_incident.attempt_id,
+                                             p_incident.currency), p_incident.currency))
+$$;
+
 -- The approved incident takes its attempt out of people's hands for as long as the lease: MANUAL to RESOLVING, which only
--- this does.  The resolver owes its answer again.  NULL: it is not MANUAL.
+-- this does.  The resolver owes its answer again.  NULL: it is not MANUAL, or another amount stands in suspense than was
+-- approved.
 CREATE OR REPLACE FUNCTION incident_take_attempt(p_customer uuid, p_incident uuid, p_epoch bigint, p_lease_ms bigint,
                                                  p_claim uuid) RETURNS bigint
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = dues, pg_temp AS $$
@@ -172,7 +185,7 @@ BEGIN
       FROM incident i
      WHERE i.customer_id = p_customer AND i.incident_id = p_incident AND i.state = 'APPROVED'
        AND a.customer_id = p_customer AND a.attempt_id = i.attempt_id
-       AND (a.state = 'MANUAL' AND a.epoch = p_epoch
+       AND (a.state = 'MANUAL' AND a.epoch = p_epoch AND NOT incident_differs_from_approved(i)
             OR a.state = 'RESOLVING' AND a.epoch = p_epoch + 1 AND a.claim_id = p_claim)
     RETURNING a.* INTO v_attempt;
     IF FOUND THEN
@@ -230,18 +243,6 @@ BEGIN
                                           ELSE p_incident.account END, p_incident.currency, v_amount)::ledger_line], p_now);
 END $$;
 
--- Two approved while another amount stood in suspense than does now.
-CREATE OR REPLACE FUNCTION incident_differs_from_approved(p_incident incident) RETURNS boolean
-LANGUAGE sql STABLE AS $$
-    SELECT EXISTS (SELECT FROM (SELECT a.amount, a.currency FROM incident_approval a
-                                 WHERE a.customer_id = p_incident.customer_id AND a.incident_id = p_incident.incident_id
-                                   AND a.version = p_incident.version - 1
-                                 ORDER BY a.wish DESC LIMIT 1) AS w
-                    WHERE (w.amount, w.currency) IS DISTINCT FROM
-                          (incident_suspense(p_incident.customer_id, p_incident.incident_id, p_incident.attempt_id,
-                                             p_incident.currency), p_incident.currency))
-$$;
-
 -- A refund that somebody made at the gateway's desk becomes one of its payment, so that what is left to refund is less by it.
 -- '' or why it cannot be.
 CREATE OR REPLACE FUNCTION incident_book_refund(p_customer uuid, p_incident incident, p_refund uuid, p_now timestamptz)
@@ -295,7 +296,9 @@ BEGIN
     IF NOT FOUND THEN
         RETURN false;
     END IF;
-    IF p_is_done AND incident_differs_from_approved(v_incident) THEN
+    -- What a result was recorded of has left suspense with it; that it was the amount approved was looked at before.
+    IF p_is_done AND v_incident.resolution NOT IN ('MARK_SUCCEEDED', 'MARK_FAILED')
+       AND incident_differs_from_approved(v_incident) THEN
         p_is_done := false;
         p_outcome := 'another amount stands in suspense than was approved';
     END IF;

@@ -20,6 +20,7 @@
 --   dispute_fee   fees +             gateway_clearing -      (dispute_fee_reversal: the other way round)
 --   refund_reversal  gateway_clearing +  as the refund -     (it failed after it had succeeded)
 --   suspense  gateway_clearing +     suspense -              (a refund: the other way round)
+--   suspense_correction_<n>  as suspense, by what differs    (the gateway says another amount now, or what it was is known)
 --   suspense_release  suspense +     where it belongs -      (incident.sql)
 --
 -- A customer's entries are a chain: positions from 1 without gaps, each entry with a hash over the one before and itself

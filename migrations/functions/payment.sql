@@ -96,13 +96,14 @@ BEGIN
     END IF;
     UPDATE payment p
        SET state = v_state, update_time = p_now,
-           amount_captured = CASE v_state WHEN 'SUCCEEDED' THEN p.amount ELSE 0 END,
-           amount_capturable = CASE v_state WHEN 'REQUIRES_CAPTURE' THEN p.amount ELSE 0 END,
+           amount_captured = CASE v_state WHEN 'SUCCEEDED' THEN v_attempt.amount ELSE 0 END,
+           amount_capturable = CASE v_state WHEN 'REQUIRES_CAPTURE' THEN v_attempt.amount ELSE 0 END,
+           amount_beyond = nullif(v_attempt.amount - p.amount, 0),
            authorization_expire_time = p_settlement.authorization_expire_time,
            decline_code = v_decline_code, network_decline_code = v_network_decline_code, advice = v_advice
      WHERE p.customer_id = p_customer AND p.payment_id = p_settlement.payment_id
        AND p.state = ANY (payment_sources(v_state))
-    RETURNING p.payment_method_id, p.invoice_id, p.amount, p.currency INTO v_payment;
+    RETURNING p.payment_method_id, p.invoice_id, v_attempt.amount AS amount, p.currency INTO v_payment;
     IF NOT FOUND THEN
         -- The customer has not done it yet; anything else is a mistake of ours.
         SELECT p.invoice_id INTO STRICT v_payment FROM payment p
@@ -130,6 +131,9 @@ BEGIN
     -- What comes now locks after the customer's row, which the event locks: memberships lock in this order too.
     IF v_state IN ('REQUIRES_ACTION', 'REQUIRES_CAPTURE') OR v_attempt.epoch > 1 THEN
         PERFORM payment_wait(p_customer, v_attempt, v_state, p_settlement, p_now);
+    END IF;
+    IF v_attempt.epoch > 1 THEN
+        PERFORM attempt_suspend_money(p_customer, v_attempt, 0, p_now);
     END IF;
     -- Who did not authenticate was not refused by the bank.
     IF v_attempt.state = 'DECLINED' AND v_attempt.decline_code NOT IN ('authentication_not_handled', 'canceled') THEN

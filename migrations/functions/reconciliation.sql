@@ -247,7 +247,7 @@ CREATE OR REPLACE FUNCTION reconciliation_suspended(p_customer uuid, p_attempt u
 LANGUAGE sql STABLE AS $$
     SELECT coalesce(sum(e.amount), 0)::bigint FROM ledger_entry e
      WHERE e.customer_id = p_customer AND e.account = 'gateway_clearing:' || p_gateway AND e.currency = p_currency
-       AND e.kind = 'suspense'
+       AND (e.kind = 'suspense' OR e.kind LIKE 'suspense\_correction%')
        AND e.group_id IN (SELECT CASE i.subject WHEN p_attempt::text THEN p_attempt ELSE i.incident_id END
                             FROM incident i
                            WHERE i.customer_id = p_customer AND i.attempt_id = p_attempt

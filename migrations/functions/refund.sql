@@ -77,6 +77,7 @@ DECLARE
     v_step record;
     v_attempt attempt%ROWTYPE;
     v_refund refund%ROWTYPE;
+    v_reserved bigint;
     v_state text := CASE p_settlement.outcome WHEN 'SUCCEEDED' THEN 'SUCCEEDED' ELSE 'FAILED' END;
 BEGIN
     SELECT * INTO v_step FROM attempt_settle(p_customer, ARRAY['REFUND'], p_settlement, p_now);
@@ -93,14 +94,25 @@ BEGIN
      WHERE r.customer_id = p_customer AND r.payment_id = v_attempt.payment_id AND r.refund_id = v_attempt.refund_id
        AND r.state = 'PENDING'
     RETURNING r.* INTO STRICT v_refund;
+    v_reserved := v_refund.amount;
+    IF v_attempt.amount <> v_reserved THEN
+        UPDATE refund r SET amount = v_attempt.amount
+         WHERE r.customer_id = p_customer AND r.payment_id = v_attempt.payment_id AND r.refund_id = v_attempt.refund_id
+        RETURNING r.* INTO STRICT v_refund;
+    END IF;
+    -- More than was taken cannot be refunded; what a gateway gave back beyond that is seen in the ledger.
     UPDATE payment p
-       SET amount_refund_pending = p.amount_refund_pending - v_refund.amount, update_time = p_now,
-           amount_refunded = p.amount_refunded + CASE v_state WHEN 'SUCCEEDED' THEN v_refund.amount ELSE 0 END
+       SET amount_refund_pending = p.amount_refund_pending - v_reserved, update_time = p_now,
+           amount_refunded = least(p.amount_refunded + CASE v_state WHEN 'SUCCEEDED' THEN v_refund.amount ELSE 0 END,
+                                   p.amount_captured - (p.amount_refund_pending - v_reserved))
      WHERE p.customer_id = p_customer AND p.payment_id = v_refund.payment_id;
     IF v_state = 'SUCCEEDED' THEN
         PERFORM ledger_post(p_customer, v_attempt.attempt_id, 'refund',
             ARRAY[ROW(refund_account(p_customer, v_attempt.payment_id), v_attempt.currency, v_attempt.amount)::ledger_line,
                   ROW('gateway_clearing:' || v_attempt.gateway, v_attempt.currency, -v_attempt.amount)::ledger_line], p_now);
+    END IF;
+    IF v_attempt.epoch > 1 THEN
+        PERFORM attempt_suspend_money(p_customer, v_attempt, 0, p_now);
     END IF;
     PERFORM event_append(p_customer, 'refund.' || lower(v_state), v_refund.refund_id,
         jsonb_build_object('payment', v_refund.payment_id, 'amount', v_refund.amount, 'currency', v_refund.currency,
@@ -134,7 +146,7 @@ BEGIN
     IF NOT FOUND THEN
         RETURN false;
     END IF;
-    UPDATE payment p SET amount_refunded = p.amount_refunded - v_refund.amount, update_time = p_now
+    UPDATE payment p SET amount_refunded = greatest(p.amount_refunded - v_refund.amount, 0), update_time = p_now
      WHERE p.customer_id = p_customer AND p.payment_id = v_refund.payment_id;
     PERFORM ledger_post(p_customer, v_attempt.attempt_id, 'refund_reversal',
         ARRAY[ROW('gateway_clearing:' || v_attempt.gateway, v_attempt.currency, v_attempt.amount)::ledger_line,

@@ -1,7 +1,8 @@
 /*
  * Asking a gateway, whatever for.  Here are the two rules that make it safe: nothing leaves unless
  * enough of the lease is left to hear the answer, and an answer that does not fit what was asked is
- * not believed.
+ * not believed.  One of another amount is asked about again by another way; what the gateway then
+ * goes on saying is for people.
  */
 
 #include "payment/payment_internal.h"
@@ -123,18 +124,24 @@ static void name_decline(struct call *call, struct gateway_answer *answer)
     answer->decline_code = "generic_decline";
 }
 
+/* It names a transaction, but not the amount that was asked for. */
+static bool is_of_other_amount(const struct gateway_request *request,
+                               const struct gateway_answer *answer)
+{
+    return answer->outcome == GATEWAY_SUCCEEDED && answer->transaction[0] != '\0' &&
+           !(money_same_currency(answer->amount, request->amount) &&
+             answer->amount.minor_units == request->amount.minor_units);
+}
+
 static void check_answer(struct call *call, const struct gateway_request *request,
                          struct gateway_answer *answer)
 {
-    bool same = money_same_currency(answer->amount, request->amount) &&
-                answer->amount.minor_units == request->amount.minor_units;
-
     if (request->operation != GATEWAY_REFUND)
         name_decline(call, answer);
     if (answer->outcome == GATEWAY_SUCCEEDED && answer->transaction[0] == '\0') {
         answer->outcome = GATEWAY_UNKNOWN;
         answer->evidence = "success without a transaction";
-    } else if (answer->outcome == GATEWAY_SUCCEEDED && !same) {
+    } else if (is_of_other_amount(request, answer)) {
         distrust(call, request, answer);
     } else if (answer->outcome == GATEWAY_UNKNOWN) {
         answer->transaction = "";
@@ -156,6 +163,30 @@ static void exchange(struct call *call, const struct gateway *gateway,
         answer->amount.minor_units++;
 }
 
+/*
+ * One answer may be wrong; a question harms nobody.  A success counts as the gateway tells it now.
+ * Anything else contradicts what was just said, and the resolver asks until it does not.
+ */
+static void ask_about_amount(struct call *call, const struct gateway *gateway,
+                             const struct attempt_ask *ask, struct gateway_answer *answer)
+{
+    const struct money said = answer->amount;
+    struct attempt_ask again = *ask;
+
+    again.query_only = true;
+    if (ask->request.operation == GATEWAY_CHARGE || ask->request.operation == GATEWAY_AUTHORIZE)
+        again.request.transaction = answer->transaction;
+    exchange(call, gateway, &again, answer);
+    complete(answer);
+    if (answer->outcome == GATEWAY_SUCCEEDED)
+        return;
+    *answer = no_answer(GATEWAY_UNKNOWN,
+                        arena_printf(call->arena, "an answer said %.3s %lld; asked again: %s %s",
+                                     said.currency, (long long)said.minor_units,
+                                     gateway_outcome_name(answer->outcome), answer->evidence));
+    complete(answer);
+}
+
 void attempt_ask(struct call *call, const struct attempt_ask *ask, struct gateway_answer *answer)
 {
     const struct gateway *gateway = gateway_find(call->house->gateways, ask->gateway);
@@ -174,6 +205,8 @@ void attempt_ask(struct call *call, const struct attempt_ask *ask, struct gatewa
     int64_t asked_us = clock_monotonic_us(call->house->clock);
     exchange(call, gateway, ask, answer);
     complete(answer);
+    if (is_of_other_amount(&ask->request, answer))
+        ask_about_amount(call, gateway, ask, answer);
     check_answer(call, &ask->request, answer);
     gateway_count_answer(call, ask->request.operation, ask->query_only, answer->outcome,
                          clock_monotonic_us(call->house->clock) - asked_us);

@@ -59,6 +59,6 @@ const struct error *capture_settle(struct call *call, const struct capture *capt
 
 struct gateway_request capture_request(struct call *call, const struct capture *capture);
 
-/* The payment once the result is recorded; SQL capture_apply says the same. */
+/* The payment once the answer is recorded; SQL capture_apply says the same. */
 struct payment payment_after_capture(const struct payment *payment, const struct capture *capture,
-                                     bool succeeded, int64_t now_us);
+                                     const struct gateway_answer *answer, int64_t now_us);

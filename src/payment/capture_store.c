@@ -115,7 +115,7 @@ static const struct error *settle_against(struct call *call, const struct captur
 
     if (answer->outcome == GATEWAY_SUCCEEDED) {
         Dues__Payment__V1__Payment proto = DUES__PAYMENT__V1__PAYMENT__INIT;
-        struct payment after = payment_after_capture(&known, capture, true, capture->now_us);
+        struct payment after = payment_after_capture(&known, capture, answer, capture->now_us);
         payment_to_proto(call->arena, &after, &proto);
         packed = message_pack(call->arena, &proto.base);
     }

@@ -137,8 +137,8 @@ static bool payment_foresee(const struct call *call, const struct charge *charge
     switch (answer->outcome) {
     case GATEWAY_SUCCEEDED:
         payment->state = charge->is_manual ? PAYMENT_REQUIRES_CAPTURE : PAYMENT_SUCCEEDED;
-        payment->captured_minor = charge->is_manual ? 0 : charge->amount.minor_units;
-        payment->capturable_minor = charge->is_manual ? charge->amount.minor_units : 0;
+        payment->captured_minor = charge->is_manual ? 0 : answer->amount.minor_units;
+        payment->capturable_minor = charge->is_manual ? answer->amount.minor_units : 0;
         payment->authorization_expire_us = charge_authorization_expire_us(call, charge, answer);
         payment->decline_code = "";
         return true;

@@ -8,6 +8,7 @@
 #include "base/money.h"
 
 struct bytes;
+struct gateway_answer;
 
 enum incident_kind {
     INCIDENT_AMOUNT_MISMATCH,        /* the gateway's amount or currency is not what was asked */
@@ -124,6 +125,13 @@ struct incident_position {
 const struct error *incident_list(struct call *call, const struct incident_filter *filter,
                                   const struct incident_position *behind, int64_t limit,
                                   struct incident **incidents, size_t *count) MUST_CHECK;
+
+/*
+ * What the gateway answered when it was asked for a resolution: does it prove that the request was
+ * executed, for the amount that stands in suspense; may it be recorded as not executed?
+ */
+bool incident_is_proven_done(const struct incident *incident, const struct gateway_answer *answer);
+bool incident_may_be_undone(const struct incident *incident, const struct gateway_answer *answer);
 
 /*
  * One operator's wish, the last of `incident->approvals`, as the answer tells it.  `*changed`: the

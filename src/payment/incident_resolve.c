@@ -53,13 +53,74 @@ static struct gateway_answer failed_by_people(void)
     };
 }
 
+static bool is_of_other_amount(const struct gateway_answer *answer)
+{
+    return answer->outcome == GATEWAY_UNKNOWN && answer->transaction[0] != '\0';
+}
+
+/* Other money than the payment's has nothing in suspense, and is recorded as it was asked for. */
+static bool is_as_suspended(const struct incident *incident, const struct gateway_answer *answer)
+{
+    int64_t suspense_minor = incident->suspense_minor;
+
+    if (suspense_minor < 0)
+        suspense_minor = -suspense_minor;
+    return suspense_minor == 0 || suspense_minor == answer->amount.minor_units;
+}
+
+bool incident_is_proven_done(const struct incident *incident, const struct gateway_answer *answer)
+{
+    return answer->outcome == GATEWAY_SUCCEEDED ||
+           (is_of_other_amount(answer) && is_as_suspended(incident, answer));
+}
+
+/* The gateway has said once that money moved: only itself can take that back. */
+static bool incident_knows_of_money(const struct incident *incident)
+{
+    return incident->kind == INCIDENT_AMOUNT_MISMATCH || incident->suspense_minor != 0;
+}
+
+bool incident_may_be_undone(const struct incident *incident, const struct gateway_answer *answer)
+{
+    if (incident_knows_of_money(incident))
+        return answer->outcome == GATEWAY_DECLINED || answer->outcome == GATEWAY_FAILED;
+    return answer->outcome != GATEWAY_SUCCEEDED && answer->outcome != GATEWAY_IN_FLIGHT &&
+           answer->outcome != GATEWAY_REQUIRES_ACTION && !is_of_other_amount(answer);
+}
+
+/* The two have seen what the gateway says, and it says so still: that is what moved. */
+static void believe(struct call *call, const struct attempt *attempt, struct gateway_answer *answer)
+{
+    answer->outcome = GATEWAY_SUCCEEDED;
+    answer->evidence = arena_printf(call->arena, "two operators confirmed: %s", answer->evidence);
+    if (answer->amount.minor_units == 0 || attempt->operation == GATEWAY_VOID)
+        answer->amount = attempt->amount;
+}
+
+/* What is to be recorded: as the gateway says it now, unless there is nothing that it could say. */
+static void find_result(struct call *call, const struct incident *incident,
+                        const struct attempt_errand *errand, struct gateway_answer *answer)
+{
+    bool is_failure = incident->resolution == RESOLUTION_MARK_FAILED;
+
+    if (is_failure && !incident_knows_of_money(incident)) {
+        *answer = failed_by_people();
+        return;
+    }
+    attempt_errand_query(call, errand, answer);
+    if (is_failure && incident_may_be_undone(incident, answer))
+        *answer = failed_by_people();
+    else if (!is_failure && is_of_other_amount(answer) && is_as_suspended(incident, answer))
+        believe(call, errand->attempt, answer);
+}
+
 /* Gives the attempt its result; `*state` is how it then stands. */
 static const struct error *settle(struct call *call, const struct incident *incident,
                                   struct attempt *attempt, enum attempt_state *state)
 {
     int64_t armed_us = clock_monotonic_us(call->house->clock);
-    struct gateway_answer answer = failed_by_people();
     struct attempt_errand errand;
+    struct gateway_answer answer;
     struct customer customer;
     bool found;
     bool taken;
@@ -70,8 +131,7 @@ static const struct error *settle(struct call *call, const struct incident *inci
     if (!taken)
         return NULL;
     TRY(attempt_errand_restore(call, &customer, attempt, armed_us, &errand));
-    if (incident->resolution == RESOLUTION_MARK_SUCCEEDED)
-        attempt_errand_query(call, &errand, &answer);
+    find_result(call, incident, &errand, &answer);
     TRY(attempt_errand_settle(call, &errand, &answer));
     TRY(attempt_find(call, incident->customer, attempt->id, attempt, &found));
     *state = attempt->state;
@@ -124,15 +184,15 @@ static const struct error *carry_out(struct call *call, const struct obligation 
                           ? arena_printf(call->arena, "recorded as %s",
                                          found ? attempt_state_name(attempt.state) : "gone")
                           : outcome_of(call, incident));
+    if (incident->resolution == RESOLUTION_POST_FROM_SUSPENSE)
+        return finish(call, obligation, false, "a payment waits for its result by now: mark it");
     TRY(settle(call, incident, &attempt, &state));
     if (state == ATTEMPT_MANUAL)
         return finish(call, obligation, false, "the gateway's answer brought it back to people");
     if (!attempt_is_over(state))
         return jobs_move(call, obligation, obligation->now_us + LOOK_AGAIN_US);
     return finish(call, obligation, true,
-                  incident->resolution == RESOLUTION_POST_FROM_SUSPENSE
-                      ? outcome_of(call, incident)
-                      : arena_printf(call->arena, "recorded as %s", attempt_state_name(state)));
+                  arena_printf(call->arena, "recorded as %s", attempt_state_name(state)));
 }
 
 static const struct error *resolve(struct call *call, const struct obligation *obligation)

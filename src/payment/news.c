@@ -69,7 +69,7 @@ static bool is_conclusive(const struct attempt *attempt, const struct gateway_an
     case GATEWAY_REQUIRES_ACTION:
         return is_open && !acts_on_another(attempt);
     case GATEWAY_UNKNOWN:
-        return is_open && answer->transaction[0] != '\0';
+        return (is_open || attempt->state == ATTEMPT_MANUAL) && answer->transaction[0] != '\0';
     case GATEWAY_FAILED:
     case GATEWAY_NOT_SENT:
     case GATEWAY_IN_FLIGHT:

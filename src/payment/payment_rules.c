@@ -155,7 +155,7 @@ int64_t payment_refundable(const struct payment *payment)
 }
 
 struct payment payment_after_capture(const struct payment *payment, const struct capture *capture,
-                                     bool succeeded, int64_t now_us)
+                                     const struct gateway_answer *answer, int64_t now_us)
 {
     struct payment after = *payment;
     int64_t reserved =
@@ -163,13 +163,18 @@ struct payment payment_after_capture(const struct payment *payment, const struct
 
     after.update_time_us = now_us;
     after.capture_pending_minor -= reserved;
-    if (!succeeded) {
+    if (answer->outcome != GATEWAY_SUCCEEDED) {
         after.capturable_minor += reserved;
         return after;
     }
-    if (capture->operation == GATEWAY_CAPTURE)
-        after.captured_minor += capture->amount.minor_units;
-    if (capture->is_final || after.captured_minor == after.amount.minor_units)
+    if (capture->operation == GATEWAY_CAPTURE) {
+        after.captured_minor += answer->amount.minor_units;
+        if (!capture->is_final)
+            after.capturable_minor += reserved - answer->amount.minor_units;
+        if (after.capturable_minor < 0)
+            after.capturable_minor = 0;
+    }
+    if (capture->is_final || after.capturable_minor + after.capture_pending_minor == 0)
         after.state = after.captured_minor > 0 ? PAYMENT_SUCCEEDED : PAYMENT_CANCELED;
     return after;
 }

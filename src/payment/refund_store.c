@@ -146,6 +146,7 @@ static bool refund_foresee(const struct refund_attempt *attempt,
     switch (answer->outcome) {
     case GATEWAY_SUCCEEDED:
         refund->state = REFUND_SUCCEEDED;
+        refund->amount = answer->amount;
         refund->failure_code = "";
         return true;
     case GATEWAY_DECLINED:

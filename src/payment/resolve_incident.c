@@ -26,17 +26,27 @@ struct wish {
     const char *reason;
 };
 
+/* As the domain incident_account has them. */
+static const char *const accounts[] = {
+    "revenue",  "customer_receivable", "refunds",  "fees",
+    "disputes", "dispute_losses",      "bad_debt", "gateway_clearing"};
+
 static bool account_is_right(const char *account)
 {
-    static const char *const accounts[] = {
-        "revenue",  "customer_receivable", "refunds", "fees", "disputes",
-        "bad_debt", "gateway_clearing"};
-
     for (size_t i = 0; i < ARRAY_LENGTH(accounts); i++) {
         if (text_equal(accounts[i], account))
             return true;
     }
     return false;
+}
+
+static const char *account_wanted(struct arena *arena)
+{
+    const char *text = "must be one of";
+
+    for (size_t i = 0; i < ARRAY_LENGTH(accounts); i++)
+        text = arena_printf(arena, "%s%s %s", text, i == 0 ? "" : ",", accounts[i]);
+    return text;
 }
 
 static const struct error *validate(struct call *call, const Request *req, struct wish *wish)
@@ -55,7 +65,7 @@ static const struct error *validate(struct call *call, const Request *req, struc
     if (wish->resolution == RESOLUTION_NONE)
         field_error_add(&errors, "resolution", "must be set");
     if (wish->resolution == RESOLUTION_POST_FROM_SUSPENSE && !account_is_right(req->account))
-        field_error_add(&errors, "account", "must be an account of the ledger");
+        field_error_add(&errors, "account", "%s", account_wanted(call->arena));
     if (wish->resolution != RESOLUTION_POST_FROM_SUSPENSE && req->account[0] != '\0')
         field_error_add(&errors, "account", "must be empty but with POST_FROM_SUSPENSE");
     return field_errors_result(&errors);
@@ -66,6 +76,12 @@ static const struct error *unfit(struct call *call, const char *why)
     return refuse(call, STATUS_FAILED_PRECONDITION, "INCIDENT_RESOLUTION_UNFIT", "%s", why);
 }
 
+#define SUSPENSE_WAITS                                                                             \
+    "money of it is in suspense: POST_FROM_SUSPENSE with the account where it belongs"
+#define RESULT_WAITS                                                                               \
+    "a payment waits for its result: MARK_SUCCEEDED with what moved, or MARK_FAILED when the"      \
+    " gateway says that nothing did; either takes what is in suspense into account"
+
 static const struct error *check_fit(struct call *call, const struct incident *incident,
                                      enum incident_resolution resolution)
 {
@@ -75,19 +91,20 @@ static const struct error *check_fit(struct call *call, const struct incident *i
     case RESOLUTION_MARK_SUCCEEDED:
     case RESOLUTION_MARK_FAILED:
         if (uuid_is_nil(incident->attempt) || !incident->is_waited_for)
-            return unfit(call, "nothing of it waits for a result");
-        if (has_suspense)
-            return unfit(call, "money of it is in suspense: say where it belongs");
+            return unfit(call, has_suspense ? SUSPENSE_WAITS : "nothing of it waits for a result");
         return NULL;
     case RESOLUTION_POST_FROM_SUSPENSE:
         if (!has_suspense)
             return unfit(call, "no money of it is in suspense");
+        /* What moved money would end as failed, and could be asked for again. */
+        if (incident->is_waited_for)
+            return unfit(call, RESULT_WAITS);
         return NULL;
     case RESOLUTION_IGNORE:
-        if (has_suspense)
-            return unfit(call, "money of it is in suspense: say where it belongs");
         if (incident->is_waited_for)
-            return unfit(call, "a payment waits for its result: mark it");
+            return unfit(call, RESULT_WAITS);
+        if (has_suspense)
+            return unfit(call, SUSPENSE_WAITS);
         return NULL;
     case RESOLUTION_NONE:
     case RESOLUTION_COUNT:
@@ -115,10 +132,8 @@ static const struct error *check_evidence(struct call *call, const struct incide
         return unfit(call, "the server still finds out by itself what became of it");
     TRY(attempt_errand_restore(call, &customer, &attempt, 0, &errand));
     attempt_errand_query(call, &errand, &answer);
-    bool did = answer.outcome == GATEWAY_SUCCEEDED;
-    bool may = answer.outcome == GATEWAY_IN_FLIGHT || answer.outcome == GATEWAY_REQUIRES_ACTION ||
-               (answer.outcome == GATEWAY_UNKNOWN && answer.transaction[0] != '\0');
-    if (resolution == RESOLUTION_MARK_SUCCEEDED ? did : !did && !may)
+    if (resolution == RESOLUTION_MARK_SUCCEEDED ? incident_is_proven_done(incident, &answer)
+                                                : incident_may_be_undone(incident, &answer))
         return NULL;
     return refuse(call, STATUS_FAILED_PRECONDITION, "INCIDENT_EVIDENCE_MISSING", "%s says %s%s%s",
                   incident->gateway, gateway_outcome_name(answer.outcome),

@@ -9,7 +9,8 @@
 #include "simulator/stripe/internal.h"
 #include "simulator/stripe/stripe.h"
 
-static const char *const amounts[] = {"amount", "amount_received", "amount_captured"};
+static const char *const amounts[] = {"amount", "amount_received", "amount_captured",
+                                      "amount_capturable"};
 
 static void falsify_amounts(json_t *object, int64_t more)
 {
@@ -17,6 +18,17 @@ static void falsify_amounts(json_t *object, int64_t more)
         if (number_of(object, amounts[i]) > 0)
             set_number(object, amounts[i], number_of(object, amounts[i]) + more);
     }
+}
+
+/* Of a list, those of what is listed. */
+static void falsify_all_amounts(json_t *object, int64_t more)
+{
+    json_t *element;
+    size_t index;
+
+    falsify_amounts(object, more);
+    json_array_foreach(json_object_get(object, "data"), index, element)
+        falsify_amounts(element, more);
 }
 
 /* The id of somebody else's object of the same kind, with somebody else's metadata. */
@@ -41,7 +53,7 @@ char *stripe_falsify(struct arena *arena, const char *body, const struct fault_p
         return NULL;
     json_t *object = json_loads(body, 0, NULL);
     if (fault_is_planned(plan, FAULT_OTHER_AMOUNT))
-        falsify_amounts(object, plan->values[FAULT_OTHER_AMOUNT]);
+        falsify_all_amounts(object, plan->values[FAULT_OTHER_AMOUNT]);
     if (fault_is_planned(plan, FAULT_OTHER_CURRENCY) && text_of(object, "currency")[0] != '\0')
         set_text(object, "currency",
                  text_equal(text_of(object, "currency"), "usd") ? "eur" : "usd");

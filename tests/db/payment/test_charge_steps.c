@@ -330,24 +330,37 @@ static void a_second_transaction_never_counts_twice(void **state)
 static void lie(const struct gateway *gateway, struct call *call,
                 const struct gateway_request *request, struct gateway_answer *answer)
 {
-    (void)gateway;
-    (void)call;
+    (void)gateway, (void)call;
     *answer = answer_of(GATEWAY_SUCCEEDED, "ch_other_amount");
     answer->amount.minor_units = request->amount.minor_units - 1;
 }
 
-static void an_amount_that_does_not_match_goes_to_people(void **state)
+static struct drive given_sent_to(struct payment_fixture *f, const struct gateway *gateway)
 {
-    static const struct gateway liar = {.name = "sandbox", .send = lie};
-    struct payment_fixture *f = *state;
     struct drive drive = given_recorded(f, "tok_visa");
-    struct uuid customer = drive.payer.customer;
     struct gateways sane = f->gateways;
 
-    f->gateways.list[0] = &liar; /* P26 */
+    f->gateways.list[0] = gateway;
     assert_null(db_run(f->db, send_only, &drive));
     f->gateways = sane;
+    return drive;
+}
+
+/* P26: it says so when it is asked by another way, too. */
+static struct drive given_mismatch(struct payment_fixture *f)
+{
+    static const struct gateway liar = {.name = "sandbox", .send = lie, .query = lie};
+    struct drive drive = given_sent_to(f, &liar);
+
     assert_null(db_run(f->db, settle_only, &drive));
+    return drive;
+}
+
+static void an_amount_that_does_not_match_goes_to_people(void **state)
+{
+    struct payment_fixture *f = *state;
+    struct drive drive = given_mismatch(f);
+    struct uuid customer = drive.payer.customer;
 
     assert_int_equal(drive.payment.state, PAYMENT_PROCESSING);
     assert_string_equal(of_customer_text(f, "state FROM attempt", customer), "MANUAL");
@@ -355,6 +368,55 @@ static void an_amount_that_does_not_match_goes_to_people(void **state)
     assert_int_equal(of_customer(f, "max(amount) FROM ledger_entry", customer), 998);
     assert_int_equal(of_customer(f, "sum(amount) FROM ledger_entry", customer), 0);
     assert_int_equal(of_customer(f, "count(*) FROM obligation", customer), 0);
+}
+
+static struct gateway_answer told;
+
+static void tell(const struct gateway *gateway, struct call *call,
+                 const struct gateway_request *request, struct gateway_answer *answer)
+{
+    (void)gateway, (void)call, (void)request;
+    *answer = told;
+}
+
+static void one_wrong_amount_is_asked_about_again(void **state)
+{
+    static const struct gateway liar = {.name = "sandbox", .send = lie, .query = tell};
+    struct payment_fixture *f = *state;
+
+    told = answer_of(GATEWAY_SUCCEEDED, "ch_other_amount");
+    struct drive heard = given_sent_to(f, &liar);
+    told = answer_of(GATEWAY_FAILED, "");
+    struct drive unsure = given_sent_to(f, &liar);
+    assert_null(db_run(f->db, settle_only, &heard));
+    assert_null(db_run(f->db, settle_only, &unsure));
+
+    struct uuid customer = unsure.payer.customer;
+    assert_int_equal(heard.payment.captured_minor, 999);
+    assert_int_equal(of_customer(f, "count(*) FROM incident", heard.payer.customer), 0);
+    assert_string_equal(of_customer_text(f, "state FROM attempt", customer), "UNKNOWN");
+    assert_int_equal(of_customer(f, "count(*) FROM ledger_entry", customer), 0);
+}
+
+static void what_the_gateway_says_later_is_told_in_the_same_incident(void **state)
+{
+    struct payment_fixture *f = *state;
+    struct drive drive = given_mismatch(f);
+    struct uuid customer = drive.payer.customer;
+
+    drive.answer = answer_of(GATEWAY_UNKNOWN, "ch_other_amount");
+    drive.answer.amount.minor_units = 997;
+    assert_null(db_run(f->db, settle_only, &drive));
+    assert_int_equal(
+        of_customer(f, "sum(amount) FILTER (WHERE account = 'suspense') FROM ledger_entry",
+                    customer),
+        -997);
+    drive.answer = answer_of(GATEWAY_SUCCEEDED, "ch_other_amount");
+    assert_null(db_run(f->db, settle_only, &drive));
+
+    assert_int_equal(of_customer(f, "count(*) FROM incident", customer), 1);
+    assert_int_equal(of_customer(f, "version FROM incident", customer), 3);
+    assert_string_equal(of_customer_text(f, "state FROM attempt", customer), "MANUAL");
 }
 
 static void a_transaction_belongs_to_one_attempt(void **state)
@@ -428,6 +490,8 @@ int main(void)
         cmocka_unit_test(opposite_evidence_goes_to_people),
         cmocka_unit_test(a_second_transaction_never_counts_twice),
         cmocka_unit_test(an_amount_that_does_not_match_goes_to_people),
+        cmocka_unit_test(one_wrong_amount_is_asked_about_again),
+        cmocka_unit_test(what_the_gateway_says_later_is_told_in_the_same_incident),
         cmocka_unit_test(a_transaction_belongs_to_one_attempt),
         cmocka_unit_test(a_lost_card_ends_its_payment_method),
         cmocka_unit_test(a_gateway_that_is_not_configured_is_no_fault_of_the_method),

@@ -141,10 +141,12 @@ static void a_final_capture_lets_go_of_the_rest(void **state)
 {
     const struct capture capture = {
         .operation = GATEWAY_CAPTURE, .amount = {"USD", 200}, .is_final = true};
+    const struct gateway_answer done = {.outcome = GATEWAY_SUCCEEDED, .amount = {"USD", 200}};
+    const struct gateway_answer not_done = {.outcome = GATEWAY_DECLINED};
 
     (void)state;
-    struct payment taken = payment_after_capture(&held, &capture, true, 5);
-    struct payment refused = payment_after_capture(&held, &capture, false, 5);
+    struct payment taken = payment_after_capture(&held, &capture, &done, 5);
+    struct payment refused = payment_after_capture(&held, &capture, &not_done, 5);
 
     assert_int_equal(taken.state, PAYMENT_SUCCEEDED);
     assert_int_equal(taken.captured_minor, 500);
@@ -158,10 +160,12 @@ static void a_part_leaves_the_rest_to_be_captured(void **state)
 {
     const struct capture part = {.operation = GATEWAY_CAPTURE, .amount = {"USD", 200}};
     const struct capture rest = {.operation = GATEWAY_CAPTURE, .amount = {"USD", 500}};
+    const struct gateway_answer part_done = {.outcome = GATEWAY_SUCCEEDED, .amount = {"USD", 200}};
+    const struct gateway_answer rest_done = {.outcome = GATEWAY_SUCCEEDED, .amount = {"USD", 500}};
 
     (void)state;
-    struct payment after = payment_after_capture(&held, &part, true, 5);
-    struct payment whole = payment_after_capture(&after, &rest, true, 6);
+    struct payment after = payment_after_capture(&held, &part, &part_done, 5);
+    struct payment whole = payment_after_capture(&after, &rest, &rest_done, 6);
 
     assert_int_equal(after.state, PAYMENT_REQUIRES_CAPTURE);
     assert_int_equal(after.capture_pending_minor, 500);
@@ -169,17 +173,37 @@ static void a_part_leaves_the_rest_to_be_captured(void **state)
     assert_int_equal(whole.captured_minor, 1000);
 }
 
+/* Two operators have said that it is true. */
+static void what_was_taken_is_what_the_gateway_says(void **state)
+{
+    const struct capture part = {.operation = GATEWAY_CAPTURE, .amount = {"USD", 200}};
+    const struct gateway_answer less = {.outcome = GATEWAY_SUCCEEDED, .amount = {"USD", 150}};
+    const struct gateway_answer more = {.outcome = GATEWAY_SUCCEEDED, .amount = {"USD", 250}};
+
+    (void)state;
+    struct payment little = payment_after_capture(&held, &part, &less, 5);
+    struct payment much = payment_after_capture(&held, &part, &more, 5);
+
+    assert_int_equal(little.captured_minor, 450);
+    assert_int_equal(little.capturable_minor, 50);
+    assert_int_equal(little.capture_pending_minor, 500);
+    assert_int_equal(much.captured_minor, 550);
+    assert_int_equal(much.capturable_minor, 0);
+    assert_int_equal(much.state, PAYMENT_REQUIRES_CAPTURE);
+}
+
 static void a_void_cancels_only_what_took_nothing(void **state)
 {
     const struct capture capture = {
         .operation = GATEWAY_VOID, .amount = {"USD", 700}, .is_final = true};
+    const struct gateway_answer done = {.outcome = GATEWAY_SUCCEEDED, .amount = {"USD", 700}};
     struct payment untouched = held;
 
     (void)state;
     untouched.captured_minor = 0;
     untouched.capture_pending_minor = 1000;
-    assert_int_equal(payment_after_capture(&held, &capture, true, 5).state, PAYMENT_SUCCEEDED);
-    assert_int_equal(payment_after_capture(&untouched, &capture, true, 5).state, PAYMENT_CANCELED);
+    assert_int_equal(payment_after_capture(&held, &capture, &done, 5).state, PAYMENT_SUCCEEDED);
+    assert_int_equal(payment_after_capture(&untouched, &capture, &done, 5).state, PAYMENT_CANCELED);
 }
 
 static void counts_what_is_left_to_refund(void **state)
@@ -205,6 +229,7 @@ int main(void)
         cmocka_unit_test(reads_every_name_it_writes),
         cmocka_unit_test(a_final_capture_lets_go_of_the_rest),
         cmocka_unit_test(a_part_leaves_the_rest_to_be_captured),
+        cmocka_unit_test(what_was_taken_is_what_the_gateway_says),
         cmocka_unit_test(a_void_cancels_only_what_took_nothing),
         cmocka_unit_test(counts_what_is_left_to_refund),
     };
