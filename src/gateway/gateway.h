@@ -206,9 +206,17 @@ struct gateway_transaction {
     int64_t created_us;
 };
 
+/* A line that cannot be told in our terms. */
+struct gateway_unread_line {
+    const char *id; /* "" when it has none */
+    const char *why;
+};
+
 struct gateway_transaction_page {
     struct gateway_transaction *list;
     size_t count;
+    struct gateway_unread_line *unread; /* NULL when there are none */
+    size_t unread_count;
     const char *next; /* the cursor of the next page; "" after the last */
 };
 
@@ -294,7 +302,7 @@ struct gateway {
 };
 
 #define GATEWAYS_MAX      8
-#define GATEWAY_LINES_MAX 100
+#define GATEWAY_LINES_MAX 200
 
 struct gateways {
     const struct gateway *list[GATEWAYS_MAX]; /* the first is where new payment methods go */

@@ -5,6 +5,7 @@
 
 #include <inttypes.h>
 
+#include "base/log.h"
 #include "base/text.h"
 #include "base/time.h"
 #include "jobs/jobs.h"
@@ -87,12 +88,33 @@ static const struct error *trouble(struct call *call, const struct reconciliatio
                                   call->now_us - run->create_time_us > GIVE_UP_US);
 }
 
+/* People look at what cannot be compared; the rest is. */
+static const struct error *report_unread(struct call *call, const struct reconciliation *run,
+                                         const struct gateway_transaction_page *page)
+{
+    for (size_t i = 0; i < page->unread_count; i++) {
+        const struct gateway_unread_line *line = &page->unread[i];
+        const struct reconcile_finding finding = {
+            .kind = INCIDENT_GATEWAY_ONLY,
+            .subject = incident_subject_at(call->arena, run->gateway, line->id),
+            .detail = arena_printf(
+                call->arena, "a line of the gateway's list cannot be compared: %s", line->why),
+            .transaction = line->id,
+        };
+        log_write(call->house->log, LOG_WARNING, "reconcile.line_not_read",
+                  LOG_FIELDS(LOG_TEXT("gateway", run->gateway), LOG_TEXT("line", line->id),
+                             LOG_TEXT("why", line->why)));
+        TRY(reconcile_report(call, run, &finding));
+    }
+    return NULL;
+}
+
 /* `*waits`: the gateway cannot be read now. */
 static const struct error *list_step(struct call *call, const struct reconciliation *run,
                                      bool *waits)
 {
     const struct gateway *gateway = gateway_find(call->house->gateways, run->gateway);
-    struct gateway_transaction_page page;
+    struct gateway_transaction_page page = {.next = ""};
     struct pg_rows rows;
 
     *waits = gateway == NULL || gateway->list_transactions == NULL ||
@@ -100,6 +122,7 @@ static const struct error *list_step(struct call *call, const struct reconciliat
                                          &page);
     if (*waits)
         return trouble(call, run, "the gateway's list cannot be read now");
+    TRY(report_unread(call, run, &page));
     return pg_write(call, UUID_NIL, &reconciliation_page_statement,
                     PG_PARAMS(pg_uuid(run->id), pg_text(run->position), pg_text(page.next),
                               pg_text(lines_of(call->arena, &page)), pg_time(call->now_us)),

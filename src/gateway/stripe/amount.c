@@ -46,6 +46,16 @@ static bool shift(int64_t number, int from, int to, int64_t *result)
     return true;
 }
 
+static int64_t round_shift(int64_t number, int from, int to)
+{
+    int64_t divisor = 1;
+
+    for (; from > to; from--)
+        divisor *= 10;
+    int64_t half = divisor / 2;
+    return (number + (number < 0 ? -half : half)) / divisor;
+}
+
 bool stripe_amount(struct money money, int64_t *units)
 {
     struct rule rule;
@@ -59,7 +69,7 @@ bool stripe_amount(struct money money, int64_t *units)
     return true;
 }
 
-bool stripe_money(const char *currency, int64_t units, struct money *money)
+static bool read_money(const char *currency, int64_t units, bool rounds, struct money *money)
 {
     char code[4] = "";
     struct rule rule;
@@ -73,9 +83,23 @@ bool stripe_money(const char *currency, int64_t units, struct money *money)
             return false;
         code[i] = (char)(currency[i] - 'a' + 'A');
     }
-    if (!rule_of(code, &iso, &rule) || !shift(units, rule.exponent, iso, &minor_units) ||
+    if (!rule_of(code, &iso, &rule))
+        return false;
+    if (rounds && rule.exponent > iso)
+        units = round_shift(units, rule.exponent, iso);
+    if (!shift(units, rounds && rule.exponent > iso ? iso : rule.exponent, iso, &minor_units) ||
         minor_units > MONEY_MINOR_UNITS_MAX || minor_units < -MONEY_MINOR_UNITS_MAX)
         return false;
     *money = money_make(code, minor_units);
     return true;
+}
+
+bool stripe_money(const char *currency, int64_t units, struct money *money)
+{
+    return read_money(currency, units, false, money);
+}
+
+bool stripe_money_rounded(const char *currency, int64_t units, struct money *money)
+{
+    return read_money(currency, units, true, money);
 }

@@ -14,3 +14,9 @@ bool stripe_amount(struct money money, int64_t *units) MUST_CHECK;
 
 /* `currency` in lower case as Stripe writes it.  False: unknown, or not to be told in our units. */
 bool stripe_money(const char *currency, int64_t units, struct money *money) MUST_CHECK;
+
+/*
+ * The same of what Stripe computes, fees above all: they keep decimals that ISO 4217 does not have.
+ * To the nearest minor unit, half a unit away from zero.
+ */
+bool stripe_money_rounded(const char *currency, int64_t units, struct money *money) MUST_CHECK;

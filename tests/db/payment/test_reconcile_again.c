@@ -414,6 +414,39 @@ static void a_fee_is_posted_in_its_own_currency(void **state)
                      50);
 }
 
+static bool list_with_a_hole(const struct gateway *gateway, struct call *call, int64_t from_us,
+                             int64_t until_us, const char *cursor,
+                             struct gateway_transaction_page *page)
+{
+    static struct gateway_unread_line unread = {.id = "txn_hole", .why = "it is of no currency"};
+
+    if (!list_in_one_currency(gateway, call, from_us, until_us, cursor, page))
+        return false;
+    page->unread = &unread;
+    page->unread_count = 1;
+    return true;
+}
+
+static void a_line_that_cannot_be_read_keeps_no_other_from_being_compared(void **state)
+{
+    struct payment_fixture *f = *state;
+    struct payer payer = given_paid(f);
+    struct gateway holed = *f->gateways.list[0];
+
+    list_in_one_currency = holed.list_transactions;
+    holed.list_transactions = list_with_a_hole;
+    f->gateways.list[0] = &holed;
+    struct reconciliation run = reconciled(f);
+    struct reconciliation again = reconciled(f);
+
+    assert_int_equal(run.incident_count, 1);
+    assert_int_equal(again.incident_count, 0);
+    assert_int_equal(run.fee_count, 1);
+    assert_int_equal(of_customer(f, "count(*) FROM incident", payer.customer), 0);
+    assert_string_equal(db_text(f->db, "SELECT kind || ' ' || subject FROM incident"),
+                        "GATEWAY_ONLY sandbox txn_hole");
+}
+
 static void what_news_told_of_is_one_incident(void **state)
 {
     struct payment_fixture *f = *state;
@@ -455,6 +488,7 @@ int main(void)
         RECONCILE_TEST(what_news_told_of_is_one_incident),
         RECONCILE_TEST(lines_of_old_runs_are_swept),
         RECONCILE_TEST(a_fee_is_posted_in_its_own_currency),
+        RECONCILE_TEST(a_line_that_cannot_be_read_keeps_no_other_from_being_compared),
     };
     return cmocka_run_group_tests_name("reconciliation of what is known", tests, NULL, NULL);
 }

@@ -45,6 +45,25 @@ static void amounts_are_told_in_stripes_units_and_back(void **state)
     }
 }
 
+static void what_stripe_computes_is_rounded(void **state)
+{
+    (void)state;
+    struct money money;
+
+    assert_true(stripe_money_rounded("isk", 4567, &money));
+    assert_int_equal(money.minor_units, 46);
+    assert_true(stripe_money_rounded("isk", -4550, &money));
+    assert_int_equal(money.minor_units, -46);
+    assert_true(stripe_money_rounded("ugx", 49, &money));
+    assert_int_equal(money.minor_units, 0);
+    assert_true(stripe_money_rounded("kwd", 1234, &money));
+    assert_int_equal(money.minor_units, 1234);
+    assert_true(stripe_money_rounded("mga", 5, &money));
+    assert_int_equal(money.minor_units, 500);
+    assert_false(stripe_money_rounded("usd", INT64_MIN, &money));
+    assert_false(stripe_money("isk", 4567, &money));
+}
+
 static void what_stripe_cannot_take_is_refused(void **state)
 {
     (void)state;
@@ -79,6 +98,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(amounts_are_told_in_stripes_units_and_back),
+        cmocka_unit_test(what_stripe_computes_is_rounded),
         cmocka_unit_test(what_stripe_cannot_take_is_refused),
         cmocka_unit_test(what_cannot_be_an_amount_is_not_believed),
     };
