@@ -60,6 +60,7 @@ const struct decline decline_table[] = {
     {"invalid_expiry_year", DECLINE_FIX_DATA, CUSTOMER, EXPIRY, false},
     {"invalid_number", DECLINE_FIX_DATA, CUSTOMER, NUMBER, false},
     {"invalid_pin", DECLINE_FIX_DATA, CUSTOMER, PIN, false},
+    {"invalid_request", DECLINE_FIX_DATA, MERCHANT, SUPPORT, false},
     {"issuer_not_available", DECLINE_RETRY_NOW, ISSUER, PASSING, false},
     {"lost_card", DECLINE_NEW_METHOD, CUSTOMER, GENERAL, true},
     {"merchant_blacklist", DECLINE_STOP, MERCHANT, GENERAL, false},

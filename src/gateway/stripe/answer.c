@@ -65,6 +65,11 @@ static bool acts_on_another(const struct gateway_request *request)
     return request->operation == GATEWAY_CAPTURE || request->operation == GATEWAY_VOID;
 }
 
+static bool pays(const struct gateway_request *request)
+{
+    return request->operation == GATEWAY_CHARGE || request->operation == GATEWAY_AUTHORIZE;
+}
+
 /* Is the object the one that was asked for?  NULL: yes; else what does not fit. */
 static const char *misfit(const struct stripe_question *question, const json_t *object,
                           const char *kind, const char *prefix)
@@ -400,6 +405,8 @@ static void read_error(const struct stripe_question *question,
         return;
     case STRIPE_ERROR_REQUEST:
         answer->outcome = question->is_query ? GATEWAY_UNKNOWN : GATEWAY_FAILED;
+        if (pays(question->request) && !question->is_query)
+            answer->decline_code = stripe_request_decline(stripe_text(error, "code"));
         answer->is_no_transaction = question->is_query && reply->status == 404;
         return;
     }

@@ -68,3 +68,15 @@ const char *stripe_refund_decline(const char *failure_reason)
 
     return name != NULL ? name : GENERIC;
 }
+
+const char *stripe_request_decline(const char *code)
+{
+    static const char *const of_amount[] = {"amount_too_large", "amount_too_small",
+                                            "invalid_charge_amount"};
+
+    for (size_t i = 0; i < ARRAY_LENGTH(of_amount); i++) {
+        if (text_equal(of_amount[i], code))
+            return "invalid_amount";
+    }
+    return "invalid_request";
+}

@@ -39,6 +39,7 @@ static const char *const codes[] = {
     "invalid_expiry_year",
     "invalid_number",
     "invalid_pin",
+    "invalid_request",
     "issuer_not_available",
     "lost_card",
     "merchant_blacklist",

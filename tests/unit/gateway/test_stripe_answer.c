@@ -257,6 +257,20 @@ static void each_error_has_its_meaning(void **state)
     }
 }
 
+static void a_request_that_is_not_taken_is_no_decline_of_a_bank(void **state)
+{
+    struct fixture *f = *state;
+
+    when_read(f, 400,
+              "{\"error\":{\"type\":\"invalid_request_error\",\"code\":\"amount_too_small\"}}");
+    then(f, GATEWAY_FAILED);
+    assert_string_equal(f->reading.answer.decline_code, "invalid_amount");
+    when_read(f, 404,
+              "{\"error\":{\"type\":\"invalid_request_error\",\"code\":\"resource_missing\"}}");
+    then(f, GATEWAY_FAILED);
+    assert_string_equal(f->reading.answer.decline_code, "invalid_request");
+}
+
 static void a_decline_names_its_reason(void **state)
 {
     struct fixture *f = *state;
@@ -457,6 +471,7 @@ int main(void)
         TEST(what_is_cut_or_no_json_is_unknown),
         TEST(nesting_is_bounded),
         TEST(each_error_has_its_meaning),
+        TEST(a_request_that_is_not_taken_is_no_decline_of_a_bank),
         TEST(a_decline_names_its_reason),
         TEST(a_decline_of_somebody_elses_intent_is_not_believed),
         TEST(a_replayed_error_is_looked_up),
