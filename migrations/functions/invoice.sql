@@ -73,6 +73,27 @@ BEGIN
     PERFORM event_append(p_customer, 'invoice.' || lower(p_state), v_invoice.invoice_id, NULL, p_now);
 END $$;
 
+-- The payment of a membership's open invoice that waits for its customer is waited for no longer; NULL: there is none.
+CREATE OR REPLACE FUNCTION invoice_end_wait(p_customer uuid, p_membership uuid, p_now timestamptz) RETURNS uuid
+LANGUAGE plpgsql AS $$
+DECLARE
+    v_payment uuid;
+BEGIN
+    SELECT p.payment_id INTO v_payment
+      FROM invoice i JOIN payment p ON p.customer_id = i.customer_id AND p.payment_id = i.payment_id
+     WHERE i.customer_id = p_customer AND i.membership_id = p_membership AND i.state = 'OPEN' AND p.customer_id = p_customer
+       AND p.state = 'REQUIRES_ACTION';
+    IF NOT FOUND THEN
+        RETURN NULL;
+    END IF;
+    UPDATE payment_action a SET expire_time = least(a.expire_time, p_now)
+     WHERE a.customer_id = p_customer AND a.payment_id = v_payment;
+    -- Should the caller's server die before it has asked the gateway.
+    UPDATE obligation o SET due_time = least(o.due_time, p_now + interval '1 minute')
+     WHERE o.customer_id = p_customer AND o.kind = 'payment.action' AND o.subject_id = v_payment;
+    RETURN v_payment;
+END $$;
+
 -- Money came for an invoice that does not take it: it was closed while the customer authenticated, or something else has
 -- paid it.  People give it back.  Kind and subject are those of reconciliation_leaks, which finds it as well.
 CREATE OR REPLACE FUNCTION invoice_paid_for_nothing(p_customer uuid, p_invoice uuid, p_settlement settlement, p_now timestamptz)

@@ -92,14 +92,16 @@ BEGIN
 END $$;
 
 -- Makes room for a new membership, or says which one stands in the way.  One that never began (first payment
--- declined) and one that costs nothing give way; money in flight never does.  The customer's row is locked, so
--- two at once are one after the other.
+-- declined) and one that costs nothing give way; money in flight never does.  Nor does a payment that its customer may have
+-- authenticated ('pending', object_id: the payment): nobody waits for that any more, and who asks the gateway next has it let
+-- go; then it gives way, or was paid.  The customer's row is locked, so two at once are one after the other.
 CREATE OR REPLACE FUNCTION membership_make_room(p_customer uuid, p_key request_key, p_new_costs boolean, p_now timestamptz,
                                                 OUT outcome text, OUT answer bytea, OUT object_id uuid)
 LANGUAGE plpgsql SET search_path = dues, pg_temp AS $$
 DECLARE
     v_old membership%ROWTYPE;
     v_state text;
+    v_waiting uuid;
 BEGIN
     PERFORM 1 FROM customer c WHERE c.customer_id = p_customer FOR NO KEY UPDATE;
     SELECT * INTO v_old FROM membership m
@@ -118,6 +120,12 @@ BEGIN
         object_id := v_old.membership_id;
         RETURN;
     END IF;
+    v_waiting := invoice_end_wait(p_customer, v_old.membership_id, p_now);
+    IF v_waiting IS NOT NULL THEN
+        outcome := 'pending';
+        object_id := v_waiting;
+        RETURN;
+    END IF;
     v_state := CASE WHEN v_old.state = 'INCOMPLETE' THEN 'EXPIRED' ELSE 'CANCELED' END;
     UPDATE membership m
        SET state = v_state, version = m.version + 1, end_time = p_now, next_charge_time = NULL, update_time = p_now,
@@ -133,8 +141,8 @@ BEGIN
 END $$;
 
 -- A membership whose first period must be paid: INCOMPLETE, its invoice OPEN, its payment on the way.
--- Outcomes: those of request_record, 'exists' (object_id: the one in the way), and 'refused': the payment method may not be
--- charged now.
+-- Outcomes: those of request_record, 'exists' (object_id: the one in the way), 'pending' (membership_make_room), and 'refused':
+-- the payment method may not be charged now.
 CREATE OR REPLACE FUNCTION membership_open(p_customer uuid, p_key request_key, p_intent membership_intent,
     p_change membership_change, p_invoice invoice_intent, p_charge charge_intent, p_owed membership_owed, p_now timestamptz,
     OUT outcome text, OUT answer bytea, OUT object_id uuid)
@@ -266,6 +274,10 @@ BEGIN
     IF p_invoice_state IS NOT NULL AND v_row.version <> p_change.version THEN
         outcome := 'stale';
         RETURN;
+    END IF;
+    IF p_owed.kind = 'membership.expire' THEN
+        -- Its customer is waited for as long as the first payment is, so that no invoice is closed before the gateway has let go.
+        p_settlement.action_expire_time := least(p_settlement.action_expire_time, p_owed.due_time);
     END IF;
     v_payment := payment_settle(p_customer, p_settlement, p_now);
     IF v_payment.outcome <> 'settled' THEN

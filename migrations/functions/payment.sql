@@ -147,14 +147,15 @@ DROP FUNCTION IF EXISTS payment_wait(uuid, attempt, payment, settlement, timesta
 CREATE OR REPLACE FUNCTION payment_wait(p_customer uuid, p_attempt attempt, p_state text, p_settlement settlement,
                                         p_now timestamptz) RETURNS void
 LANGUAGE plpgsql AS $$
+DECLARE
+    v_expire timestamptz := coalesce(p_settlement.action_expire_time, p_now + interval '1 day');
 BEGIN
     IF p_state = 'REQUIRES_ACTION' THEN
         INSERT INTO payment_action (customer_id, payment_id, action_sealed, expire_time, create_time)
-        VALUES (p_customer, p_attempt.payment_id, coalesce(p_settlement.action_sealed, ''),
-                coalesce(p_settlement.action_expire_time, p_now + interval '1 day'), p_now)
+        VALUES (p_customer, p_attempt.payment_id, coalesce(p_settlement.action_sealed, ''), v_expire, p_now)
         ON CONFLICT ON CONSTRAINT payment_action_pkey DO NOTHING;
         PERFORM obligation_add(p_customer, 'payment.action', p_attempt.attempt_id::text, p_attempt.payment_id,
-                               p_now + interval '1 minute', true, p_now);
+                               least(p_now + interval '1 minute', v_expire), true, p_now);
         RETURN;
     END IF;
     DELETE FROM payment_action WHERE customer_id = p_customer AND payment_id = p_attempt.payment_id;

@@ -8,8 +8,10 @@
  *
  * What a crash leaves between them the payment's resolver finishes through the same settle.
  */
+#include "base/time.h"
 #include "membership/handlers.h"
 #include "membership/settle.h"
+#include "payment/payment.h"
 #include "pg/replay.h"
 
 struct wish {
@@ -61,6 +63,11 @@ static const struct error *refuse_outcome(struct call *call, const struct wish *
     const char *name;
 
     switch (outcome) {
+    case STEP_PENDING:
+        return error_retry(refuse(call, STATUS_ABORTED, "CONCURRENT_CHANGE",
+                                  "the customer may have authenticated the payment of a membership"
+                                  " that is to give way; that is being found out"),
+                           1000);
     case STEP_EXISTS:
         name = name_make(call->arena, "customers/{}/memberships/{}", ids);
         return error_with(call->arena,
@@ -71,7 +78,6 @@ static const struct error *refuse_outcome(struct call *call, const struct wish *
     case STEP_TRIAL_USED:
     case STEP_STALE:
     case STEP_LOST:
-    case STEP_PENDING:
     case STEP_REFUSED:
         return error_retry(refuse(call, STATUS_ABORTED, "CONCURRENT_CHANGE",
                                   "another call of this customer came first"),
@@ -81,6 +87,19 @@ static const struct error *refuse_outcome(struct call *call, const struct wish *
         break;
     }
     return NULL;
+}
+
+/*
+ * A membership whose customer authenticates its payment gives way only when the gateway has let go
+ * of that: who was faster is a member already, and pays once.
+ */
+static const struct error *let_go_of_first(struct call *call, const struct wish *wish,
+                                           struct uuid id)
+{
+    struct payment payment;
+
+    TRY(payment_load(call, wish->customer, id, &payment));
+    return action_look(call, &payment);
 }
 
 /* A plan without a price, or a trial: recorded with its answer, nothing to send. */
@@ -99,6 +118,11 @@ static const struct error *start(struct call *call, const struct wish *wish,
         TRY(charge_prepare(call, customer, wish->payment_method, &later));
     TRY(membership_step_start(call, decision, membership_pack(call->arena, &decision->after),
                               customer->now_us, &outcome, &object));
+    if (outcome == STEP_PENDING) {
+        TRY(let_go_of_first(call, wish, object));
+        TRY(membership_step_start(call, decision, membership_pack(call->arena, &decision->after),
+                                  customer->now_us, &outcome, &object));
+    }
     membership_to_proto(call->arena, &decision->after, reply);
     return refuse_outcome(call, wish, outcome, object);
 }
@@ -144,6 +168,12 @@ static const struct error *charge_first(struct call *call, const struct wish *wi
     decision->after.latest_invoice = invoice.id;
     TRY(membership_step_open(call, decision, &invoice, &charge, customer->now_us, &outcome,
                              &object));
+    if (outcome == STEP_PENDING) {
+        TRY(let_go_of_first(call, wish, object));
+        charge.armed_us = clock_monotonic_us(call->house->clock);
+        TRY(membership_step_open(call, decision, &invoice, &charge, customer->now_us, &outcome,
+                                 &object));
+    }
     if (outcome == STEP_RUNNING)
         return answer_running(call, wish, object, reply);
     if (outcome == STEP_REFUSED)

@@ -4,13 +4,17 @@
  */
 #include "membership/due.h"
 
+#include "base/settings.h"
 #include "base/text.h"
 #include "base/time.h"
+#include "payment/payment.h"
 
 #define DUE_TRIES_MAX 5
 
-/* How long an expiry waits for money whose fate people have to find out. */
-#define IN_FLIGHT_WAIT_US US_PER_DAY
+/* An expiry waits for money whose fate is being found out: longer and longer, people may have to.
+ */
+#define EXPIRY_WAIT_MIN_US US_PER_MINUTE
+#define EXPIRY_WAIT_MAX_US US_PER_DAY
 
 static bool is_owed(struct call *call, const struct membership *membership,
                     const struct obligation *obligation)
@@ -51,11 +55,40 @@ const struct error *end_due(struct call *call, const struct obligation *obligati
                                 due->now_us, outcome);
 }
 
+static int64_t next_expiry_us(const struct call *call, const struct membership_due *due)
+{
+    int64_t incomplete_us = call->house->settings->incomplete_seconds * US_PER_SECOND;
+    int64_t wait_us = due->now_us - (due->membership.create_us + incomplete_us);
+
+    if (wait_us < EXPIRY_WAIT_MIN_US)
+        wait_us = EXPIRY_WAIT_MIN_US;
+    if (wait_us > EXPIRY_WAIT_MAX_US)
+        wait_us = EXPIRY_WAIT_MAX_US;
+    return due->now_us + wait_us;
+}
+
+/* The customer may have authenticated it already: who drives it asks, and at last lets go of it. */
+static const struct error *is_with_customer(struct call *call, const struct membership *membership,
+                                            bool *is_so)
+{
+    struct invoice invoice;
+    struct payment payment;
+
+    TRY(invoice_load(call, membership->customer, membership->latest_invoice, &invoice));
+    TRY(payment_load(call, membership->customer, invoice.payment, &payment));
+    *is_so = payment.state == PAYMENT_REQUIRES_ACTION;
+    return NULL;
+}
+
 static const struct error *expire_due(struct call *call, const struct obligation *obligation,
                                       const struct membership_due *due, enum step_outcome *outcome)
 {
-    if (!uuid_is_nil(due->membership.pending_payment))
-        return jobs_move(call, obligation, due->now_us + IN_FLIGHT_WAIT_US);
+    bool in_doubt = !uuid_is_nil(due->membership.pending_payment);
+
+    if (!in_doubt)
+        TRY(is_with_customer(call, &due->membership, &in_doubt));
+    if (in_doubt)
+        return jobs_move(call, obligation, next_expiry_us(call, due));
     return end_due(call, obligation, due, outcome);
 }
 

@@ -125,6 +125,8 @@ static const struct error *read_request_outcome(struct call *call, const struct 
         *outcome = STEP_RUNNING;
     else if (text_equal(text, "exists"))
         *outcome = STEP_EXISTS;
+    else if (text_equal(text, "pending"))
+        *outcome = STEP_PENDING;
     else if (text_equal(text, "trial_used"))
         *outcome = STEP_TRIAL_USED;
     else if (text_equal(text, "stale"))

@@ -92,6 +92,13 @@ extern pg_statement_list payment_statements;
 /* What the gateway tells the customer to do, when the payment is in state REQUIRES_ACTION. */
 const struct error *payment_action_load(struct call *call, struct payment *payment) MUST_CHECK;
 
+/*
+ * Asks about the action of a payment in state REQUIRES_ACTION, unless somebody else is at it, and
+ * has the gateway let go when nobody waits for the customer any more; `*payment` is then as it
+ * stands, whether or not the gateway was heard.
+ */
+const struct error *action_look(struct call *call, struct payment *payment) MUST_CHECK;
+
 /* Obligations "payment.resolve" and "refund.resolve": what became of an attempt? */
 extern const struct job_kind payment_resolve_job;
 extern const struct job_kind refund_resolve_job;

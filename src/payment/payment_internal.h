@@ -218,14 +218,8 @@ void action_ask(struct call *call, const struct charge *charge, bool gives_up,
 void action_close(struct call *call, const struct charge *charge, struct gateway_answer *answer);
 
 /*
- * Asks about the action of a payment in state REQUIRES_ACTION, unless somebody else is at it;
- * `*payment` is then as it stands, whether or not the gateway was heard.
- */
-const struct error *action_look(struct call *call, struct payment *payment) MUST_CHECK;
-
-/*
- * The same for who has to know: `*payment` is as the gateway said after this call began.  Fails
- * with ABORTED CONFIRMATION_IN_PROGRESS while it has not said that.
+ * action_look (payment.h) for who has to know: `*payment` is as the gateway said after this call
+ * began.  Fails with ABORTED CONFIRMATION_IN_PROGRESS while it has not said that.
  */
 const struct error *action_confirm(struct call *call, struct payment *payment) MUST_CHECK;
 

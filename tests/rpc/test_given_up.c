@@ -103,6 +103,103 @@ static void another_plan_gives_up_the_first_as_well(void **state)
     assert_int_equal(number_of(f, member.payer.customer, "count(*) FROM dues.incident"), 0);
 }
 
+/* Asked for another one, which only then is charged. */
+static void assert_is_member_of_first(struct rpc_fixture *f, const struct member *member,
+                                      const struct dues_answer *refused)
+{
+    assert_string_equal(refused->reason, "MEMBERSHIP_EXISTS");
+    assert_int_equal(membership_now(f, member->membership)->state, MEMBERSHIP_STATE(ACTIVE));
+    assert_int_equal(payment_now(f, member->payment)->state, PAYMENT_STATE(SUCCEEDED));
+    assert_string_equal(invoice_state(f, member->payer.customer), "PAID");
+    assert_int_equal(charges_of(f, member->payer.customer), 1);
+    assert_int_equal(number_of(f, member->payer.customer, "count(*) FROM dues.incident"), 0);
+}
+
+static void who_was_faster_than_another_plan_pays_once(void **state)
+{
+    struct rpc_fixture *f = *state;
+    struct member member = given_authenticating(f, "", "tok_threeDSecureRequired");
+
+    const char *good = given_card(f, member.payer.customer, "tok_visa");
+    const struct dues_answer *second =
+        ask_membership(f, member.payer.customer, "plans/premium-monthly", good, "second");
+
+    assert_is_member_of_first(f, &member, second);
+}
+
+static void who_was_faster_than_a_plan_for_nothing_has_paid(void **state)
+{
+    struct rpc_fixture *f = *state;
+    struct member member = given_authenticating(f, "", "tok_threeDSecureRequired");
+
+    const struct dues_answer *second =
+        ask_membership(f, member.payer.customer, "plans/free", "", "second");
+
+    assert_is_member_of_first(f, &member, second);
+}
+
+/* Somebody else asks the gateway, and learns nothing. */
+static void nothing_gives_way_while_it_is_not_known(void **state)
+{
+    struct rpc_fixture *f = *state;
+    struct member member = given_authenticating(f, "", "tok_threeDSecureRequired");
+    const char *good = given_card(f, member.payer.customer, "tok_visa");
+    db_execute(f->db, "UPDATE dues.attempt SET state = 'RESOLVING', epoch = epoch + 1,"
+                      " lease_until = clock_timestamp() + interval '1 hour'"
+                      " WHERE state = 'REQUIRES_ACTION'");
+
+    const struct dues_answer *early =
+        ask_membership(f, member.payer.customer, "plans/premium-monthly", good, "second");
+    int64_t charged = charges_of(f, member.payer.customer);
+    int32_t first = (int32_t)membership_now(f, member.membership)->state;
+    db_execute(f->db, "UPDATE dues.attempt SET state = 'REQUIRES_ACTION', lease_until = NULL"
+                      " WHERE state = 'RESOLVING'");
+    const struct dues_answer *late =
+        ask_membership(f, member.payer.customer, "plans/premium-monthly", good, "second");
+
+    assert_int_equal(early->status, DUES_ABORTED);
+    assert_string_equal(early->reason, "CONCURRENT_CHANGE");
+    assert_int_equal(first, MEMBERSHIP_STATE(INCOMPLETE));
+    assert_int_equal(charged, 0);
+    assert_is_member_of_first(f, &member, late);
+}
+
+/* The first look is due when the time for the first payment is over. */
+static void who_authenticated_before_the_expiry_is_a_member(void **state)
+{
+    struct rpc_fixture *f = *state;
+    int64_t begin_us = time_of("2026-01-01T00:00:00Z");
+    const char *clock = given_clock(f, begin_us);
+    struct member member = given_authenticating(f, clock, "tok_threeDSecureRequired");
+
+    advance(f, clock, begin_us + US_PER_HOUR);
+
+    assert_int_equal(membership_now(f, member.membership)->state, MEMBERSHIP_STATE(ACTIVE));
+    assert_int_equal(payment_now(f, member.payment)->state, PAYMENT_STATE(SUCCEEDED));
+    assert_string_equal(invoice_state(f, member.payer.customer), "PAID");
+    assert_int_equal(number_of(f, member.payer.customer, "count(*) FROM dues.incident"), 0);
+}
+
+static void nobody_waits_longer_than_for_the_first_payment(void **state)
+{
+    struct rpc_fixture *f = *state;
+    int64_t begin_us = time_of("2026-01-01T00:00:00Z");
+    const char *clock = given_clock(f, begin_us);
+    struct member member = given_authenticating(f, clock, "tok_authenticationRequired");
+
+    int64_t expire_us = time_in(payment_now(f, member.payment)->action->expire_time);
+    advance(f, clock, begin_us + US_PER_HOUR);
+    const Payment *payment = payment_now(f, member.payment);
+
+    assert_int_equal(expire_us, begin_us + US_PER_MINUTE);
+    assert_int_equal(payment->state, PAYMENT_STATE(FAILED));
+    assert_string_equal(payment->decline->code, "authentication_not_handled");
+    assert_int_equal(membership_now(f, member.membership)->state, MEMBERSHIP_STATE(EXPIRED));
+    assert_string_equal(invoice_state(f, member.payer.customer), "VOID");
+    assert_int_equal(number_of(f, member.payer.customer, "count(*) FROM dues.obligation"), 0);
+    assert_int_equal(number_of(f, member.payer.customer, "count(*) FROM dues.incident"), 0);
+}
+
 static void a_customer_who_was_faster_gets_the_money_back(void **state)
 {
     struct rpc_fixture *f = *state;
@@ -179,7 +276,7 @@ static void who_pays_in_time_is_no_incident(void **state)
 
 static int setup(void **state)
 {
-    return members_setup_with(state, SECOND_OPERATOR);
+    return members_setup_with(state, SECOND_OPERATOR "incomplete_seconds = 60\n");
 }
 
 int main(void)
@@ -187,6 +284,11 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_gateway_lets_go_at_once),
         cmocka_unit_test(another_plan_gives_up_the_first_as_well),
+        cmocka_unit_test(who_was_faster_than_another_plan_pays_once),
+        cmocka_unit_test(who_was_faster_than_a_plan_for_nothing_has_paid),
+        cmocka_unit_test(nothing_gives_way_while_it_is_not_known),
+        cmocka_unit_test(who_authenticated_before_the_expiry_is_a_member),
+        cmocka_unit_test(nobody_waits_longer_than_for_the_first_payment),
         cmocka_unit_test(a_customer_who_was_faster_gets_the_money_back),
         cmocka_unit_test(whoever_finds_out_first_it_is_one_incident),
         cmocka_unit_test(who_pays_in_time_is_no_incident),
