@@ -20,11 +20,17 @@ struct together {
     struct fiber *parked; /* the caller, waiting for them */
 };
 
+/* Nothing more is to be begun. */
+static bool is_over(const struct together *together)
+{
+    return jobs_is_stopping(together->jobs) ||
+           clock_monotonic_us(together->jobs->house->clock) >= together->until_us;
+}
+
 /* The next customer's obligations; false: nothing more is to be begun. */
 static bool take(struct together *together, size_t *first, size_t *end)
 {
-    bool over = jobs_is_stopping(together->jobs) ||
-                clock_monotonic_us(together->jobs->house->clock) >= together->until_us;
+    bool over = is_over(together);
 
     pthread_mutex_lock(&together->mutex);
     over = over || together->next == together->count;
@@ -106,10 +112,13 @@ static void help(void *arg)
         fiber_resume(caller);
 }
 
+/* A helper runs at once: one that finds nothing to begin would be followed by the next for ever. */
 static bool has_more(struct together *together)
 {
+    bool over = is_over(together);
+
     pthread_mutex_lock(&together->mutex);
-    bool more = together->next < together->count;
+    bool more = !over && together->next < together->count;
     pthread_mutex_unlock(&together->mutex);
     return more;
 }

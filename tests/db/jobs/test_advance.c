@@ -4,6 +4,8 @@
  */
 #include "jobs_fixture.h"
 
+#include "jobs/engine.h"
+
 #define START_US (1767225600LL * US_PER_SECOND)
 #define DAY(n)   (START_US + (n)*US_PER_DAY)
 
@@ -322,6 +324,32 @@ static void a_stopping_server_leaves_the_rest_to_the_next(void **state)
     assert_int_equal(runs_count(), 5);
 }
 
+/* Of two customers, with no time left. */
+static const struct error *run_too_late(struct call *call, void *arg)
+{
+    const struct obligation list[] = {
+        {.customer = {{1}}, .kind = "test.note", .business_key = "first"},
+        {.customer = {{2}}, .kind = "test.note", .business_key = "second"},
+    };
+
+    jobs_run_together(call->house->jobs, list, ARRAY_LENGTH(list), true,
+                      clock_monotonic_us(call->house->clock), arg);
+    return NULL;
+}
+
+static void nothing_is_begun_when_the_time_is_over(void **state)
+{
+    struct db_fixture *f = *state;
+    struct jobs *jobs = given_engine(f);
+    struct job_tally tally = {.done = -1};
+
+    db_run(f, run_too_late, &tally);
+    stop_engine(jobs);
+
+    assert_int_equal(tally.done + tally.lost + tally.failed, 0);
+    assert_int_equal(runs_count(), 0);
+}
+
 #define JOB_TEST(name) cmocka_unit_test_setup(name, jobs_begin)
 
 int main(void)
@@ -342,6 +370,7 @@ int main(void)
         JOB_TEST(one_of_two_advances_at_once_is_refused),
         JOB_TEST(an_advance_that_lost_its_epoch_moves_nothing),
         JOB_TEST(a_stopping_server_leaves_the_rest_to_the_next),
+        JOB_TEST(nothing_is_begun_when_the_time_is_over),
     };
     return cmocka_run_group_tests_name("advancing clocks", tests, db_setup, db_teardown);
 }
