@@ -109,6 +109,7 @@ static const struct field_rule rules[] = {
     {PAYMENT("Refund"), "create_time", FIELD_OUTPUT_ONLY, 0},
     {PAYMENT("Refund"), "update_time", FIELD_OUTPUT_ONLY, 0},
     {PAYMENT("Refund"), "failure_code", FIELD_OUTPUT_ONLY, 0},
+    {PAYMENT("Refund"), "origin", FIELD_OUTPUT_ONLY, 0},
     {PAYMENT("GetRefundRequest"), "name", FIELD_NAME, 0},
     {PAYMENT("ListRefundsRequest"), "parent", FIELD_NAME, 0},
     {PAYMENT("GetDisputeRequest"), "name", FIELD_NAME, 0},
