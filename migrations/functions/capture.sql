@@ -88,8 +88,9 @@ BEGIN
 END $$;
 
 -- The last step.  `outcome` as attempt_settle, and 'changed': the payment is not any more as `p_known` says, nothing was
--- written, read and decide again.  `p_answer` is kept for repeats of the request when it did what it should; else the
--- request is forgotten, and a repeat tries anew.
+-- written, read and decide again; 'refused': recorded now, or before (a lost COMMIT, somebody else's step), that the gateway
+-- did not.  `p_answer` is kept for repeats of the request when it did what it should; else the request is forgotten, and a
+-- repeat tries anew.
 CREATE OR REPLACE FUNCTION capture_settle(p_customer uuid, p_operation text, p_settlement settlement, p_known payment_known,
                                           p_method text, p_answer bytea, p_now timestamptz) RETURNS payment_result
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = dues, pg_temp AS $$
@@ -112,7 +113,8 @@ BEGIN
     SELECT * INTO v_step FROM attempt_settle(p_customer, ARRAY[p_operation], p_settlement, p_now);
     v_attempt := v_step.settled;
     IF v_step.outcome <> 'settled' THEN
-        RETURN payment_as_result(v_step.outcome, v_payment);
+        RETURN payment_as_result(CASE WHEN v_step.outcome = 'again' AND v_attempt.state IN ('DECLINED', 'FAILED')
+                                      THEN 'refused' ELSE v_step.outcome END, v_payment);
     END IF;
     v_payment := capture_apply(v_payment, v_attempt, v_asked, p_now);
     UPDATE payment p
@@ -140,7 +142,7 @@ BEGIN
         DELETE FROM obligation WHERE customer_id = p_customer AND kind = 'payment.expire'
            AND business_key = v_payment.payment_id::text;
     END IF;
-    RETURN payment_as_result('settled', v_payment);
+    RETURN payment_as_result(CASE v_attempt.state WHEN 'SUCCEEDED' THEN 'settled' ELSE 'refused' END, v_payment);
 END $$;
 GRANT EXECUTE ON FUNCTION capture_settle(uuid, text, settlement, payment_known, text, bytea, timestamptz) TO dues_service;
 

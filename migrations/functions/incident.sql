@@ -2,9 +2,10 @@
 -- two operators who ask for the same, through entries and moves of their own, never by an edit.
 
 -- Whose it is when nobody of ours is known: the house's own customer, made when something of its own is first recorded.
+-- Not the nil UUID, behind which walks through all customers begin; in C it is HOUSE_CUSTOMER.
 CREATE OR REPLACE FUNCTION house_customer() RETURNS uuid
 LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
-    SELECT '00000000-0000-0000-0000-000000000000'::uuid
+    SELECT '00000000-0000-8000-8000-000000000000'::uuid
 $$;
 GRANT EXECUTE ON FUNCTION house_customer() TO dues_service;
 

@@ -17,6 +17,19 @@ struct customer {
     int64_t now_us; /* the customer's present */
 };
 
+/*
+ * Whose is what belongs to nobody of ours, with a ledger of its own: SQL's house_customer(), made
+ * when something of its own is first recorded.  It is not UUID_NIL, which is nobody.
+ */
+extern const struct uuid HOUSE_CUSTOMER;
+
+/* UUID_NIL is the house. */
+struct uuid customer_or_house(struct uuid id);
+
+/* Who is to pay: as customer_load, and the house is not found, since it pays nobody. */
+const struct error *payer_load(struct call *call, struct uuid id, struct customer *customer)
+    MUST_CHECK;
+
 /* Fails with NOT_FOUND / CUSTOMER_NOT_FOUND. */
 const struct error *customer_load(struct call *call, struct uuid id, struct customer *customer)
     MUST_CHECK;

@@ -25,6 +25,16 @@ struct event {
 /* "" when the event does not say. */
 const char *event_datum(const struct event *event, const char *key);
 
+/* Is `word` what events of the type are about: "payment" of "payment.succeeded"? */
+bool event_is_about(const char *type, const char *word);
+
+/*
+ * The resource name of what an event is about; "" for a type of a later version.  `payment`: that
+ * the event's data name, UUID_NIL when none.
+ */
+char *event_subject_name(struct arena *arena, const char *type, struct uuid customer,
+                         struct uuid subject, struct uuid payment);
+
 /* How many there are, which is the number of the last.  Fails with NOT_FOUND / CUSTOMER_NOT_FOUND.
  */
 const struct error *event_head(struct call *call, struct uuid customer, int64_t *head) MUST_CHECK;

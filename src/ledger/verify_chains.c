@@ -428,8 +428,8 @@ static bool look(struct walk *walk, struct uuid after, bool *more)
         *more ? pg_get_uuid(&customers->rows, LOOK_CUSTOMERS - 1, "customer_id") : uuid_last;
     settle(customers);
     walk->entries.customer = walk->heads.customer = after;
-    /* Nothing of the customer before is left, whatever the position. */
-    walk->entries.position = walk->heads.position = INT64_MAX;
+    /* Nothing of the customer before is left, whatever the position; before the first is nobody. */
+    walk->entries.position = walk->heads.position = uuid_is_nil(after) ? INT64_MIN : INT64_MAX;
     if (!read_page(walk, &walk->entries) || !read_page(walk, &walk->heads))
         return false;
     while (!customers->ended || !walk->entries.ended || !walk->heads.ended) {

@@ -205,7 +205,7 @@ const struct error *create_membership(struct call *call, const void *request, vo
         return NULL;
     if (!uuid_is_nil(running))
         return answer_running(call, &wish, running, reply);
-    TRY(customer_load(call, wish.customer, &customer));
+    TRY(payer_load(call, wish.customer, &customer));
     TRY(plan_load(call, wish.plan, &plan));
     TRY(check_payment_method_given(call, &plan, &wish));
 

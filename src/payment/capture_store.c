@@ -87,11 +87,6 @@ const struct error *capture_record(struct call *call, const struct capture *capt
     return NULL;
 }
 
-static bool is_refusal(enum gateway_outcome outcome)
-{
-    return outcome == GATEWAY_DECLINED || outcome == GATEWAY_FAILED;
-}
-
 const struct pg_statement capture_settle_statement = {
     .name = "capture_settle",
     .sql = "SELECT outcome, payment_id, payment_method_id, invoice_id, currency, amount,"
@@ -157,6 +152,6 @@ const struct error *capture_settle(struct call *call, const struct capture *capt
                                   "payment changed while its capture was recorded"),
                            1000);
     if (refused != NULL)
-        *refused = text_equal(outcome, "settled") && is_refusal(answer->outcome);
+        *refused = text_equal(outcome, "refused");
     return NULL;
 }

@@ -107,7 +107,7 @@ const struct error *create_payment_method(struct call *call, const void *request
     TRY(replay_find(call, id, &replayed, NULL));
     if (replayed)
         return NULL;
-    TRY(customer_load(call, id, &customer));
+    TRY(payer_load(call, id, &customer));
     TRY(mandate_begin(call, MANDATE_FIELD, customer.now_us, &mandate));
     if (gateways->count == 0)
         return error_retry(refuse(call, STATUS_UNAVAILABLE, "GATEWAY_UNAVAILABLE",

@@ -1,6 +1,5 @@
 /*
- * From the rows of events to messages.  What an event is about follows from the first word of its
- * type; docs/events.md has the list, and tests/tidy compares the two.
+ * From the rows of events to messages.
  */
 #include "payment/event_proto.h"
 
@@ -9,53 +8,17 @@
 #include "dues/payment/v1/payment.pb-c.h"
 #include "payment/payment_internal.h"
 #include "payment/payment_proto.h"
-#include "webhook/webhook.h"
 
 typedef Dues__Payment__V1__Event Event;
 typedef Dues__Payment__V1__Event__DataEntry DataEntry;
 typedef Dues__Payment__V1__PaymentChange PaymentChange;
 
-/* The customer, then the subject. */
-static const struct {
-    const char *word;
-    const char *pattern;
-} subjects[] = {
-    {"customer", "customers/{}"},
-    {"device", "users/{}/devices/{}"},
-    {"dispute", DISPUTE_PATTERN},
-    {"incident", INCIDENT_PATTERN},
-    {"invoice", INVOICE_PATTERN},
-    {"membership", "customers/{}/memberships/{}"},
-    {"payment", PAYMENT_PATTERN},
-    {"payment_method", PAYMENT_METHOD_PATTERN},
-    {"refund", REFUND_PATTERN}, /* its payment in between */
-    {"session", "users/{}/sessions/{}"},
-    {"webhook_endpoint", WEBHOOK_ENDPOINT_PATTERN}, /* of no customer */
-};
-
-static bool is_about(const char *type, const char *word)
+static char *subject_of(struct arena *arena, struct uuid customer, const struct event *event)
 {
-    size_t length = strlen(word);
+    struct uuid payment = UUID_NIL;
 
-    return text_starts_with(type, word) && type[length] == '.';
-}
-
-static char *subject_name(struct arena *arena, struct uuid customer, const struct event *event)
-{
-    struct uuid payment;
-
-    if (is_about(event->type, "refund")) {
-        if (!uuid_parse(event_datum(event, "payment"), &payment))
-            return arena_strdup(arena, "");
-        return name_make(arena, REFUND_PATTERN, (struct uuid[]){customer, payment, event->subject});
-    }
-    if (is_about(event->type, "webhook_endpoint"))
-        return name_make(arena, WEBHOOK_ENDPOINT_PATTERN, &event->subject);
-    for (size_t i = 0; i < ARRAY_LENGTH(subjects); i++) {
-        if (is_about(event->type, subjects[i].word))
-            return name_make(arena, subjects[i].pattern, (struct uuid[]){customer, event->subject});
-    }
-    return arena_strdup(arena, "");
+    (void)uuid_parse(event_datum(event, "payment"), &payment);
+    return event_subject_name(arena, event->type, customer, event->subject, payment);
 }
 
 static void data_to_proto(struct arena *arena, const struct event *event, Event *proto)
@@ -82,7 +45,7 @@ void event_to_proto(struct arena *arena, struct uuid customer, const struct even
                                (long long)event->sequence);
     proto->sequence = event->sequence;
     proto->type = arena_strdup(arena, event->type);
-    proto->subject = subject_name(arena, customer, event);
+    proto->subject = subject_of(arena, customer, event);
     data_to_proto(arena, event, proto);
     proto->create_time = time_to_proto(arena, event->create_time_us);
     proto->cursor = cursor_of(arena, customer, event);
@@ -109,7 +72,7 @@ static bool find_state(const char *type, Dues__Payment__V1__Payment__State *stat
     char name[STATE_LENGTH_MAX + 1] = "STATE_";
     size_t used = strlen(name);
 
-    if (!is_about(type, "payment"))
+    if (!event_is_about(type, "payment"))
         return false;
     for (const char *at = strchr(type, '.') + 1; *at != '\0' && used < STATE_LENGTH_MAX; at++)
         name[used++] = (char)(*at >= 'a' && *at <= 'z' ? *at - 'a' + 'A' : *at);
@@ -137,7 +100,7 @@ bool payment_change_to_proto(struct arena *arena, struct uuid customer, const st
 {
     if (!find_state(event->type, &proto->state))
         return false;
-    proto->payment = subject_name(arena, customer, event);
+    proto->payment = subject_of(arena, customer, event);
     proto->amount = amount_of(arena, event);
     proto->decline =
         decline_to_proto(arena, event_datum(event, "decline_code"),

@@ -54,12 +54,13 @@ const char *incident_subject_at(struct arena *arena, const char *gateway, const 
 
 const struct error *incident_open(struct call *call, const struct incident_new *incident)
 {
+    const struct uuid customer = customer_or_house(incident->customer);
     bool has_amount = incident->amount.currency[0] != '\0';
     struct pg_rows rows;
 
     return pg_write(
-        call, incident->customer, &incident_open_statement,
-        PG_PARAMS(pg_uuid(incident->customer), pg_text(incident_kind_name(incident->kind)),
+        call, customer, &incident_open_statement,
+        PG_PARAMS(pg_uuid(customer), pg_text(incident_kind_name(incident->kind)),
                   pg_text(incident->subject), pg_text(incident->detail),
                   pg_time(incident->now_us == 0 ? call->now_us : incident->now_us),
                   pg_uuid_or_null(incident->attempt), pg_uuid_or_null(incident->payment),

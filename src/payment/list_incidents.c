@@ -47,7 +47,7 @@ const struct error *list_incidents(struct call *call, const void *request, void 
         arena_printf(call->arena, "%s|%d|%d", req->parent, (int)req->state, (int)req->kind);
     TRY(page_token_read(call, arguments, req->page_token, &behind, &position_size));
     /* The house's own needs no row of a customer before it has something. */
-    if (!filter.is_of_all && !uuid_is_nil(filter.customer))
+    if (!filter.is_of_all && !uuid_equal(filter.customer, HOUSE_CUSTOMER))
         TRY(customer_load(call, filter.customer, &customer));
     TRY(incident_list(call, &filter, &behind, page_size + 1, &incidents, &count));
 

@@ -185,8 +185,8 @@ static const struct error *schedule(void *owner, struct call *call)
     for (int32_t i = 0; i < gateways->count; i++) {
         if (gateways->list[i]->list_transactions == NULL)
             continue;
-        TRY(pg_write(call, UUID_NIL, &reconciliation_schedule_statement,
-                     PG_PARAMS(pg_uuid(UUID_NIL), pg_text(gateways->list[i]->name),
+        TRY(pg_write(call, HOUSE_CUSTOMER, &reconciliation_schedule_statement,
+                     PG_PARAMS(pg_uuid(HOUSE_CUSTOMER), pg_text(gateways->list[i]->name),
                                pg_bool(settings->reconcile_confirm_max > 0),
                                pg_bool(settings->reconcile_days > 0), pg_time(call->now_us)),
                      &rows));

@@ -98,8 +98,8 @@ const struct error *reconciliation_begin(struct call *call, const struct reconci
     struct pg_rows rows;
 
     TRY(pg_write(
-        call, UUID_NIL, &reconciliation_begin_statement,
-        PG_PARAMS(pg_uuid(UUID_NIL), REPLAY_PARAMS(call),
+        call, HOUSE_CUSTOMER, &reconciliation_begin_statement,
+        PG_PARAMS(pg_uuid(HOUSE_CUSTOMER), REPLAY_PARAMS(call),
                   answer.data == NULL ? pg_null(PG_BYTES) : pg_bytes(answer.data, answer.size),
                   pg_uuid_or_null(run->id), pg_text(run->gateway), pg_time(run->from_us),
                   pg_time(run->until_us), pg_text(run->requester), pg_time(call->now_us)),
@@ -150,11 +150,12 @@ const struct pg_statement reconcile_report_statement = {
 const struct error *reconcile_report(struct call *call, const struct reconciliation *run,
                                      const struct reconcile_finding *finding)
 {
+    const struct uuid customer = customer_or_house(finding->customer);
     int64_t amount = finding->amount < 0 ? -finding->amount : finding->amount;
     struct pg_rows rows;
 
-    return pg_write(call, finding->customer, &reconcile_report_statement,
-                    PG_PARAMS(pg_uuid(finding->customer), pg_uuid(run->id),
+    return pg_write(call, customer, &reconcile_report_statement,
+                    PG_PARAMS(pg_uuid(customer), pg_uuid(run->id),
                               pg_text(incident_kind_name(finding->kind)), pg_text(finding->subject),
                               pg_text(finding->detail), pg_uuid_or_null(finding->attempt),
                               pg_uuid_or_null(finding->payment), pg_text(run->gateway),

@@ -57,7 +57,7 @@ const struct error *run_reconciliation(struct call *call, const void *request, v
     bool replayed;
 
     TRY(validate(call, request, &run));
-    TRY(replay_find(call, UUID_NIL, &replayed, NULL));
+    TRY(replay_find(call, HOUSE_CUSTOMER, &replayed, NULL));
     if (replayed)
         return NULL;
     const struct gateway *gateway = gateway_find(call->house->gateways, run.gateway);

@@ -189,6 +189,25 @@ static void what_the_gateway_refuses_is_free_again(void **state)
     assert_int_equal(number_of(f, payer.customer, "count(*) FROM dues.ledger_entry"), 0);
 }
 
+static void a_refusal_stays_one_when_its_step_is_repeated(void **state)
+{
+    struct rpc_fixture *f = *state;
+    struct payer payer = given_payer(f, "tok_captureDeclined");
+    const char *held = given_held(f, payer);
+
+    ask_capture(f, held, 500, true, "refused");
+    const char *outcome = db_text(
+        f->db,
+        "SELECT (dues.capture_settle(a.customer_id, 'CAPTURE', ROW(a.payment_id, a.attempt_id,"
+        " a.epoch, 'DECLINED', a.gateway_transaction, a.amount, a.decline_code, 'again', '', '', "
+        "NULL,"
+        " NULL, NULL)::dues.settlement, NULL, 'CapturePayment', NULL, now())).outcome"
+        " FROM dues.attempt a WHERE a.operation = 'CAPTURE' AND a.state = 'DECLINED'"
+        " ORDER BY a.create_time DESC LIMIT 1");
+
+    assert_string_equal(outcome, "refused");
+}
+
 static void an_unknown_capture_is_pending_and_found_out(void **state)
 {
     struct rpc_fixture *f = *state;
@@ -232,6 +251,7 @@ int main(void)
         cmocka_unit_test(answers_a_repeat_byte_for_byte_also_after_a_restart),
         cmocka_unit_test(racing_captures_never_take_more_than_is_held),
         cmocka_unit_test(what_the_gateway_refuses_is_free_again),
+        cmocka_unit_test(a_refusal_stays_one_when_its_step_is_repeated),
         cmocka_unit_test(an_unknown_capture_is_pending_and_found_out),
     };
     return cmocka_run_group_tests_name("CapturePayment", tests, members_setup, rpc_teardown);

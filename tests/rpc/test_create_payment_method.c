@@ -128,6 +128,18 @@ static void refuses_a_card_number_and_logs_nothing_of_it(void **state)
     assert_int_equal(card_count(f, customer), 0);
 }
 
+static void the_house_has_no_cards(void **state)
+{
+    struct rpc_fixture *f = *state;
+    const char *house = "customers/00000000-0000-8000-8000-000000000000";
+
+    db_execute(f->db, "SELECT dues.house_customer_ensure(dues.house_customer(), now())");
+    const struct dues_answer *answer = ask_card(f, AS(SERVICE_BILLING), house, "tok_visa", "");
+
+    assert_int_equal(answer->status, DUES_NOT_FOUND);
+    assert_string_equal(answer->reason, "CUSTOMER_NOT_FOUND");
+}
+
 static void finds_no_customer_of_somebody_else(void **state)
 {
     struct rpc_fixture *f = *state;
@@ -178,6 +190,7 @@ int main(void)
         cmocka_unit_test(answers_a_repeat_with_the_first_card),
         cmocka_unit_test(refuses_a_token_that_the_gateway_does_not_know),
         cmocka_unit_test(refuses_a_card_number_and_logs_nothing_of_it),
+        cmocka_unit_test(the_house_has_no_cards),
         cmocka_unit_test(finds_no_customer_of_somebody_else),
         cmocka_unit_test(of_two_at_once_one_is_the_default),
     };

@@ -47,7 +47,7 @@ static void opens_the_same_once(void **state)
 static void goes_through_all_customers_page_by_page(void **state)
 {
     struct rpc_fixture *f = *state;
-    const char *house = "customers/00000000-0000-0000-0000-000000000000";
+    const char *house = "customers/00000000-0000-8000-8000-000000000000";
     const char *token = "";
     int found = 0;
 

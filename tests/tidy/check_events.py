@@ -6,7 +6,7 @@ from source import balanced, line_of, split_arguments, without_comments
 
 DOC = "docs/events.md"
 TYPES = "migrations/functions/event.sql"
-SUBJECTS = "src/payment/event_proto.c"
+SUBJECTS = "src/customer/event_subject.c"
 # What C decides on: membership_rules.c gives the type of a membership's event.
 FROM_C = {"p_change.event_type": "membership."}
 

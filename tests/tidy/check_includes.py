@@ -19,7 +19,7 @@ BELOW = {
     "jobs": {"base", "pg"},
     "vault": {"base", "pg", "crypto"},
     "ledger": {"base", "pg", "crypto"},
-    "webhook": {"base", "pg", "crypto", "vault", "http", "jobs"},
+    "webhook": {"base", "pg", "crypto", "vault", "customer", "http", "jobs"},
     "payment": {"base", "pg", "crypto", "vault", "contract", "gateway", "customer", "jobs", "ledger", "webhook"},
     "membership": {"base", "pg", "crypto", "contract", "gateway", "customer", "jobs", "payment"},
     "inbox": {"base", "crypto", "http", "gateway", "jobs", "payment"},

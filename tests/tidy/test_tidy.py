@@ -139,7 +139,7 @@ CLEAN = {
         {
             "migrations/functions/event.sql": EVENT_TYPES,
             "migrations/functions/payment.sql": EVENT_STEP,
-            "src/payment/event_proto.c": EVENT_SUBJECTS,
+            "src/customer/event_subject.c": EVENT_SUBJECTS,
             "docs/events.md": EVENT_DOC,
         }
     ],
@@ -277,7 +277,7 @@ PLANTED = {
         ({"docs/events.md": EVENT_DOC + EVENT_DOC.replace("failed", "made")}, 1, "docs/events.md:2: payment.made is not in event_types()"),
         ({"docs/events.md": EVENT_DOC.replace("`amount`", "`price`")}, 2, "payment.sql:1: writes amount, which docs/events.md does not say"),
         ({"docs/events.md": EVENT_DOC.replace("| payment |", "| refund |")}, 1, "docs/events.md:1: the subject of payment.failed is payment"),
-        ({"src/payment/event_proto.c": ""}, 1, "event_proto.c:1: names no subject of payment.failed"),
+        ({"src/customer/event_subject.c": ""}, 1, "event_subject.c:1: names no subject of payment.failed"),
         ({"migrations/functions/payment.sql": ""}, 1, "nothing was checked"),
         (
             {"migrations/functions/payment.sql": EVENT_STEP + "\n" + EVENT_STEP.replace("'payment.", "'refund.")},
@@ -314,7 +314,7 @@ NEEDED = {
     "events": {
         "migrations/functions/event.sql": EVENT_TYPES,
         "migrations/functions/payment.sql": EVENT_STEP,
-        "src/payment/event_proto.c": EVENT_SUBJECTS,
+        "src/customer/event_subject.c": EVENT_SUBJECTS,
         "docs/events.md": EVENT_DOC,
     },
 }

@@ -79,6 +79,29 @@ static void does_not_find_a_customer_who_is_not_there(void **state)
                         db_printf(f, "customers/%s", db_uuid_text(f, id)));
 }
 
+static const struct error *load_payer(struct call *call, void *arg)
+{
+    struct customer *customer = arg;
+
+    return payer_load(call, customer->id, customer);
+}
+
+static void the_house_is_one_customer_in_c_and_sql_and_pays_nobody(void **state)
+{
+    struct db_fixture *f = *state;
+    struct customer house = {.id = HOUSE_CUSTOMER};
+    struct customer payer = house;
+
+    db_execute(f, "SELECT dues.house_customer_ensure(dues.house_customer(), now())");
+    const struct error *found = db_run(f, load, &house);
+    const struct error *refused = db_run(f, load_payer, &payer);
+
+    assert_null(found);
+    assert_string_equal(house.display_name, "the house");
+    assert_string_equal(refused->reason, "CUSTOMER_NOT_FOUND");
+    assert_true(uuid_equal(customer_or_house(UUID_NIL), HOUSE_CUSTOMER));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -86,6 +109,7 @@ int main(void)
         cmocka_unit_test(gives_a_customer_on_a_clock_the_time_of_the_clock),
         cmocka_unit_test(reads_an_absent_email_as_empty),
         cmocka_unit_test(does_not_find_a_customer_who_is_not_there),
+        cmocka_unit_test(the_house_is_one_customer_in_c_and_sql_and_pays_nobody),
     };
     return cmocka_run_group_tests_name("customer", tests, db_setup, db_teardown);
 }

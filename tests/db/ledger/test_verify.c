@@ -214,6 +214,31 @@ static void sees_a_customer_who_was_taken_away(void **state)
     assert_string_equal(verify_of(f, with_seal).text, " entries_stray@1 entries_missing@1");
 }
 
+static void the_house_has_a_chain_like_anybody(void **state)
+{
+    struct ledger_fixture *f = *state;
+    const char *house = db_text(f->db, "SELECT house_customer()::text");
+
+    db_execute(f->db, "SELECT dues.house_customer_ensure(dues.house_customer(), now())");
+    given_group(f, house, 100);
+    given_group(f, house, 200);
+    seal_all(f);
+    assert_string_equal(verify_of(f, house).text, "");
+    assert_int_equal(db_number(f->db, "SELECT max(position) FROM ledger_sealed_head"
+                                      " WHERE customer_id = house_customer()"),
+                     4);
+
+    DAMAGE(f,
+           "UPDATE ledger_entry SET amount = amount + 1 WHERE customer_id = '%s' AND position = 3",
+           house);
+
+    assert_string_equal(verify_of(f, house).text, " entry_changed@3");
+
+    DAMAGE(f, "DELETE FROM ledger_entry WHERE customer_id = '%s'", house);
+
+    assert_string_equal(verify_of(f, house).text, " entries_missing@1");
+}
+
 static int64_t newest(struct ledger_fixture *f)
 {
     return db_number(f->db, "SELECT max(number) FROM ledger_checkpoint");
@@ -330,6 +355,7 @@ int main(void)
         cmocka_unit_test(sees_lines_that_do_not_sum_to_zero),
         cmocka_unit_test(sees_entries_behind_the_head_and_a_head_that_is_another),
         cmocka_unit_test(sees_a_customer_who_was_taken_away),
+        cmocka_unit_test(the_house_has_a_chain_like_anybody),
         cmocka_unit_test(sees_damaged_checkpoints),
         cmocka_unit_test(believes_no_key_that_is_not_ours),
         cmocka_unit_test(sees_that_the_newest_checkpoint_was_taken_away),

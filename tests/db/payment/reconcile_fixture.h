@@ -110,11 +110,13 @@ static inline const struct error *drive(struct call *call, void *arg)
                "   AND business_key = $2",
     };
 
-    TRY(pg_read(call, UUID_NIL, &owed,
-                PG_PARAMS(pg_uuid(UUID_NIL), pg_text(uuid_text(call->arena, driving->run->id))),
-                &rows));
+    TRY(pg_read(
+        call, HOUSE_CUSTOMER, &owed,
+        PG_PARAMS(pg_uuid(HOUSE_CUSTOMER), pg_text(uuid_text(call->arena, driving->run->id))),
+        &rows));
     if (rows.count > 0) {
         const struct obligation obligation = {
+            .customer = HOUSE_CUSTOMER,
             .kind = "reconcile.run",
             .business_key = uuid_text(call->arena, driving->run->id),
             .subject = driving->run->id,

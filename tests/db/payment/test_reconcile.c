@@ -7,7 +7,7 @@
 
 static const char *house_text(struct payment_fixture *f, const char *columns_from)
 {
-    return of_customer_text(f, columns_from, UUID_NIL);
+    return of_customer_text(f, columns_from, HOUSE_CUSTOMER);
 }
 
 /* Minor units on an account of the customer's ledger. */
@@ -50,14 +50,14 @@ static void a_charge_of_which_nothing_is_known_goes_into_suspense(void **state)
     assert_int_equal(run.incident_count, 1);
     assert_int_equal(again.incident_count, 0);
     assert_string_equal(house_text(f, "kind FROM incident"), "GATEWAY_ONLY");
-    assert_int_equal(stands_on(f, UUID_NIL, "suspense"), -500);
-    assert_int_equal(of_customer(f, "sum(amount) FROM ledger_entry", UUID_NIL), 0);
+    assert_int_equal(stands_on(f, HOUSE_CUSTOMER, "suspense"), -500);
+    assert_int_equal(of_customer(f, "sum(amount) FROM ledger_entry", HOUSE_CUSTOMER), 0);
 }
 
 static void a_charge_of_somebody_else_is_an_incident_and_no_money_of_ours(void **state)
 {
     struct payment_fixture *f = *state;
-    int64_t lines = of_customer(f, "count(*) FROM ledger_entry", UUID_NIL);
+    int64_t lines = of_customer(f, "count(*) FROM ledger_entry", HOUSE_CUSTOMER);
 
     given_at_gateway(f, GATEWAY_CHARGE, "key-of-others-001", "order 17", "", 700);
     struct reconciliation run = reconciled(f);
@@ -65,7 +65,7 @@ static void a_charge_of_somebody_else_is_an_incident_and_no_money_of_ours(void *
     assert_int_equal(run.incident_count, 1);
     assert_int_equal(run.foreign_count, 1);
     assert_string_equal(run.foreign_amounts, "USD 700");
-    assert_int_equal(of_customer(f, "count(*) FROM ledger_entry", UUID_NIL), lines);
+    assert_int_equal(of_customer(f, "count(*) FROM ledger_entry", HOUSE_CUSTOMER), lines);
 }
 
 static void in_a_shared_account_others_are_counted_and_added_up(void **state)
@@ -88,10 +88,10 @@ static void in_a_shared_account_others_are_counted_and_added_up(void **state)
     assert_string_equal(run.foreign_amounts, "USD 550");
     assert_int_equal(again.foreign_count, 3);
     assert_string_equal(again.foreign_amounts, "USD 550");
-    assert_int_equal(of_customer(f, "count(*) FROM incident", UUID_NIL), 1);
+    assert_int_equal(of_customer(f, "count(*) FROM incident", HOUSE_CUSTOMER), 1);
     assert_int_equal(
         of_customer(f, "sum(amount) FILTER (WHERE account = 'suspense') FROM ledger_entry",
-                    UUID_NIL),
+                    HOUSE_CUSTOMER),
         -500);
 }
 
