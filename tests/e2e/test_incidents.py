@@ -10,6 +10,7 @@ import shutil
 import subprocess
 import time
 import unittest
+import uuid
 
 from server import Server
 from test_dev import DUES
@@ -89,8 +90,9 @@ class Incidents(unittest.TestCase):
     def test_says_what_is_wrong_with_a_command(self):
         for words in (["list", "x"], ["show"], ["resolve", "customers/1/incidents/2"], ["list", "--kind", "nothing"], ["mend"]):
             self.assertEqual(self.dues("incidents", *words).returncode, 2, words)
-        absent = "00000000-0000-0000-0000-000000000000"
-        self.assertEqual(self.dues("incidents", "show", f"customers/{absent}/incidents/{absent}").returncode, 1)
+        house = "00000000-0000-8000-8000-000000000000"
+        shown = self.dues("incidents", "show", f"customers/{house}/incidents/{uuid.uuid4()}")
+        self.assertEqual(shown.returncode, 1, shown.stderr)
 
 
 if __name__ == "__main__":
