@@ -61,3 +61,20 @@ int64_t call_time_left_us(const struct call *call)
 
     return left_us > 0 ? left_us : 0;
 }
+
+struct call call_part_begin(const struct call *call, size_t size_max)
+{
+    struct call part = *call;
+
+    part.arena = arena_new(size_max);
+    return part;
+}
+
+const struct error *call_part_end(struct call *call, struct call *part, const struct error *error)
+{
+    if (error != NULL)
+        error = error_copy(call->arena, error);
+    arena_free(part->arena);
+    part->arena = NULL;
+    return error;
+}

@@ -98,5 +98,22 @@ const char *call_requester(struct call *call);
 struct call call_of_house(const struct house *house, struct arena *arena, const char *caller,
                           const char *method, int64_t limit_us);
 
+/* What a part of a job may need: as much as a job that has no parts. */
+#define CALL_PART_SIZE_MAX ((size_t)4 * 1024 * 1024)
+
+/*
+ * A part of a call with memory of its own, for what is done again and again in one call:
+ *
+ *   struct call part = call_part_begin(call, CALL_PART_SIZE_MAX);
+ *   const struct error *error = look_at(&part, thing);
+ *   TRY(call_part_end(call, &part, error));
+ *
+ * The end gives the part's memory back, all that it points to is gone but the error, which is
+ * copied.  What a part finds out about the call (whose it is, that it is patient) stays with it.
+ */
+struct call call_part_begin(const struct call *call, size_t size_max);
+const struct error *call_part_end(struct call *call, struct call *part, const struct error *error)
+    MUST_CHECK;
+
 /* Microseconds until the deadline; 0 when it has passed. */
 int64_t call_time_left_us(const struct call *call);

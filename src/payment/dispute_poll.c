@@ -19,7 +19,7 @@
 
 #define PAGES_MAX  50
 #define LIMIT_US   (60 * US_PER_SECOND)
-#define ARENA_SIZE ((size_t)8 * 1024 * 1024)
+#define ARENA_SIZE ((size_t)256 * 1024)
 
 /* Of one gateway, all in wall time.  A list that is too long for one look is read on in the next.
  */
@@ -55,7 +55,9 @@ static const struct error *learn_page(struct dispute_poll *poll, struct call *ca
     const struct error *first = NULL;
 
     for (size_t i = 0; i < page->count && !atomic_load(&poll->is_stopping); i++) {
-        const struct error *error = learn(call, gateway, page->ids[i]);
+        struct call part = call_part_begin(call, CALL_PART_SIZE_MAX);
+        const struct error *error = learn(&part, gateway, page->ids[i]);
+        error = call_part_end(call, &part, error);
         if (first == NULL)
             first = error;
     }
@@ -74,30 +76,45 @@ static void move_on(struct reading *reading)
         reading->since_us = back_us;
 }
 
+/* `*is_over`: nothing more is read in this look. */
+static const struct error *look_at_page(struct dispute_poll *poll, struct call *call,
+                                        const struct gateway *gateway, struct reading *reading,
+                                        bool *is_over)
+{
+    struct gateway_dispute_page page;
+
+    *is_over = true;
+    if (!gateway->list_disputes(gateway, call, reading->since_us, reading->cursor, &page)) {
+        if (call_time_left_us(call) > 0)
+            reading->cursor[0] = '\0'; /* it may be why */
+        return refuse(call, STATUS_UNAVAILABLE, "GATEWAY_UNAVAILABLE",
+                      "%s does not list its disputes", gateway->name);
+    }
+    const struct error *error = learn_page(poll, call, gateway, &page);
+    reading->is_clean = reading->is_clean && error == NULL;
+    if (atomic_load(&poll->is_stopping))
+        return error;
+    if (page.next == NULL || page.next[0] == '\0') {
+        move_on(reading);
+        return error;
+    }
+    snprintf(reading->cursor, sizeof reading->cursor, "%s", page.next);
+    *is_over = false;
+    return error;
+}
+
 static const struct error *look(struct dispute_poll *poll, struct call *call,
                                 const struct gateway *gateway, struct reading *reading)
 {
     const struct error *first = NULL;
-    struct gateway_dispute_page page;
+    bool is_over = false;
 
-    for (int pages = 0; pages < PAGES_MAX; pages++) {
-        if (!gateway->list_disputes(gateway, call, reading->since_us, reading->cursor, &page)) {
-            if (call_time_left_us(call) > 0)
-                reading->cursor[0] = '\0'; /* it may be why */
-            return refuse(call, STATUS_UNAVAILABLE, "GATEWAY_UNAVAILABLE",
-                          "%s does not list its disputes", gateway->name);
-        }
-        const struct error *error = learn_page(poll, call, gateway, &page);
+    for (int pages = 0; pages < PAGES_MAX && !is_over; pages++) {
+        struct call part = call_part_begin(call, CALL_PART_SIZE_MAX);
+        const struct error *error = look_at_page(poll, &part, gateway, reading, &is_over);
+        error = call_part_end(call, &part, error);
         if (first == NULL)
             first = error;
-        reading->is_clean = reading->is_clean && error == NULL;
-        if (atomic_load(&poll->is_stopping))
-            return first;
-        if (page.next == NULL || page.next[0] == '\0') {
-            move_on(reading);
-            return first;
-        }
-        snprintf(reading->cursor, sizeof reading->cursor, "%s", page.next);
     }
     return first;
 }

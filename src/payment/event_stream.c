@@ -11,9 +11,8 @@
 #include "base/time.h"
 #include "customer/event_feed.h"
 
-#define PAGE_EVENTS      100
-#define ROUND_ARENA_SIZE (4 * 1024 * 1024)
-#define ROUND_LIMIT_US   (5 * US_PER_SECOND)
+#define PAGE_EVENTS    100
+#define ROUND_LIMIT_US (5 * US_PER_SECOND)
 
 /* A client hears at least so often that the stream stands. */
 #define SILENCE_US US_PER_MINUTE
@@ -59,13 +58,11 @@ static const struct error *tell_next_page(struct follower *follower, struct call
 
 static const struct error *run_round(struct follower *follower)
 {
-    AUTO(arena_auto_free) struct arena *arena = arena_new(ROUND_ARENA_SIZE);
-    struct call round = *follower->call;
+    struct call round = call_part_begin(follower->call, CALL_PART_SIZE_MAX);
 
-    round.arena = arena;
     round.deadline_us = clock_monotonic_us(round.house->clock) + ROUND_LIMIT_US;
     const struct error *error = tell_next_page(follower, &round);
-    return error == NULL ? NULL : error_copy(follower->call->arena, error);
+    return call_part_end(follower->call, &round, error);
 }
 
 static const struct error *follow(struct follower *follower, struct event_watcher *watcher)

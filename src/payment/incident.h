@@ -121,10 +121,11 @@ struct incident_position {
     struct uuid id;
 };
 
-/* Newest first. */
+/* Newest first; fewer than `page_size` where much was asked for about them. */
 const struct error *incident_list(struct call *call, const struct incident_filter *filter,
-                                  const struct incident_position *behind, int64_t limit,
-                                  struct incident **incidents, size_t *count) MUST_CHECK;
+                                  const struct incident_position *behind, int32_t page_size,
+                                  struct incident **incidents, size_t *count, bool *has_more)
+    MUST_CHECK;
 
 /*
  * What the gateway answered when it was asked for a resolution: does it prove that the request was

@@ -10,6 +10,8 @@
 #include "pg/replay.h"
 
 #define APPROVALS_MAX 100
+/* Of a page: with so many, and those of one more incident, it is an answer of less than a MiB. */
+#define APPROVALS_OF_PAGE 200
 
 #define INCIDENT_COLUMNS                                                                           \
     "i.customer_id, i.incident_id, i.kind, i.state, i.subject, i.detail, i.attempt_id,"            \
@@ -149,23 +151,28 @@ const struct pg_statement incident_list_statement = {
 };
 
 const struct error *incident_list(struct call *call, const struct incident_filter *filter,
-                                  const struct incident_position *behind, int64_t limit,
-                                  struct incident **incidents, size_t *count)
+                                  const struct incident_position *behind, int32_t page_size,
+                                  struct incident **incidents, size_t *count, bool *has_more)
 {
+    size_t approvals = 0;
     struct pg_rows rows;
+    size_t i;
 
     TRY(pg_read(call, filter->customer, &incident_list_statement,
                 PG_PARAMS(filter->is_of_all ? pg_null(PG_UUID) : pg_uuid(filter->customer),
                           pg_text(filter->state), pg_text(filter->kind),
                           pg_time_or_null(behind->create_time_us), pg_uuid(behind->id),
-                          pg_int64(limit)),
+                          pg_int64(page_size + 1)),
                 &rows));
-    *count = rows.count;
     *incidents = arena_array(call->arena, rows.count + 1, sizeof **incidents);
-    for (size_t i = 0; i < rows.count; i++) {
-        incident_from_row(&rows, i, &(*incidents)[i]);
-        TRY(load_approvals(call, &(*incidents)[i]));
+    for (i = 0; i < rows.count && i < (size_t)page_size && approvals < APPROVALS_OF_PAGE; i++) {
+        struct incident *incident = &(*incidents)[i];
+        incident_from_row(&rows, i, incident);
+        TRY(load_approvals(call, incident));
+        approvals += incident->approval_count;
     }
+    *count = i;
+    *has_more = i < rows.count;
     return NULL;
 }
 

@@ -38,6 +38,7 @@ const struct error *list_incidents(struct call *call, const void *request, void 
     struct customer customer;
     size_t position_size = sizeof behind;
     int32_t page_size;
+    bool has_more;
     size_t count;
 
     TRY(validate(call, req, &filter, &page_size));
@@ -49,10 +50,9 @@ const struct error *list_incidents(struct call *call, const void *request, void 
     /* The house's own needs no row of a customer before it has something. */
     if (!filter.is_of_all && !uuid_equal(filter.customer, HOUSE_CUSTOMER))
         TRY(customer_load(call, filter.customer, &customer));
-    TRY(incident_list(call, &filter, &behind, page_size + 1, &incidents, &count));
+    TRY(incident_list(call, &filter, &behind, page_size, &incidents, &count, &has_more));
 
-    if (count > (size_t)page_size) {
-        count = (size_t)page_size;
+    if (has_more) {
         const struct incident_position last = {incidents[count - 1].create_time_us,
                                                incidents[count - 1].id};
         res->next_page_token = page_token_make(call, arguments, &last, sizeof last);

@@ -114,6 +114,7 @@ const struct error *reconcile_compare(struct call *call, const struct reconcilia
 /* One transaction of a bucket. */
 struct reconcile_look {
     const struct reconciliation *run;
+    struct arena *arena; /* of what it finds out; each question has one of its own */
     int32_t bucket;
     const char *transaction; /* NULL: all of the bucket's */
     bool is_last;            /* people are told of what is still in doubt */

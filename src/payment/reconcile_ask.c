@@ -68,6 +68,7 @@ const struct error *reconcile_ask_again(struct call *call, const struct reconcil
         return end_round(call, run, is_last, waits);
     struct reconcile_look look = {
         .run = run,
+        .arena = call->arena,
         .bucket = (int32_t)pg_get_int64(&rows, 0, "bucket"),
         .transaction = pg_get_text(&rows, 0, "transaction"),
         .is_last = is_last,

@@ -359,6 +359,8 @@ static const struct error *judge_one(struct call *call, struct reconcile_look *l
                                      struct difference *difference)
 {
     look->doubt = "";
+    difference->subject =
+        incident_subject_at(call->arena, look->run->gateway, difference->transaction);
     const struct error *error = judge(call, look, difference);
     if (error != NULL)
         look->doubt = error->message;
@@ -368,24 +370,39 @@ static const struct error *judge_one(struct call *call, struct reconcile_look *l
     return reconcile_doubt(call, look, difference->transaction, look->doubt);
 }
 
+/* Those behind `*behind`, which is in the look's arena; `*is_over`: there are no more. */
+static const struct error *judge_page(struct call *call, struct reconcile_look *look,
+                                      const char **behind, bool *is_over)
+{
+    struct pg_rows rows;
+
+    TRY(pg_read(call, UUID_NIL, &reconcile_differences_statement,
+                PG_PARAMS(pg_uuid(look->run->id), pg_int32(look->bucket), pg_text(*behind),
+                          pg_int64(PAGE_SIZE), pg_text(look->transaction)),
+                &rows));
+    *is_over = rows.count < PAGE_SIZE;
+    for (size_t i = 0; i < rows.count; i++) {
+        struct difference difference = difference_from_row(&rows, i);
+        struct call part = call_part_begin(call, CALL_PART_SIZE_MAX);
+        const struct error *error = judge_one(&part, look, &difference);
+        look->doubt = look->transaction == NULL ? "" : arena_strdup(look->arena, look->doubt);
+        TRY(call_part_end(call, &part, error));
+    }
+    if (rows.count > 0)
+        *behind = arena_strdup(look->arena, pg_get_text(&rows, rows.count - 1, "transaction"));
+    return NULL;
+}
+
 const struct error *reconcile_judge(struct call *call, struct reconcile_look *look)
 {
     const char *behind = "";
-    struct pg_rows rows;
+    bool is_over = false;
 
-    do {
-        TRY(pg_read(call, UUID_NIL, &reconcile_differences_statement,
-                    PG_PARAMS(pg_uuid(look->run->id), pg_int32(look->bucket), pg_text(behind),
-                              pg_int64(PAGE_SIZE), pg_text(look->transaction)),
-                    &rows));
-        for (size_t i = 0; i < rows.count; i++) {
-            struct difference difference = difference_from_row(&rows, i);
-            difference.subject =
-                incident_subject_at(call->arena, look->run->gateway, difference.transaction);
-            TRY(judge_one(call, look, &difference));
-            behind = difference.transaction;
-        }
-    } while (rows.count == PAGE_SIZE);
+    while (!is_over) {
+        struct call part = call_part_begin(call, CALL_PART_SIZE_MAX);
+        const struct error *error = judge_page(&part, look, &behind, &is_over);
+        TRY(call_part_end(call, &part, error));
+    }
     TRY(reconcile_disputes(call, look));
     if (look->tally.mended > 0 && call->house->jobs != NULL)
         jobs_wake(call->house->jobs);
@@ -401,6 +418,7 @@ const struct error *reconcile_compare(struct call *call, const struct reconcilia
 {
     struct reconcile_look look = {
         .run = run,
+        .arena = call->arena,
         .bucket = (int32_t)strtol(run->position, NULL, 10) % BUCKETS,
         .doubt = "",
     };

@@ -119,9 +119,20 @@ static const struct error *confirm(struct call *call, struct uuid customer, stru
     return *is_told ? attempt_errand_settle(call, &errand, &answer) : NULL;
 }
 
-/* What was first sent until `until_us`; `*mark` ends where everything before it is dealt with. */
+/* One of those: it is dealt with, and the mark stands behind it, or `*is_told` is false. */
+static const struct error *confirm_next(struct call *call, const char *gateway,
+                                        const struct pg_rows *rows, size_t row, bool *is_told)
+{
+    const struct mark mark = {pg_get_time(rows, row, "first_sent_time"),
+                              pg_get_uuid(rows, row, "attempt_id")};
+
+    TRY(confirm(call, pg_get_uuid(rows, row, "customer_id"), mark.attempt, is_told));
+    return *is_told ? move_mark(call, gateway, &mark) : NULL;
+}
+
+/* What was first sent from the mark to `until_us`, as far as the gateway tells and time goes. */
 static const struct error *confirm_some(struct call *call, const char *gateway, int64_t until_us,
-                                        struct mark *mark)
+                                        const struct mark *mark)
 {
     int64_t limit = call->house->settings->reconcile_confirm_max;
     struct pg_rows rows;
@@ -132,17 +143,16 @@ static const struct error *confirm_some(struct call *call, const char *gateway, 
                           pg_uuid(mark->attempt), pg_int64(limit)),
                 &rows));
     for (size_t i = 0; i < rows.count; i++) {
-        struct uuid id = pg_get_uuid(&rows, i, "attempt_id");
         if (i > 0 && call_time_left_us(call) < CONFIRM_STEP_US)
             return NULL;
-        TRY(confirm(call, pg_get_uuid(&rows, i, "customer_id"), id, &is_told));
+        struct call part = call_part_begin(call, CALL_PART_SIZE_MAX);
+        const struct error *error = confirm_next(&part, gateway, &rows, i, &is_told);
+        TRY(call_part_end(call, &part, error));
         if (!is_told)
             return NULL;
-        *mark = (struct mark){pg_get_time(&rows, i, "first_sent_time"), id};
     }
-    if ((int64_t)rows.count < limit)
-        *mark = (struct mark){.time_us = until_us};
-    return NULL;
+    const struct mark end = {.time_us = until_us};
+    return (int64_t)rows.count < limit ? move_mark(call, gateway, &end) : NULL;
 }
 
 static const struct error *confirm_round(struct call *call, const struct obligation *obligation)
@@ -157,10 +167,8 @@ static const struct error *confirm_round(struct call *call, const struct obligat
     TRY(load_mark(call, gateway, obligation->now_us, &mark));
     if (mark.time_us + CONFIRM_SPAN_US < until_us)
         until_us = mark.time_us + CONFIRM_SPAN_US;
-    if (mark.time_us < until_us) {
+    if (mark.time_us < until_us)
         TRY(confirm_some(call, gateway, until_us, &mark));
-        TRY(move_mark(call, gateway, &mark));
-    }
     bool is_behind = until_us < obligation->now_us - CONFIRM_AGE_US;
     return jobs_move(call, obligation,
                      obligation->now_us + (is_behind ? US_PER_SECOND : CONFIRM_EACH_US));

@@ -99,14 +99,12 @@ static const struct error *look_at(struct call *call, struct reconcile_look *loo
                                    size_t row)
 {
     const char *id = pg_get_text(rows, row, "transaction");
-    const char *customer = call->customer;
     const struct error *error = NULL;
     bool is_known = true;
 
     look->doubt = "the gateway does not say how it stands";
     if (!look->is_silent) {
         error = learn(call, look, gateway, id, &is_known);
-        call->customer = customer; /* the run is the house's */
         look->doubt = error == NULL ? "" : error->message;
     }
     if (look->doubt[0] != '\0')
@@ -119,23 +117,39 @@ static const struct error *look_at(struct call *call, struct reconcile_look *loo
     return reconcile_doubt(call, look, id, look->doubt);
 }
 
+/* As reconcile_compare.c goes through what differs. */
+static const struct error *look_at_page(struct call *call, struct reconcile_look *look,
+                                        const struct gateway *gateway, const char **behind,
+                                        bool *is_over)
+{
+    struct pg_rows rows;
+
+    TRY(pg_read(call, UUID_NIL, &reconcile_disputes_statement,
+                PG_PARAMS(pg_uuid(look->run->id), pg_int32(look->bucket), pg_text(*behind),
+                          pg_int64(PAGE_SIZE), pg_text(look->transaction)),
+                &rows));
+    *is_over = rows.count < PAGE_SIZE;
+    for (size_t i = 0; i < rows.count; i++) {
+        struct call part = call_part_begin(call, CALL_PART_SIZE_MAX);
+        const struct error *error = look_at(&part, look, gateway, &rows, i);
+        look->doubt = look->transaction == NULL ? "" : arena_strdup(look->arena, look->doubt);
+        TRY(call_part_end(call, &part, error));
+    }
+    if (rows.count > 0)
+        *behind = arena_strdup(look->arena, pg_get_text(&rows, rows.count - 1, "transaction"));
+    return NULL;
+}
+
 const struct error *reconcile_disputes(struct call *call, struct reconcile_look *look)
 {
     const struct gateway *gateway = gateway_find(call->house->gateways, look->run->gateway);
     const char *behind = "";
-    struct pg_rows rows;
+    bool is_over = gateway == NULL || gateway->get_dispute == NULL;
 
-    if (gateway == NULL || gateway->get_dispute == NULL)
-        return NULL;
-    do {
-        TRY(pg_read(call, UUID_NIL, &reconcile_disputes_statement,
-                    PG_PARAMS(pg_uuid(look->run->id), pg_int32(look->bucket), pg_text(behind),
-                              pg_int64(PAGE_SIZE), pg_text(look->transaction)),
-                    &rows));
-        for (size_t i = 0; i < rows.count; i++) {
-            TRY(look_at(call, look, gateway, &rows, i));
-            behind = pg_get_text(&rows, i, "transaction");
-        }
-    } while (rows.count == PAGE_SIZE);
+    while (!is_over) {
+        struct call part = call_part_begin(call, CALL_PART_SIZE_MAX);
+        const struct error *error = look_at_page(&part, look, gateway, &behind, &is_over);
+        TRY(call_part_end(call, &part, error));
+    }
     return NULL;
 }

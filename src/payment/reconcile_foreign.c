@@ -31,7 +31,7 @@ const struct error *reconcile_foreign(struct call *call, struct reconcile_look *
     if (!call->house->settings->reconcile_shared_account)
         TRY(reconcile_report(call, look->run, finding));
     look->tally.foreign++;
-    add(call->arena, &look->tally, money_make(finding->currency, finding->amount));
+    add(look->arena, &look->tally, money_make(finding->currency, finding->amount));
     return NULL;
 }
 

@@ -332,24 +332,41 @@ static const struct error *stumble(struct call *call, const struct reconciliatio
     return error;
 }
 
-static const struct error *drive(struct call *call, const struct obligation *obligation)
+enum progress { ONWARD, WAITING, OUT_OF_TIME, ENDED };
+
+/* The step at which the run stands. */
+static const struct error *go_on(struct call *call, struct uuid id, bool is_first,
+                                 enum progress *progress)
 {
     struct reconciliation run;
     bool waits;
 
-    for (int steps = 0;; steps++) {
-        TRY(reconciliation_load(call, obligation->subject, &run));
-        if (!text_equal(run.state, "RUNNING"))
-            return sweep_step(call, obligation);
-        int64_t need_us = asks_gateway(&run) ? GATEWAY_STEP_US : STEP_US;
-        if (steps > 0 && call_time_left_us(call) < need_us)
-            return jobs_move(call, obligation, obligation->now_us);
-        const struct error *error = step(call, &run, &waits);
-        if (error != NULL)
-            return stumble(call, &run, error);
-        if (waits)
-            return jobs_move(call, obligation, obligation->now_us + LOOK_AGAIN_US);
+    TRY(reconciliation_load(call, id, &run));
+    *progress = ENDED;
+    if (!text_equal(run.state, "RUNNING"))
+        return NULL;
+    *progress = OUT_OF_TIME;
+    if (!is_first && call_time_left_us(call) < (asks_gateway(&run) ? GATEWAY_STEP_US : STEP_US))
+        return NULL;
+    const struct error *error = step(call, &run, &waits);
+    *progress = waits ? WAITING : ONWARD;
+    return error == NULL ? NULL : stumble(call, &run, error);
+}
+
+/* However many steps there are, the memory is of one. */
+static const struct error *drive(struct call *call, const struct obligation *obligation)
+{
+    enum progress progress = ONWARD;
+
+    for (bool is_first = true; progress == ONWARD; is_first = false) {
+        struct call part = call_part_begin(call, CALL_PART_SIZE_MAX);
+        const struct error *error = go_on(&part, obligation->subject, is_first, &progress);
+        TRY(call_part_end(call, &part, error));
     }
+    if (progress == ENDED)
+        return sweep_step(call, obligation);
+    return jobs_move(call, obligation,
+                     obligation->now_us + (progress == WAITING ? LOOK_AGAIN_US : 0));
 }
 
 const struct job_kind reconcile_run_job = {.name = "reconcile.run", .run = drive};

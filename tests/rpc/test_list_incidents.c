@@ -68,6 +68,37 @@ static void goes_through_all_customers_page_by_page(void **state)
     assert_int_equal(of_house->n_incidents, 1);
 }
 
+/* Twelve incidents about each of which as much was asked for as an answer tells. */
+static void pages_are_short_where_much_was_asked_for(void **state)
+{
+    struct rpc_fixture *f = *state;
+    const char *customer = given_customer(f, "");
+    const char *token = "";
+    size_t found = 0;
+
+    for (int i = 0; i < 12; i++)
+        given_incident(f, customer, "OURS_ONLY", rpc_printf(f, "subject %d", i), "2026-01-01Z");
+    db_execute(f->db,
+               db_printf(f->db,
+                         "INSERT INTO dues.incident_approval (customer_id, incident_id, wish,"
+                         " version, approver, resolution, account, reason, create_time)"
+                         " SELECT customer_id, incident_id, n, 1, 'spiffe://dues.local/x',"
+                         " 'IGNORE', '', repeat('\u20ac', 500), clock_timestamp()"
+                         " FROM dues.incident, generate_series(1, 100) n"
+                         " WHERE customer_id = '%s'",
+                         last_id(customer)));
+    do {
+        const Incidents *page =
+            must_reply(ask_incidents(f, AS(OPERATOR_DEMO), customer, 0, 0, 100, token));
+        assert_in_range(page->n_incidents, 1, 2);
+        assert_int_equal(page->incidents[0]->n_approvals, 100);
+        found += page->n_incidents;
+        token = page->next_page_token;
+    } while (token[0] != '\0');
+
+    assert_int_equal(found, 12);
+}
+
 static void refuses_who_is_no_operator_and_what_is_not_there(void **state)
 {
     struct rpc_fixture *f = *state;
@@ -91,6 +122,7 @@ int main(void)
         cmocka_unit_test(lists_those_of_a_customer_newest_first),
         cmocka_unit_test(opens_the_same_once),
         cmocka_unit_test(goes_through_all_customers_page_by_page),
+        cmocka_unit_test(pages_are_short_where_much_was_asked_for),
         cmocka_unit_test(refuses_who_is_no_operator_and_what_is_not_there),
     };
     return cmocka_run_group_tests_name("ListIncidents", tests, members_setup, rpc_teardown);

@@ -1,5 +1,5 @@
 /*
- * One buffer of the limit's size: what goes in is bounded long before.
+ * One buffer that doubles until it holds what goes in, which is bounded long before.
  */
 
 #include "gateway/stripe/form.h"
@@ -8,15 +8,33 @@
 
 #include "base/bug.h"
 
+#define FIRST_SIZE ((size_t)256)
+
 static size_t size_max(const struct stripe_form *form)
 {
     return form->size_max == 0 ? STRIPE_FORM_SIZE_MAX : form->size_max;
 }
 
+static void grow(struct stripe_form *form)
+{
+    size_t capacity = form->capacity == 0 ? FIRST_SIZE : 2 * form->capacity;
+    char *text;
+
+    if (form->capacity == size_max(form))
+        bug("stripe: a form of more than %zu bytes", size_max(form));
+    if (capacity > size_max(form))
+        capacity = size_max(form);
+    text = arena_alloc(form->arena, capacity);
+    if (form->size > 0)
+        memcpy(text, form->text, form->size);
+    form->text = text;
+    form->capacity = capacity;
+}
+
 static void put(struct stripe_form *form, char byte)
 {
-    if (form->size + 1 == size_max(form))
-        bug("stripe: a form of more than %zu bytes", size_max(form));
+    if (form->size + 1 >= form->capacity)
+        grow(form);
     form->text[form->size++] = byte;
     form->text[form->size] = '\0';
 }
@@ -45,9 +63,7 @@ static void put_encoded(struct stripe_form *form, const char *text)
 
 void form_add(struct stripe_form *form, const char *name, const char *value)
 {
-    if (form->text == NULL)
-        form->text = arena_alloc(form->arena, size_max(form));
-    else
+    if (form->size > 0)
         put(form, '&');
     put_encoded(form, name);
     put(form, '=');

@@ -16,6 +16,7 @@ struct stripe_form {
     struct arena *arena;
     char *text; /* NULL while empty */
     size_t size;
+    size_t capacity; /* of the text */
     size_t size_max; /* 0: STRIPE_FORM_SIZE_MAX */
 };
 

@@ -154,6 +154,34 @@ static void time_left_ends_at_zero(void **state)
     assert_int_equal(call_time_left_us(&f->call), 0);
 }
 
+static const struct error *refuse_in_part(struct call *call)
+{
+    struct call part = call_part_begin(call, CALL_PART_SIZE_MAX);
+
+    arena_alloc(part.arena, CALL_PART_SIZE_MAX / 2); /* more than the call has */
+    part.patient = true;
+    return call_part_end(call, &part,
+                         refuse(&part, STATUS_ABORTED, "CONCURRENT_CHANGE", "part %d", 7));
+}
+
+static void a_part_of_a_call_leaves_its_error_and_nothing_else(void **state)
+{
+    struct fixture *f = *state;
+    size_t before = arena_used(f->call.arena);
+
+    const struct error *error = refuse_in_part(&f->call);
+
+    assert_int_equal(error->status, STATUS_ABORTED);
+    assert_string_equal(error->message, "part 7");
+    assert_true(arena_used(f->call.arena) - before < 4096);
+    assert_false(f->call.patient);
+    for (int i = 0; i < 100; i++) {
+        struct call part = call_part_begin(&f->call, CALL_PART_SIZE_MAX);
+        arena_alloc(part.arena, CALL_PART_SIZE_MAX / 2);
+        assert_null(call_part_end(&f->call, &part, NULL));
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -163,6 +191,7 @@ int main(void)
         cmocka_unit_test(keeps_the_first_metadata_when_there_is_too_much),
         cmocka_unit_test(try_returns_the_error_and_goes_on_without_one),
         cmocka_unit_test(time_left_ends_at_zero),
+        cmocka_unit_test(a_part_of_a_call_leaves_its_error_and_nothing_else),
     };
     return cmocka_run_group_tests_name("error", tests, given_call, end_call);
 }
