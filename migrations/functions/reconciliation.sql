@@ -182,34 +182,55 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
 $$;
 GRANT EXECUTE ON FUNCTION attempt_moved(text, bigint, text) TO dues_service;
 
--- Ours that were first sent in half an hour.  `p_due_from`, `p_due_until`: those that the gateway must have listed.
-CREATE OR REPLACE FUNCTION reconciliation_own(p_run uuid, p_position text, p_next text, p_slice timestamptz,
+-- Ours that were first sent from `p_from` to `p_until`, behind `p_attempt`, at most `p_limit` in one statement.  `p_next`: where
+-- to go on when that were all; `p_window`: the second word of the place where they were not.  `p_due_from`, `p_due_until`:
+-- those that the gateway must have listed.
+DROP FUNCTION IF EXISTS reconciliation_own(uuid, text, text, timestamptz, timestamptz, timestamptz, timestamptz);
+CREATE OR REPLACE FUNCTION reconciliation_own(p_run uuid, p_position text, p_next text, p_window bigint,
+                                              p_from timestamptz, p_attempt uuid, p_until timestamptz, p_limit bigint,
                                               p_due_from timestamptz, p_due_until timestamptz, p_now timestamptz)
 RETURNS boolean
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = dues, pg_temp AS $$
 DECLARE
+    v_gateway text := (SELECT n.gateway FROM reconciliation n WHERE n.reconciliation_id = p_run);
+    v_looked bigint;
     v_added bigint;
+    v_next text;
 BEGIN
-    INSERT INTO reconciliation_line (reconciliation_id, bucket, side, line_id, kind, transaction, reference, currency, amount,
-                                     customer_id, is_due, line_time)
-    SELECT p_run, reconciliation_bucket(a.gateway_transaction), 'O', a.attempt_id::text, a.operation, a.gateway_transaction,
-           a.attempt_id::text, a.currency, attempt_moved(a.operation, a.amount, r.state), a.customer_id,
-           a.first_sent_time >= p_due_from AND a.first_sent_time < p_due_until, a.first_sent_time
-      FROM reconciliation n
-      JOIN attempt a ON a.gateway = n.gateway
-      LEFT JOIN refund r ON r.customer_id = a.customer_id AND r.payment_id = a.payment_id AND r.refund_id = a.refund_id
-     WHERE n.reconciliation_id = p_run AND a.first_sent_time >= p_slice AND a.first_sent_time < p_slice + interval '30 minutes'
-       AND a.state = 'SUCCEEDED' AND a.operation IN ('CHARGE', 'CAPTURE', 'REFUND')
-    ON CONFLICT ON CONSTRAINT reconciliation_line_pkey DO NOTHING;
-    GET DIAGNOSTICS v_added = ROW_COUNT;
+    WITH page AS MATERIALIZED (
+        SELECT a.customer_id, a.attempt_id, a.payment_id, a.refund_id, a.operation, a.gateway_transaction, a.currency, a.amount,
+               a.first_sent_time
+          FROM attempt a
+         WHERE a.gateway = v_gateway AND a.first_sent_time >= p_from AND a.first_sent_time < p_until
+           AND (a.first_sent_time, a.attempt_id) > (p_from, p_attempt)
+           AND a.state = 'SUCCEEDED' AND a.operation IN ('CHARGE', 'CAPTURE', 'REFUND')
+         ORDER BY a.first_sent_time, a.attempt_id LIMIT p_limit
+    ), added AS (
+        INSERT INTO reconciliation_line (reconciliation_id, bucket, side, line_id, kind, transaction, reference, currency, amount,
+                                         customer_id, is_due, line_time)
+        SELECT p_run, reconciliation_bucket(a.gateway_transaction), 'O', a.attempt_id::text, a.operation, a.gateway_transaction,
+               a.attempt_id::text, a.currency, attempt_moved(a.operation, a.amount, r.state), a.customer_id,
+               a.first_sent_time >= p_due_from AND a.first_sent_time < p_due_until, a.first_sent_time
+          FROM page a
+          LEFT JOIN refund r ON r.customer_id = a.customer_id AND r.payment_id = a.payment_id AND r.refund_id = a.refund_id
+        ON CONFLICT ON CONSTRAINT reconciliation_line_pkey DO NOTHING
+        RETURNING true
+    )
+    SELECT (SELECT count(*) FROM page), (SELECT count(*) FROM added),
+           (SELECT concat((extract(epoch FROM l.first_sent_time) * 1000000)::bigint, ' ', p_window, ' ', l.attempt_id)
+              FROM page l ORDER BY l.first_sent_time DESC, l.attempt_id DESC LIMIT 1)
+      INTO v_looked, v_added, v_next;
+    IF v_looked < p_limit THEN
+        v_next := p_next;
+    END IF;
     UPDATE reconciliation r
-       SET position = p_next, stage = CASE p_next WHEN '' THEN 'COMPARE' ELSE 'OWN' END, own_count = r.own_count + v_added,
+       SET position = v_next, stage = CASE v_next WHEN '' THEN 'COMPARE' ELSE 'OWN' END, own_count = r.own_count + v_added,
            update_time = p_now
      WHERE r.reconciliation_id = p_run AND r.state = 'RUNNING' AND r.stage = 'OWN' AND r.position = p_position;
     RETURN FOUND;
 END $$;
-GRANT EXECUTE ON FUNCTION reconciliation_own(uuid, text, text, timestamptz, timestamptz, timestamptz, timestamptz)
-    TO dues_service;
+GRANT EXECUTE ON FUNCTION reconciliation_own(uuid, text, text, bigint, timestamptz, uuid, timestamptz, bigint, timestamptz, timestamptz,
+                                             timestamptz) TO dues_service;
 
 -- A bucket is compared: its part of the hash, what does not name us, and on to the next.
 DROP FUNCTION IF EXISTS reconciliation_compared(uuid, integer, bigint, timestamptz);
@@ -340,14 +361,19 @@ BEGIN
 END $$;
 GRANT EXECUTE ON FUNCTION reconciliation_fee(uuid, uuid, text, text, text, bigint, timestamptz) TO dues_service;
 
--- Money and access that do not go together, of attempts that were first sent in four hours.
-CREATE OR REPLACE FUNCTION reconciliation_leaks(p_gateway text, p_slice timestamptz, p_now timestamptz)
+-- Money and access that do not go together, of attempts that were first sent from `p_from` to `p_until`, behind `p_attempt`; at
+-- most `p_limit` are looked at in one statement.  The last of these comes as well, with or without a kind, in order to go on
+-- behind it; `looked`: how many there were up to this one.
+DROP FUNCTION IF EXISTS reconciliation_leaks(text, timestamptz, timestamptz);
+CREATE OR REPLACE FUNCTION reconciliation_leaks(p_gateway text, p_from timestamptz, p_attempt uuid, p_until timestamptz,
+                                                p_limit bigint, p_now timestamptz)
 RETURNS TABLE (customer_id uuid, kind text, subject text, detail text, attempt_id uuid, payment_id uuid, transaction text,
-               currency text, amount bigint)
+               currency text, amount bigint, first_sent_time timestamptz, looked bigint)
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = dues, pg_temp AS $$
     SELECT f.customer_id, f.kind, 'customers/' || f.customer_id || '/payments/' || f.payment_id, f.detail, f.attempt_id,
-           f.payment_id, f.gateway_transaction, f.currency::text, f.amount
-      FROM (SELECT a.customer_id, a.attempt_id, a.payment_id, a.gateway_transaction, a.currency, a.amount,
+           f.payment_id, f.gateway_transaction, f.currency::text, f.amount, f.first_sent_time, f.looked
+      FROM (SELECT a.customer_id, a.attempt_id, a.payment_id, a.gateway_transaction, a.currency, a.amount, a.first_sent_time,
+                   a.looked, a.is_last,
                    CASE WHEN a.operation = 'CHARGE' AND p.state = 'SUCCEEDED' AND i.state <> 'PAID'
                              AND p.amount_refunded < p.amount_captured AND p.amount_refund_pending = 0
                         THEN 'PAID_NOT_GRANTED'
@@ -361,16 +387,20 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = dues, pg_temp AS $$
                         THEN 'NEVER_CAPTURED' END AS kind,
                    concat('payment ', p.state, ', invoice ', coalesce(i.state, 'none'), ', authorization until ',
                           coalesce(p.authorization_expire_time::text, 'never')) AS detail
-              FROM attempt a
+              FROM (SELECT b.*, row_number() OVER behind AS looked, lead(b.attempt_id) OVER behind IS NULL AS is_last
+                      FROM (SELECT c.* FROM attempt c
+                             WHERE c.gateway = p_gateway AND c.operation IN ('CHARGE', 'AUTHORIZE')
+                               AND c.first_sent_time >= p_from AND c.first_sent_time < p_until
+                               AND (c.first_sent_time, c.attempt_id) > (p_from, p_attempt)
+                               AND c.first_sent_time < p_now - interval '10 minutes'
+                             ORDER BY c.first_sent_time, c.attempt_id LIMIT p_limit) AS b
+                    WINDOW behind AS (ORDER BY b.first_sent_time, b.attempt_id)) AS a
               JOIN payment p ON p.customer_id = a.customer_id AND p.payment_id = a.payment_id
-              LEFT JOIN invoice i ON i.customer_id = p.customer_id AND i.invoice_id = p.invoice_id
-             WHERE a.gateway = p_gateway AND a.operation IN ('CHARGE', 'AUTHORIZE')
-               AND a.first_sent_time >= p_slice AND a.first_sent_time < p_slice + interval '4 hours'
-               AND a.first_sent_time < p_now - interval '10 minutes') AS f
-     WHERE f.kind IS NOT NULL
-     ORDER BY f.customer_id, f.payment_id LIMIT 1000
+              LEFT JOIN invoice i ON i.customer_id = p.customer_id AND i.invoice_id = p.invoice_id) AS f
+     WHERE f.kind IS NOT NULL OR f.is_last
+     ORDER BY f.looked
 $$;
-GRANT EXECUTE ON FUNCTION reconciliation_leaks(text, timestamptz, timestamptz) TO dues_service;
+GRANT EXECUTE ON FUNCTION reconciliation_leaks(text, timestamptz, uuid, timestamptz, bigint, timestamptz) TO dues_service;
 
 -- How far what succeeded is confirmed.
 CREATE OR REPLACE FUNCTION reconciliation_confirmed(p_gateway text, p_time timestamptz, p_attempt uuid, p_now timestamptz)
@@ -397,6 +427,18 @@ LANGUAGE sql STABLE SET search_path = dues, pg_temp AS $$
       LEFT JOIN attempt a ON a.customer_id = i.customer_id AND a.attempt_id = i.attempt_id AND a.state = 'MANUAL'
 $$;
 GRANT EXECUTE ON FUNCTION telemetry_incidents() TO dues_service;
+
+-- How far behind confirming is; a gateway whose obligation has just been made is not.
+CREATE OR REPLACE FUNCTION telemetry_confirmations()
+RETURNS TABLE (gateway text, behind_us bigint)
+LANGUAGE sql STABLE SET search_path = dues, pg_temp AS $$
+    SELECT o.business_key,
+           (extract(epoch FROM clock_timestamp() - coalesce(w.confirm_time, o.create_time)) * 1000000)::bigint
+      FROM obligation o
+      LEFT JOIN reconciliation_watch w ON w.gateway = o.business_key
+     WHERE o.customer_id = house_customer() AND o.kind = 'reconcile.confirm'
+$$;
+GRANT EXECUTE ON FUNCTION telemetry_confirmations() TO dues_service;
 
 CREATE OR REPLACE FUNCTION telemetry_reconciliations()
 RETURNS TABLE (gateway text, success_age_us bigint)

@@ -23,12 +23,16 @@
 
 /* Attempts may have been sent long before the gateway did what it lists. */
 #define OWN_BEFORE_US   US_PER_DAY
-#define OWN_SLICE_US    (30 * US_PER_MINUTE)
+#define OWN_PAGE_SIZE   2000
 #define DUE_MARGIN_US   (10 * US_PER_MINUTE)
 #define FEES_PAGE_SIZE  100
-#define SWEEP_ROWS      5000
+#define SWEEP_ROWS      1000
 #define LEAKS_BEFORE_US (10 * US_PER_DAY)
-#define LEAKS_SLICE_US  (4 * US_PER_HOUR)
+#define LEAKS_PAGE_SIZE 1000
+/* A page is looked for in so much time: all that is in it is sorted for that. */
+#define WINDOW_FIRST_US (10 * US_PER_MINUTE)
+#define WINDOW_LEAST_US US_PER_MINUTE
+#define WINDOW_MOST_US  (2 * US_PER_HOUR)
 
 /* ---- LIST ---- */
 
@@ -133,32 +137,73 @@ static const struct error *list_step(struct call *call, const struct reconciliat
 
 const struct pg_statement reconciliation_own_statement = {
     .name = "reconciliation_own",
-    .sql = "SELECT reconciliation_own($1, $2, $3, $4, $5, $6, $7)",
+    .sql = "SELECT reconciliation_own($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
 };
 
-/* The slice at which the run stands; its position is where that begins, in microseconds. */
-static int64_t slice_of(const struct reconciliation *run, int64_t first_us)
+/*
+ * Where the run stands among our attempts, which are gone through in the order of their first send.
+ * As text it is the three with blanks between them.
+ */
+struct place {
+    int64_t time_us;
+    int64_t window_us;   /* a full page halves it, another one doubles it */
+    struct uuid attempt; /* the last one dealt with; UUID_NIL: none of that time */
+};
+
+static struct place place_of(const struct reconciliation *run, int64_t first_us)
 {
-    return run->position[0] == '\0' ? first_us : strtoll(run->position, NULL, 10);
+    struct place place = {.time_us = first_us, .window_us = WINDOW_FIRST_US};
+    char *at;
+
+    if (run->position[0] == '\0')
+        return place;
+    place.time_us = strtoll(run->position, &at, 10);
+    if (*at == ' ')
+        place.window_us = strtoll(at, &at, 10);
+    if (*at != ' ' || !uuid_parse(at + 1, &place.attempt))
+        place.attempt = UUID_NIL;
+    return place;
 }
 
-static const char *next_slice(struct call *call, int64_t slice_us, int64_t length_us,
-                              int64_t until_us)
+static int64_t end_of(const struct place *place, int64_t until_us)
 {
-    if (slice_us + length_us >= until_us)
+    int64_t end_us = place->time_us + place->window_us;
+
+    return end_us < until_us ? end_us : until_us;
+}
+
+static int64_t halved(const struct place *place)
+{
+    int64_t half_us = place->window_us / 2;
+
+    return half_us < WINDOW_LEAST_US ? WINDOW_LEAST_US : half_us;
+}
+
+/* Where it goes on when a page was not full; "": that was all. */
+static const char *next_window(struct call *call, const struct place *place, int64_t until_us)
+{
+    int64_t end_us = end_of(place, until_us);
+    int64_t window_us = 2 * place->window_us;
+
+    if (end_us == until_us)
         return "";
-    return arena_printf(call->arena, "%" PRId64, slice_us + length_us);
+    if (window_us > WINDOW_MOST_US)
+        window_us = WINDOW_MOST_US;
+    return arena_printf(call->arena, "%" PRId64 " %" PRId64, end_us, window_us);
 }
 
 static const struct error *own_step(struct call *call, const struct reconciliation *run)
 {
-    int64_t slice_us = slice_of(run, run->from_us - OWN_BEFORE_US);
+    const struct place place = place_of(run, run->from_us - OWN_BEFORE_US);
+    int64_t until_us = run->until_us + DUE_MARGIN_US;
     struct pg_rows rows;
 
     return pg_write(call, UUID_NIL, &reconciliation_own_statement,
                     PG_PARAMS(pg_uuid(run->id), pg_text(run->position),
-                              pg_text(next_slice(call, slice_us, OWN_SLICE_US, run->until_us)),
-                              pg_time(slice_us), pg_time(run->from_us),
+                              pg_text(next_window(call, &place, until_us)),
+                              pg_int64(halved(&place)), pg_time(place.time_us),
+                              pg_uuid(place.attempt), pg_time(end_of(&place, until_us)),
+                              pg_int64(OWN_PAGE_SIZE), pg_time(run->from_us),
                               pg_time(run->until_us - DUE_MARGIN_US), pg_time(call->now_us)),
                     &rows);
 }
@@ -224,8 +269,8 @@ static const struct error *fees_step(struct call *call, const struct reconciliat
 const struct pg_statement reconciliation_leaks_statement = {
     .name = "reconciliation_leaks",
     .sql = "SELECT customer_id, kind, subject, detail, attempt_id, payment_id, transaction,"
-           "       currency, amount"
-           "  FROM reconciliation_leaks($1, $2, $3)",
+           "       currency, amount, first_sent_time, looked"
+           "  FROM reconciliation_leaks($1, $2, $3, $4, $5, $6)",
 };
 
 static const struct error *report_leak(struct call *call, const struct reconciliation *run,
@@ -241,7 +286,9 @@ static const struct error *report_leak(struct call *call, const struct reconcili
         .amount = pg_get_int64(rows, row, "amount"),
     };
 
-    if (!incident_kind_parse(pg_get_text(rows, row, "kind"), &finding.kind))
+    /* The last that was looked at need not be one. */
+    if (pg_is_null(rows, row, "kind") ||
+        !incident_kind_parse(pg_get_text(rows, row, "kind"), &finding.kind))
         return NULL;
     return reconcile_report(call, run, &finding);
 }
@@ -264,16 +311,32 @@ static const struct error *end_leaks(struct call *call, const struct reconciliat
                     &rows);
 }
 
+/* Behind the last of a page that was full. */
+static const char *behind_last(struct call *call, const struct place *place,
+                               const struct pg_rows *rows)
+{
+    size_t last = rows->count - 1;
+
+    return arena_printf(call->arena, "%" PRId64 " %" PRId64 " %s",
+                        pg_get_time(rows, last, "first_sent_time"), halved(place),
+                        uuid_text(call->arena, pg_get_uuid(rows, last, "attempt_id")));
+}
+
 static const struct error *leaks_step(struct call *call, const struct reconciliation *run)
 {
-    int64_t slice_us = slice_of(run, run->from_us - LEAKS_BEFORE_US);
+    const struct place place = place_of(run, run->from_us - LEAKS_BEFORE_US);
+    const char *next = next_window(call, &place, run->until_us);
     struct pg_rows rows;
 
     TRY(pg_read(call, UUID_NIL, &reconciliation_leaks_statement,
-                PG_PARAMS(pg_text(run->gateway), pg_time(slice_us), pg_time(call->now_us)), &rows));
+                PG_PARAMS(pg_text(run->gateway), pg_time(place.time_us), pg_uuid(place.attempt),
+                          pg_time(end_of(&place, run->until_us)), pg_int64(LEAKS_PAGE_SIZE),
+                          pg_time(call->now_us)),
+                &rows));
     for (size_t i = 0; i < rows.count; i++)
         TRY(report_leak(call, run, &rows, i));
-    const char *next = next_slice(call, slice_us, LEAKS_SLICE_US, run->until_us);
+    if (rows.count > 0 && pg_get_int64(&rows, rows.count - 1, "looked") == LEAKS_PAGE_SIZE)
+        next = behind_last(call, &place, &rows);
     return next[0] == '\0' ? end_leaks(call, run)
                            : reconciliation_pass(call, run, "LEAKS", next, 0);
 }

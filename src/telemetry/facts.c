@@ -43,10 +43,15 @@ struct webhook_facts {
 
 #define BOOKS_MAX 8
 
-/* A gateway whose books are compared with ours every day. */
-struct books_facts {
+/* How long ago something that is owed for a gateway was done to the end, or since it is owed. */
+struct gateway_age {
     char gateway[32];
-    int64_t age_us; /* since they were last compared to the end, or since that is owed */
+    int64_t age_us;
+};
+
+struct books_facts {
+    struct gateway_age list[BOOKS_MAX];
+    size_t count;
 };
 
 /* What was answered last. */
@@ -63,8 +68,8 @@ struct answers {
     int64_t incident_count;
     int64_t incident_age_us;
     int64_t manual_count;
-    struct books_facts books[BOOKS_MAX];
-    size_t books_count;
+    struct books_facts compared;  /* every day */
+    struct books_facts confirmed; /* every minute */
 };
 
 struct facts {
@@ -127,6 +132,10 @@ static const struct measure books_age = {
     "dues_reconciliation_age_seconds",
     "Since our books and the gateway's were last compared to the end.", MEASURE_GAUGE,
     MEASURE_SECONDS};
+static const struct measure confirm_age = {
+    "dues_reconciliation_confirm_age_seconds",
+    "Since the first send of the oldest success that the gateway was not asked about once more.",
+    MEASURE_GAUGE, MEASURE_SECONDS};
 
 static const struct measure webhook_endpoints = {
     "dues_webhook_endpoints",
@@ -269,10 +278,30 @@ static const struct pg_statement incidents_statement = {
     .sql = "SELECT open_count, manual_count, oldest_age_us FROM telemetry_incidents()",
 };
 
-static const struct pg_statement books_statement = {
+static const struct pg_statement compared_statement = {
     .name = "telemetry_reconciliations",
-    .sql = "SELECT gateway, success_age_us FROM telemetry_reconciliations()",
+    .sql = "SELECT gateway, success_age_us AS age_us FROM telemetry_reconciliations()",
 };
+
+static const struct pg_statement confirmed_statement = {
+    .name = "telemetry_confirmations",
+    .sql = "SELECT gateway, behind_us AS age_us FROM telemetry_confirmations()",
+};
+
+static const struct error *ask_books(struct call *call, const struct pg_statement *statement,
+                                     struct books_facts *books)
+{
+    struct pg_rows rows;
+
+    TRY(pg_read(call, UUID_NIL, statement, (struct pg_params){0}, &rows));
+    books->count = rows.count < BOOKS_MAX ? rows.count : BOOKS_MAX;
+    for (size_t i = 0; i < books->count; i++) {
+        struct gateway_age *one = &books->list[i];
+        snprintf(one->gateway, sizeof one->gateway, "%s", pg_get_text(&rows, i, "gateway"));
+        one->age_us = pg_get_int64(&rows, i, "age_us");
+    }
+    return NULL;
+}
 
 static const struct error *ask_incidents(struct call *call, struct answers *answers)
 {
@@ -282,14 +311,8 @@ static const struct error *ask_incidents(struct call *call, struct answers *answ
     answers->incident_count = pg_get_int64(&rows, 0, "open_count");
     answers->manual_count = pg_get_int64(&rows, 0, "manual_count");
     answers->incident_age_us = pg_get_int64(&rows, 0, "oldest_age_us");
-    TRY(pg_read(call, UUID_NIL, &books_statement, (struct pg_params){0}, &rows));
-    answers->books_count = rows.count < BOOKS_MAX ? rows.count : BOOKS_MAX;
-    for (size_t i = 0; i < answers->books_count; i++) {
-        struct books_facts *books = &answers->books[i];
-        snprintf(books->gateway, sizeof books->gateway, "%s", pg_get_text(&rows, i, "gateway"));
-        books->age_us = pg_get_int64(&rows, i, "success_age_us");
-    }
-    return NULL;
+    TRY(ask_books(call, &compared_statement, &answers->compared));
+    return ask_books(call, &confirmed_statement, &answers->confirmed);
 }
 
 static const struct error *ask(void *owner, struct call *call)
@@ -385,14 +408,21 @@ static void measure_webhooks(const struct answers *answers, struct measures *out
     measure_number(out, &webhook_age, MEASURE_NO_LABELS, answers->webhooks[WEBHOOK_ENABLED].age_us);
 }
 
+static void measure_books(const struct books_facts *books, const struct measure *measure,
+                          struct measures *out)
+{
+    for (size_t i = 0; i < books->count; i++)
+        measure_number(out, measure, MEASURE_LABELS({"gateway", books->list[i].gateway}),
+                       books->list[i].age_us);
+}
+
 static void measure_incidents(const struct answers *answers, struct measures *out)
 {
     measure_number(out, &incidents, MEASURE_NO_LABELS, answers->incident_count);
     measure_number(out, &incident_age, MEASURE_NO_LABELS, answers->incident_age_us);
     measure_number(out, &manual_count, MEASURE_NO_LABELS, answers->manual_count);
-    for (size_t i = 0; i < answers->books_count; i++)
-        measure_number(out, &books_age, MEASURE_LABELS({"gateway", answers->books[i].gateway}),
-                       answers->books[i].age_us);
+    measure_books(&answers->compared, &books_age, out);
+    measure_books(&answers->confirmed, &confirm_age, out);
 }
 
 void facts_measure(struct facts *facts, struct measures *out)
@@ -421,6 +451,7 @@ void facts_measure(struct facts *facts, struct measures *out)
 }
 
 pg_statement_list telemetry_statements = {
-    &obligations_statement, &attempts_statement,  &ledger_recent_statement, &ledger_walk_statement,
-    &webhooks_statement,    &incidents_statement, &books_statement,         NULL,
+    &obligations_statement, &attempts_statement,  &ledger_recent_statement,
+    &ledger_walk_statement, &webhooks_statement,  &incidents_statement,
+    &compared_statement,    &confirmed_statement, NULL,
 };

@@ -277,16 +277,21 @@ static void refuses_to_start_when_its_address_is_taken(void **state)
 /* Late: by now something of everything has happened. */
 static void every_family_is_documented_and_every_documented_one_is_served(void **state)
 {
+    static const char *const late[] = {
+        "dues_reconciliation_age_seconds{gateway=\"sandbox\"}",
+        "dues_reconciliation_confirm_age_seconds{gateway=\"sandbox\"}",
+    };
     struct rpc_fixture *f = *state;
     struct families documented = {0};
     struct families served = {0};
     size_t wrong = 0;
 
     rpc_given_user(f);
-    for (int i = 0;
-         i < 2000 && page_value(f, "dues_reconciliation_age_seconds{gateway=\"sandbox\"}") == NULL;
-         i++)
-        usleep(10000);
+    for (size_t i = 0; i < ARRAY_LENGTH(late); i++) {
+        for (int looks = 0; looks < 2000 && page_value(f, late[i]) == NULL; looks++)
+            usleep(10000);
+        assert_non_null(page_value(f, late[i]));
+    }
     read_documented(&documented);
     read_served(f, &served);
     /* What is told only where gateways tell their news. */
@@ -374,7 +379,8 @@ static void says_that_the_database_is_away_and_answers_all_the_same(void **state
 static int setup(void **state)
 {
     struct rpc_fixture *f =
-        rpc_fixture_new("sandbox = on\nmetrics_listen = 127.0.0.1:0\nreconcile_days = 3\n");
+        rpc_fixture_new("sandbox = on\nmetrics_listen = 127.0.0.1:0\nreconcile_days = 3\n"
+                        "reconcile_confirm_max = 200\n");
     FILE *nowhere = fopen("/dev/null", "we");
 
     *state = f;

@@ -15,11 +15,13 @@ static int64_t fee_of(int64_t amount)
     return (amount * FEE_THOUSANDTHS + 500) / 1000 + FEE_FIXED;
 }
 
-/* What the line moved; 0: nothing. */
-static int64_t moved(const struct journal_line *line, enum gateway_operation operation)
+int64_t books_moved(const struct journal_line *line)
 {
     bool approved = text_equal(line->call.outcome, "APPROVED");
+    enum gateway_operation operation;
 
+    if (!gateway_operation_parse(line->call.operation, &operation))
+        return 0;
     switch (operation) {
     case GATEWAY_CHARGE:
     case GATEWAY_CAPTURE:
@@ -36,27 +38,22 @@ static int64_t moved(const struct journal_line *line, enum gateway_operation ope
     return 0;
 }
 
-bool books_line(struct memory *memory, struct arena *arena, const struct journal_line *line,
+void books_line(struct memory *memory, struct arena *arena, const struct journal_line *line,
                 struct gateway_transaction *entry)
 {
-    enum gateway_operation operation;
-
-    if (!gateway_operation_parse(line->call.operation, &operation))
-        return false;
-    int64_t amount = moved(line, operation);
-    if (amount == 0)
-        return false;
+    bool is_refund = text_equal(line->call.operation, gateway_operation_name(GATEWAY_REFUND));
+    int64_t amount = books_moved(line);
     const struct memory_request *acted_on = memory_find_transaction(memory, line->acted_on);
+
     *entry = (struct gateway_transaction){
         .id = arena_printf(arena, "bt_%lld", (long long)line->call.number),
-        .kind = operation == GATEWAY_REFUND ? GATEWAY_LINE_REFUND : GATEWAY_LINE_CHARGE,
+        .kind = is_refund ? GATEWAY_LINE_REFUND : GATEWAY_LINE_CHARGE,
         .transaction = line->call.transaction,
         .acted_on = line->acted_on,
         .reference = line->call.reference,
         .acted_on_reference = acted_on == NULL ? "" : arena_strdup(arena, acted_on->reference),
         .amount = money_make(line->call.currency, amount),
-        .fee = money_make(line->call.currency, operation == GATEWAY_REFUND ? 0 : fee_of(amount)),
+        .fee = money_make(line->call.currency, is_refund ? 0 : fee_of(amount)),
         .created_us = line->call.time_us,
     };
-    return true;
 }

@@ -6,6 +6,7 @@
 #include "gateway/sandbox/memory.h"
 
 #include "base/text.h"
+#include "gateway/sandbox/books.h"
 
 #define MEMORY_SIZE_MAX (1024UL * 1024 * 1024)
 #define MEMORY_RESERVE  (1024UL * 1024) /* always left for what is being learnt */
@@ -160,7 +161,9 @@ static void learn_call(struct memory *memory, const struct journal_line *line, i
         .previous = memory->newest,
         .number = line->call.number,
         .offset = offset,
+        .time_us = line->call.time_us,
         .reference_hash = memory_hash(line->call.reference),
+        .moved_money = books_moved(line) != 0,
     };
     memory->newest = call;
 }

@@ -37,7 +37,9 @@ struct memory_call {
     const struct memory_call *previous;
     int64_t number;
     int64_t offset;
+    int64_t time_us;
     uint64_t reference_hash;
+    bool moved_money;
 };
 
 struct memory;

@@ -23,9 +23,11 @@
 #define ANSWER_MARGIN_US US_PER_SECOND
 /* Refunds are looked at again for a day: the one that fails later fails by then. */
 #define REFUND_WATCH_US US_PER_DAY
-#define ACTION_URL      "https://sandbox.invalid/authenticate/"
-#define CARD_EXP_MONTH  12
-#define CARD_EXP_YEAR   2034
+/* Lines are in the order of their times, but for a clock that was set back. */
+#define CLOCK_SET_BACK_US US_PER_HOUR
+#define ACTION_URL        "https://sandbox.invalid/authenticate/"
+#define CARD_EXP_MONTH    12
+#define CARD_EXP_YEAR     2034
 
 static bool learn(void *arg, const struct journal_line *line, int64_t offset)
 {
@@ -289,7 +291,32 @@ static const struct error *sandbox_describe(const struct gateway *gateway, struc
     return NULL;
 }
 
-/* Newest first; the cursor is the number of the last line that was looked at. */
+static const struct memory_call *newest(struct sandbox *sandbox)
+{
+    pthread_mutex_lock(&sandbox->mutex);
+    const struct memory_call *call = memory_newest(sandbox->memory);
+    pthread_mutex_unlock(&sandbox->mutex);
+    return call;
+}
+
+/* False: the journal cannot be read there. */
+static bool list_one(struct sandbox *sandbox, struct arena *arena, const struct memory_call *at,
+                     struct gateway_transaction *entry)
+{
+    struct journal_line line;
+
+    if (!journal_read(&sandbox->journal, arena, at->offset, &line))
+        return false;
+    pthread_mutex_lock(&sandbox->mutex);
+    books_line(sandbox->memory, arena, &line, entry);
+    pthread_mutex_unlock(&sandbox->mutex);
+    return true;
+}
+
+/*
+ * Newest first; the cursor is the number behind the next line.  What is older than the newest never
+ * changes, so only the lines of the page are read, and whoever pays waits for none of it.
+ */
 static bool sandbox_list(const struct gateway *gateway, struct call *call, int64_t from_us,
                          int64_t until_us, const char *cursor,
                          struct gateway_transaction_page *page)
@@ -299,22 +326,18 @@ static bool sandbox_list(const struct gateway *gateway, struct call *call, int64
 
     *page = (struct gateway_transaction_page){
         .list = arena_array(call->arena, GATEWAY_LINES_MAX, sizeof *page->list), .next = ""};
-    pthread_mutex_lock(&sandbox->mutex);
-    for (const struct memory_call *at = memory_newest(sandbox->memory); at != NULL;
-         at = at->previous) {
-        struct journal_line line;
-        if (before > 0 && at->number >= before)
+    for (const struct memory_call *at = newest(sandbox);
+         at != NULL && at->time_us >= from_us - CLOCK_SET_BACK_US; at = at->previous) {
+        if ((before > 0 && at->number >= before) || !at->moved_money || at->time_us < from_us ||
+            at->time_us >= until_us)
             continue;
         if (page->count == GATEWAY_LINES_MAX) {
             page->next = arena_printf(call->arena, "%" PRId64, at->number + 1);
             break;
         }
-        if (journal_read(&sandbox->journal, call->arena, at->offset, &line) &&
-            line.call.time_us >= from_us && line.call.time_us < until_us &&
-            books_line(sandbox->memory, call->arena, &line, &page->list[page->count]))
+        if (list_one(sandbox, call->arena, at, &page->list[page->count]))
             page->count++;
     }
-    pthread_mutex_unlock(&sandbox->mutex);
     return true;
 }
 
@@ -399,11 +422,8 @@ struct sandbox_call *sandbox_calls(struct sandbox *sandbox, struct arena *arena,
     for (size_t i = 0; i < reference_count; i++)
         hashes[i] = memory_hash(references[i]);
     *count = 0;
-    pthread_mutex_lock(&sandbox->mutex);
-    const struct memory_call *call = memory_newest(sandbox->memory);
-    pthread_mutex_unlock(&sandbox->mutex);
-    /* What is older than the newest never changes. */
-    for (; call != NULL && *count < limit; call = call->previous) {
+    for (const struct memory_call *call = newest(sandbox); call != NULL && *count < limit;
+         call = call->previous) {
         struct journal_line line;
         if ((before > 0 && call->number >= before) ||
             (references != NULL && !is_wanted(call, hashes, reference_count)) ||

@@ -160,14 +160,17 @@ static void add_line(struct arena *arena, const json_t *entry,
         .id = arena_strdup(arena, stripe_text(entry, "id")), .why = problem};
 }
 
-/* False: nothing can be said now. */
+/* False: nothing can be said now.  It is asked in memory of its own: a page may have many. */
 static bool read_payment(const struct errand *errand, struct gateway_transaction *line)
 {
     AUTO(stripe_json_release) json_t *body = NULL;
-    const struct stripe_form form = {.arena = errand->arena};
+    AUTO(arena_auto_free) struct arena *arena = arena_new(CALL_PART_SIZE_MAX);
+    struct errand question = *errand;
+    const struct stripe_form form = {.arena = arena};
     struct http_exchange_reply reply;
 
-    errand_get(errand, arena_printf(errand->arena, "/v1/payment_intents/%s", line->acted_on), &form,
+    question.arena = arena;
+    errand_get(&question, arena_printf(arena, "/v1/payment_intents/%s", line->acted_on), &form,
                &reply);
     if (reply.result != HTTP_ANSWERED || (reply.status != 200 && reply.status != 404))
         return false;

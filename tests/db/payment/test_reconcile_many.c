@@ -8,6 +8,7 @@
 #define LEFT_BEHIND ((size_t)24 * 1024)
 #define MANY        1000
 #define PAGES       100
+#define LEAKS       1200
 
 static int asked_count;
 static int silent_after;
@@ -142,6 +143,19 @@ static bool list_much(const struct gateway *gateway, struct call *call, int64_t 
     return true;
 }
 
+static bool list_nothing(const struct gateway *gateway, struct call *call, int64_t from_us,
+                         int64_t until_us, const char *cursor,
+                         struct gateway_transaction_page *page)
+{
+    (void)gateway;
+    (void)call;
+    (void)from_us;
+    (void)until_us;
+    (void)cursor;
+    *page = (struct gateway_transaction_page){.next = ""};
+    return true;
+}
+
 static void a_list_of_many_pages_is_read(void **state)
 {
     struct payment_fixture *f = *state;
@@ -173,6 +187,63 @@ static void many_that_differ_are_asked_about(void **state)
     assert_int_equal(of_customer(f, "count(*) FROM incident", payer.customer), 0);
 }
 
+/* Driven step by step: no statement takes in more than a page of ours. */
+static void ours_are_taken_in_by_pages(void **state)
+{
+    struct payment_fixture *f = *state;
+    struct gateway gateway = given_gateway(f);
+    struct begun begun = {.ahead_us = US_PER_HOUR};
+    struct driving driving = {.run = &begun.run, .steps = 1};
+    int64_t most = 0;
+    given_paid_often(f, 2500);
+
+    gateway.list_transactions = list_nothing;
+    f->gateways.list[0] = &gateway;
+    assert_null(db_run(f->db, begin, &begun));
+    for (int64_t i = 0, before = 0; before < 2500 && i < STEPS_MAX; i++) {
+        assert_null(db_run(f->db, drive, &driving));
+        most = begun.run.own_count - before > most ? begun.run.own_count - before : most;
+        before = begun.run.own_count;
+    }
+
+    assert_int_equal(begun.run.own_count, 2500);
+    assert_in_range(most, 1, 2000);
+}
+
+/* Money that is held for ever, of so many in one hour: all of it is told, by one run. */
+static void leaks_are_found_however_many_there_are(void **state)
+{
+    struct payment_fixture *f = *state;
+    struct gateway gateway = given_gateway(f);
+    struct payer payer = given_paid(f);
+    const char *customer = db_uuid_text(f->db, payer.customer);
+
+    db_execute(
+        f->db,
+        db_printf(
+            f->db,
+            "INSERT INTO payment SELECT (jsonb_populate_record(p, jsonb_build_object("
+            " 'payment_id', gen_random_uuid(), 'state', 'REQUIRES_CAPTURE', 'is_manual', true,"
+            " 'amount_captured', 0, 'amount_capturable', p.amount,"
+            " 'authorization_expire_time', clock_timestamp() - interval '3 d'))).*"
+            "  FROM payment p, generate_series(1, %d) n WHERE p.customer_id = '%s';"
+            "INSERT INTO attempt SELECT (jsonb_populate_record(a, jsonb_build_object("
+            " 'attempt_id', gen_random_uuid(), 'payment_id', p.payment_id,"
+            " 'operation', 'AUTHORIZE', 'gateway_transaction', 'ch_' || p.payment_id,"
+            " 'gateway_key', replace(gen_random_uuid()::text, '-', ''),"
+            " 'first_sent_time', clock_timestamp() - interval '8 d'))).*"
+            "  FROM attempt a JOIN payment p USING (customer_id)"
+            " WHERE a.customer_id = '%s' AND p.state = 'REQUIRES_CAPTURE'",
+            LEAKS, customer, customer));
+    gateway.list_transactions = list_nothing;
+    f->gateways.list[0] = &gateway;
+    reconciled(f);
+
+    assert_int_equal(of_customer(f, "count(*) FILTER (WHERE kind = 'NEVER_CAPTURED') FROM incident",
+                                 payer.customer),
+                     LEAKS);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -180,6 +251,8 @@ int main(void)
         RECONCILE_TEST(what_is_confirmed_is_not_asked_about_again),
         RECONCILE_TEST(a_list_of_many_pages_is_read),
         RECONCILE_TEST(many_that_differ_are_asked_about),
+        RECONCILE_TEST(ours_are_taken_in_by_pages),
+        RECONCILE_TEST(leaks_are_found_however_many_there_are),
     };
     return cmocka_run_group_tests_name("reconciliation of many", tests, NULL, NULL);
 }

@@ -20,6 +20,10 @@
     "{\"id\":\"txn_" id "\",\"object\":\"balance_transaction\",\"type\":\"" type                   \
     "\",\"currency\":\"isk\",\"amount\":" amount ",\"fee\":" fee ",\"created\":1767225700}"
 
+#define UNNAMED                                                                                    \
+    "{\"id\":\"re_1\",\"object\":\"refund\",\"currency\":\"eur\",\"payment_intent\":\"pi_1\","     \
+    "\"metadata\":{},\"amount\":500}"
+
 static struct {
     struct gateway_transaction_page page;
     bool is_listed;
@@ -159,6 +163,32 @@ static void a_line_that_cannot_be_read_is_named(void **state)
     assert_string_equal(result.page.unread[2].id, "txn_3");
 }
 
+/* What the list takes when the payment of a refund, which has no reference, is read for it. */
+static size_t list_with_payment(struct fixture *f, int padding)
+{
+    char answer[10000];
+
+    snprintf(answer, sizeof answer, "%*s%s", padding, "", INTENT("\"x\":1"));
+    f->asked = 0;
+    given(f, 0, get(BALANCE_GET, 200, LIST(LINE("1", "refund", "-500", "0", UNNAMED))));
+    given(f, 1, get(PI_PATH, 200, answer));
+    size_t before = arena_used(f->call.arena);
+    fiber_run(f->fibers, run_list, f);
+    assert_true(result.is_listed);
+    assert_string_equal(result.page.list[0].acted_on_reference, REFERENCE);
+    return arena_used(f->call.arena) - before;
+}
+
+static void payments_are_read_in_memory_of_their_own(void **state)
+{
+    struct fixture *f = *state;
+
+    size_t small = list_with_payment(f, 0);
+    size_t large = list_with_payment(f, 8192);
+
+    assert_true(large < small + 1024);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -169,6 +199,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(fees_may_have_decimals_that_the_currency_has_not, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(a_line_that_cannot_be_read_is_named, setup, teardown),
+        cmocka_unit_test_setup_teardown(payments_are_read_in_memory_of_their_own, setup, teardown),
     };
 
     return cmocka_run_group_tests_name("stripe balance", tests, NULL, NULL);
