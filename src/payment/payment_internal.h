@@ -295,8 +295,8 @@ extern const struct pg_statement reconciliation_load_statement, reconciliation_l
     reconciliation_page_statement, reconciliation_own_statement, reconciliation_fees_statement,
     reconciliation_fee_statement, reconciliation_leaks_statement, reconcile_mark_statement,
     reconcile_confirmed_statement, reconcile_unconfirmed_statement,
-    reconciliation_schedule_statement, reconciliation_doubt_statement,
-    reconciliation_ask_statement, reconciliation_asked_statement, reconcile_next_doubt_statement;
+    reconciliation_schedule_statement, reconciliation_doubt_statement, reconciliation_ask_statement,
+    reconciliation_asked_statement, reconcile_next_doubt_statement;
 extern const struct pg_statement payment_method_load_statement, payment_method_list_statement,
     payment_method_record_statement, payment_method_update_statement,
     payment_method_refresh_statement, payment_method_delete_statement,
