@@ -362,26 +362,42 @@ static const struct error *sweep_step(struct call *call, const struct obligation
 
 /* ---- The run ---- */
 
-static const struct error *step(struct call *call, const struct reconciliation *run, bool *waits)
+struct stage {
+    const char *name;
+    int64_t need_us; /* of the lease, for a step */
+    const struct error *(*step)(struct call *call, const struct reconciliation *run);
+    /* Instead of `step` where the gateway may make it wait. */
+    const struct error *(*patient_step)(struct call *call, const struct reconciliation *run,
+                                        bool *waits);
+};
+
+static const struct stage stages[] = {
+    {.name = "LIST", .need_us = GATEWAY_STEP_US, .patient_step = list_step},
+    {.name = "OWN", .need_us = STEP_US, .step = own_step},
+    {.name = "COMPARE", .need_us = GATEWAY_STEP_US, .step = reconcile_compare},
+    {.name = "FEES", .need_us = STEP_US, .step = fees_step},
+    {.name = "LEAKS", .need_us = STEP_US, .step = leaks_step},
+    {.name = "ASK", .need_us = GATEWAY_STEP_US, .patient_step = reconcile_ask_again},
+    {.name = "LAST", .need_us = GATEWAY_STEP_US, .patient_step = reconcile_ask_again},
+};
+
+/* NULL: a newer server has brought it there, and goes on with it. */
+static const struct stage *stage_of(const struct reconciliation *run)
 {
-    *waits = false;
-    if (text_equal(run->stage, "LIST"))
-        return list_step(call, run, waits);
-    if (text_equal(run->stage, "OWN"))
-        return own_step(call, run);
-    if (text_equal(run->stage, "COMPARE"))
-        return reconcile_compare(call, run);
-    if (text_equal(run->stage, "FEES"))
-        return fees_step(call, run);
-    if (text_equal(run->stage, "LEAKS"))
-        return leaks_step(call, run);
-    return reconcile_ask_again(call, run, waits);
+    for (size_t i = 0; i < ARRAY_LENGTH(stages); i++) {
+        if (text_equal(stages[i].name, run->stage))
+            return &stages[i];
+    }
+    return NULL;
 }
 
-static bool asks_gateway(const struct reconciliation *run)
+static const struct error *step(struct call *call, const struct stage *stage,
+                                const struct reconciliation *run, bool *waits)
 {
-    return !text_equal(run->stage, "OWN") && !text_equal(run->stage, "FEES") &&
-           !text_equal(run->stage, "LEAKS");
+    *waits = false;
+    if (stage == NULL)
+        return refuse(call, STATUS_INTERNAL, "INTERNAL", "a stage that this server does not know");
+    return stage->step != NULL ? stage->step(call, run) : stage->patient_step(call, run, waits);
 }
 
 /* Whatever keeps it from going on is told by the run, and does not do so for ever. */
@@ -409,9 +425,10 @@ static const struct error *go_on(struct call *call, struct uuid id, bool is_firs
     if (!text_equal(run.state, "RUNNING"))
         return NULL;
     *progress = OUT_OF_TIME;
-    if (!is_first && call_time_left_us(call) < (asks_gateway(&run) ? GATEWAY_STEP_US : STEP_US))
+    const struct stage *stage = stage_of(&run);
+    if (!is_first && stage != NULL && call_time_left_us(call) < stage->need_us)
         return NULL;
-    const struct error *error = step(call, &run, &waits);
+    const struct error *error = step(call, stage, &run, &waits);
     *progress = waits ? WAITING : ONWARD;
     return error == NULL ? NULL : stumble(call, &run, error);
 }

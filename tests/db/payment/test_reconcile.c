@@ -262,6 +262,24 @@ static void a_run_that_is_cut_after_every_step_finds_the_same_once(void **state)
     assert_int_equal(of_customer(f, "count(*) FROM ledger_entry", payer.customer), 6);
 }
 
+/* As a newer server leaves it, which has a stage more. */
+static void a_stage_that_is_not_known_is_left_alone(void **state)
+{
+    struct payment_fixture *f = *state;
+    struct begun begun = {.ahead_us = US_PER_HOUR};
+    struct driving driving = {.run = &begun.run, .steps = INT32_MAX};
+    assert_null(db_run(f->db, begin, &begun));
+
+    db_execute(f->db, "ALTER DOMAIN dues.reconciliation_stage"
+                      " DROP CONSTRAINT reconciliation_stage_known");
+    db_execute(f->db, "UPDATE reconciliation SET stage = 'POLISH'");
+    assert_non_null(db_run(f->db, drive, &driving));
+
+    assert_string_equal(
+        db_text(f->db, "SELECT state || ' ' || stage || ', ' || problem FROM reconciliation"),
+        "RUNNING POLISH, POLISH: a stage that this server does not know");
+}
+
 static const struct error *confirm_now(struct call *call, void *arg)
 {
     const struct obligation obligation = {
@@ -317,6 +335,7 @@ int main(void)
         RECONCILE_TEST(what_is_not_in_the_gateways_books_is_an_incident),
         RECONCILE_TEST(money_that_is_held_for_ever_is_found),
         RECONCILE_TEST(a_run_that_is_cut_after_every_step_finds_the_same_once),
+        RECONCILE_TEST(a_stage_that_is_not_known_is_left_alone),
         RECONCILE_TEST(what_succeeded_is_asked_about_once_more),
     };
     return cmocka_run_group_tests_name("reconciliation", tests, NULL, NULL);
