@@ -189,10 +189,10 @@ BEGIN
     UPDATE dispute d
        SET response_id = p_response.response_id, response_action = p_response.action, version = d.version + 1
      WHERE d.customer_id = p_customer AND d.dispute_id = p_response.dispute_id;
-    INSERT INTO dispute_response (customer_id, response_id, dispute_id, action, gateway_key, evidence_sealed, state,
-                                  first_sent_time, create_time)
+    INSERT INTO dispute_response (customer_id, response_id, dispute_id, action, gateway_key, evidence_sealed,
+                                  had_evidence, state, first_sent_time, create_time)
     VALUES (p_customer, p_response.response_id, p_response.dispute_id, p_response.action, p_response.gateway_key,
-            p_response.evidence_sealed, 'SENDING', v_now, p_now);
+            p_response.evidence_sealed, coalesce(p_response.had_evidence, true), 'SENDING', v_now, p_now);
     PERFORM obligation_add(p_customer, 'dispute.respond', p_response.response_id::text, p_response.dispute_id, v_lease, false,
                            p_now);
 END $$;
@@ -237,15 +237,15 @@ BEGIN
 END $$;
 GRANT EXECUTE ON FUNCTION dispute_responded(uuid, uuid, dispute_known, text, bytea, timestamptz, timestamptz) TO dues_service;
 
--- The gateway has refused it: it certainly did not happen.  A repeat of the request tries anew.  False: it was recorded as done;
--- true also when it had been recorded as refused before, by a COMMIT whose answer was lost or by whoever looked first.
-CREATE OR REPLACE FUNCTION dispute_response_refused(p_customer uuid, p_response uuid, p_now timestamptz) RETURNS boolean
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = dues, pg_temp AS $$
+-- It is over without an answer: the dispute can be answered again, and a repeat of the request tries anew.  False: it was over
+-- before.
+CREATE OR REPLACE FUNCTION dispute_response_drop(p_customer uuid, p_response uuid, p_state text, p_now timestamptz)
+RETURNS boolean
+LANGUAGE plpgsql AS $$
 BEGIN
     PERFORM FROM dispute d WHERE d.customer_id = p_customer AND d.response_id = p_response FOR NO KEY UPDATE;
-    IF NOT dispute_response_end(p_customer, p_response, 'FAILED') THEN
-        RETURN EXISTS (SELECT FROM dispute_response r
-                        WHERE r.customer_id = p_customer AND r.response_id = p_response AND r.state = 'FAILED');
+    IF NOT dispute_response_end(p_customer, p_response, p_state) THEN
+        RETURN false;
     END IF;
     UPDATE dispute d SET version = d.version + 1, update_time = p_now
      WHERE d.customer_id = p_customer
@@ -255,7 +255,34 @@ BEGIN
      WHERE r.customer_id = p_customer AND r.object_id = p_response AND r.answer IS NULL;
     RETURN true;
 END $$;
+
+-- The gateway has refused it: it certainly did not happen.  False: it was recorded as done, or people have it; true also when it
+-- had been recorded as refused before, by a COMMIT whose answer was lost or by whoever looked first.
+CREATE OR REPLACE FUNCTION dispute_response_refused(p_customer uuid, p_response uuid, p_now timestamptz) RETURNS boolean
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = dues, pg_temp AS $$
+BEGIN
+    RETURN dispute_response_drop(p_customer, p_response, 'FAILED', p_now)
+        OR EXISTS (SELECT FROM dispute_response r
+                    WHERE r.customer_id = p_customer AND r.response_id = p_response AND r.state = 'FAILED');
+END $$;
 GRANT EXECUTE ON FUNCTION dispute_response_refused(uuid, uuid, timestamptz) TO dues_service;
+
+-- Nobody found out in time what became of it: people are told.  False: it was over before.
+CREATE OR REPLACE FUNCTION dispute_response_give_up(p_customer uuid, p_response uuid, p_subject text, p_detail text,
+                                                    p_now timestamptz) RETURNS boolean
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = dues, pg_temp AS $$
+BEGIN
+    IF NOT dispute_response_drop(p_customer, p_response, 'MANUAL', p_now) THEN
+        RETURN false;
+    END IF;
+    PERFORM incident_add(p_customer, NULL,
+                         ROW('UNKNOWN_TOO_LONG', p_subject, p_detail, NULL, d.payment_id, d.gateway, d.gateway_dispute,
+                             d.currency, d.amount)::incident_new, true, p_now)
+       FROM dispute_response r JOIN dispute d USING (customer_id, dispute_id)
+      WHERE r.customer_id = p_customer AND r.response_id = p_response;
+    RETURN true;
+END $$;
+GRANT EXECUTE ON FUNCTION dispute_response_give_up(uuid, uuid, text, text, timestamptz) TO dues_service;
 
 -- Nobody knows what became of it: it is asked again, later and later.
 CREATE OR REPLACE FUNCTION dispute_response_wait(p_customer uuid, p_response uuid) RETURNS boolean

@@ -55,8 +55,9 @@ struct dispute_response {
     const char *gateway_key;
     struct gateway_evidence_text evidence[GATEWAY_EVIDENCE_TEXTS];
     size_t evidence_count;
-    int64_t age_us; /* since the first send, by the database's clock */
-    int64_t now_us; /* the customer's present */
+    bool had_evidence; /* the gateway had some before: what it has now proves nothing */
+    int64_t age_us;    /* since the first send, by the database's clock */
+    int64_t now_us;    /* the customer's present */
     bool is_over;
 };
 
@@ -87,6 +88,11 @@ const struct error *dispute_response_refused(struct call *call,
 const struct error *dispute_response_wait(struct call *call,
                                           const struct dispute_response *response) MUST_CHECK;
 
+/* Nobody found out in time: an incident, and the dispute can be answered again. */
+const struct error *dispute_response_give_up(struct call *call,
+                                             const struct dispute_response *response,
+                                             const char *detail) MUST_CHECK;
+
 /* dispute_response.c */
 
 /*
@@ -102,6 +108,17 @@ const struct error *dispute_answer_bank(struct call *call, const struct uuid ids
 
 /* Is it about this dispute, and in its currency? */
 bool dispute_news_fit(const struct dispute *dispute, const struct gateway_dispute *news);
+
+/* What the gateway's present shows of a response that may have arrived. */
+enum dispute_seen {
+    DISPUTE_SEEN_DONE,
+    DISPUTE_SEEN_REFUSED, /* it is over without it */
+    DISPUTE_SEEN_ABSENT,  /* it is not there, and may be on its way */
+    DISPUTE_SEEN_NOTHING, /* evidence is there, and was before */
+};
+
+enum dispute_seen dispute_response_seen(const struct dispute_response *response,
+                                        const struct gateway_dispute *news);
 
 /* What an adapter leaves out is nothing.  False: no dispute is like that. */
 bool dispute_news_complete(struct arena *arena, struct gateway_dispute *news);

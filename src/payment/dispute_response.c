@@ -1,7 +1,7 @@
 /*
  * A response to the bank, from the recorded intent to what became of it.  The gateway gets it under
  * one idempotency key; where its answer is lost, the obligation "dispute.respond" looks whether it
- * was done, and only then sends the same again.
+ * was done, and only then sends the same again.  What is not known after the budget is people's.
  */
 
 #include "payment/dispute_internal.h"
@@ -221,21 +221,45 @@ static const struct error *as_it_stands(struct call *call, struct uuid customer,
     return NULL;
 }
 
+/* The dispute as it stands, when it can be answered like this. */
+static const struct error *load_answerable(struct call *call,
+                                           const struct dispute_response *response,
+                                           struct dispute *dispute, const struct gateway **gateway)
+{
+    TRY(dispute_load(call, response->customer, response->dispute, dispute));
+    TRY(check_answerable(call, dispute, response->action));
+    *gateway = gateway_for(call, dispute);
+    return *gateway == NULL ? no_gateway(call) : NULL;
+}
+
+/* Evidence that is there before ours leaves proves nothing afterwards, so it must be known. */
+static const struct error *learn_evidence(struct call *call,
+                                          const struct dispute_response *response)
+{
+    const struct gateway *gateway;
+    struct dispute dispute;
+    bool is_known;
+
+    if (response->action != DISPUTE_EVIDENCE)
+        return NULL;
+    TRY(load_answerable(call, response, &dispute, &gateway));
+    return dispute_learned(call, gateway, dispute.gateway_dispute, &is_known);
+}
+
 static const struct error *begin(struct call *call, struct dispute *dispute,
                                  struct dispute_response *response, Reply *reply)
 {
     enum dispute_responding recorded = DISPUTE_RESPONSE_CHANGED;
+    const struct gateway *gateway;
     struct customer customer;
     struct uuid first;
 
+    TRY(learn_evidence(call, response));
     for (int i = 0; i < RECORD_TRIES_MAX && recorded == DISPUTE_RESPONSE_CHANGED; i++) {
-        TRY(dispute_load(call, response->customer, response->dispute, dispute));
-        TRY(check_answerable(call, dispute, response->action));
-        const struct gateway *gateway = gateway_for(call, dispute);
-        if (gateway == NULL)
-            return no_gateway(call);
+        TRY(load_answerable(call, response, dispute, &gateway));
         TRY(customer_load(call, response->customer, &customer));
         response->now_us = customer.now_us;
+        response->had_evidence = dispute->evidence_us != 0;
         TRY(dispute_response_record(call, dispute, response, &recorded, &first));
         if (recorded == DISPUTE_RESPONDING)
             return respond(call, gateway, dispute, response, reply);
@@ -276,30 +300,16 @@ const struct error *dispute_answer_bank(struct call *call, const struct uuid ids
 
 /* ---- The obligation ---- */
 
-enum seen { SEEN_DONE, SEEN_REFUSED, SEEN_OPEN };
-
-/* What the gateway's present shows of a response that may have arrived. */
-static enum seen what_is_seen(enum dispute_action action, const struct gateway_dispute *news)
+/* As with money: by now people must find out. */
+static bool is_too_old(const struct call *call, const struct dispute_response *response)
 {
-    switch (news->status) {
-    case GATEWAY_DISPUTE_NEEDS_RESPONSE:
-        return action == DISPUTE_EVIDENCE && news->has_evidence ? SEEN_DONE : SEEN_OPEN;
-    case GATEWAY_DISPUTE_UNDER_REVIEW:
-        return action == DISPUTE_EVIDENCE ? SEEN_DONE : SEEN_OPEN;
-    case GATEWAY_DISPUTE_WON:
-        return action == DISPUTE_EVIDENCE && news->has_evidence ? SEEN_DONE : SEEN_REFUSED;
-    case GATEWAY_DISPUTE_LOST:
-    case GATEWAY_DISPUTE_CLOSED:
-        break;
-    }
-    return action == DISPUTE_ACCEPT || news->has_evidence ? SEEN_DONE : SEEN_REFUSED;
+    return response->age_us > call->house->settings->unknown_budget_seconds * US_PER_SECOND;
 }
 
 static struct reaction find_out(struct call *call, const struct gateway *gateway,
                                 const struct dispute *dispute,
                                 const struct dispute_response *response)
 {
-    int64_t budget_us = call->house->settings->unknown_budget_seconds * US_PER_SECOND;
     struct reaction reaction = {.asked_us = clock_wall_us(call->house->clock)};
 
     reaction.outcome =
@@ -310,25 +320,44 @@ static struct reaction find_out(struct call *call, const struct gateway *gateway
         reaction.outcome = GATEWAY_UNKNOWN;
         return reaction;
     }
-    switch (what_is_seen(response->action, &reaction.news)) {
-    case SEEN_DONE:
+    enum dispute_seen seen = dispute_response_seen(response, &reaction.news);
+    switch (seen) {
+    case DISPUTE_SEEN_DONE:
         return reaction;
-    case SEEN_REFUSED:
+    case DISPUTE_SEEN_REFUSED:
         reaction.outcome = GATEWAY_FAILED;
         return reaction;
-    case SEEN_OPEN:
+    case DISPUTE_SEEN_ABSENT:
+    case DISPUTE_SEEN_NOTHING:
         break;
     }
+    /* The same key again answers what the first time did. */
     if (response->age_us <= gateway->resend_window_us)
         return send(call, gateway, dispute, response);
-    /* The key is forgotten there, so nothing is sent; after so long nothing is on its way either.
-     */
-    reaction.outcome = response->age_us > budget_us ? GATEWAY_FAILED : GATEWAY_UNKNOWN;
+    /* The key is forgotten there, so nothing is sent, and in the end nothing is on its way. */
+    reaction.outcome = seen == DISPUTE_SEEN_ABSENT && is_too_old(call, response) ? GATEWAY_FAILED
+                                                                                 : GATEWAY_UNKNOWN;
     return reaction;
+}
+
+static bool is_definitive(enum gateway_outcome outcome)
+{
+    return outcome == GATEWAY_SUCCEEDED || outcome == GATEWAY_DECLINED || outcome == GATEWAY_FAILED;
+}
+
+static const struct error *give_up(struct call *call, const struct dispute *dispute,
+                                   const struct dispute_response *response)
+{
+    return dispute_response_give_up(
+        call, response,
+        arena_printf(call->arena, "nobody knows whether %s arrived at %s",
+                     response->action == DISPUTE_ACCEPT ? "giving in" : "evidence",
+                     dispute->gateway));
 }
 
 static const struct error *resolve(struct call *call, const struct obligation *obligation)
 {
+    struct reaction reaction = {.outcome = GATEWAY_NOT_SENT};
     struct dispute_response response;
     struct customer customer;
     struct dispute dispute;
@@ -341,12 +370,15 @@ static const struct error *resolve(struct call *call, const struct obligation *o
     if (!found || response.is_over)
         return jobs_finish(call, obligation);
     TRY(dispute_load(call, obligation->customer, response.dispute, &dispute));
+    TRY(customer_load(call, obligation->customer, &customer));
+    response.now_us = customer.now_us;
     const struct gateway *gateway = gateway_for(call, &dispute);
+    if (gateway != NULL)
+        reaction = find_out(call, gateway, &dispute, &response);
+    if (!is_definitive(reaction.outcome) && is_too_old(call, &response))
+        return give_up(call, &dispute, &response);
     if (gateway == NULL)
         return no_gateway(call);
-    TRY(customer_load(call, obligation->customer, &customer));
-    struct reaction reaction = find_out(call, gateway, &dispute, &response);
-    response.now_us = customer.now_us;
     return settle(call, &response, &reaction, &dispute, &is_refused);
 }
 

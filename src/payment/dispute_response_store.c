@@ -65,7 +65,7 @@ const struct pg_statement dispute_respond_statement = {
     .name = "dispute_respond",
     .sql = "SELECT outcome, answer, object_id"
            "  FROM dispute_respond($1, ROW($2, $3, $4, $5)::request_key,"
-           "       ROW($6, $7, $8, $9, $10, $11)::dispute_response_intent, $12, $13)",
+           "       ROW($6, $7, $8, $9, $10, $11, $12)::dispute_response_intent, $13, $14)",
 };
 
 const struct error *dispute_response_record(struct call *call, const struct dispute *dispute,
@@ -81,8 +81,8 @@ const struct error *dispute_response_record(struct call *call, const struct disp
                  PG_PARAMS(pg_uuid(response->customer), REPLAY_PARAMS(call), pg_uuid(response->id),
                            pg_uuid(response->dispute), pg_text(action_name(response->action)),
                            pg_text(response->gateway_key), pg_bytes(sealed.data, sealed.size),
-                           pg_int64(attempt_lease_ms(call)), pg_int64(dispute->version),
-                           pg_time(response->now_us)),
+                           pg_int64(attempt_lease_ms(call)), pg_bool(response->had_evidence),
+                           pg_int64(dispute->version), pg_time(response->now_us)),
                  &rows));
     const char *outcome = pg_get_text(&rows, 0, "outcome");
     *object = pg_get_uuid(&rows, 0, "object_id");
@@ -101,8 +101,8 @@ const struct error *dispute_response_record(struct call *call, const struct disp
 
 const struct pg_statement dispute_response_load_statement = {
     .name = "dispute_response_load",
-    .sql = "SELECT dispute_id, action, gateway_key, evidence_sealed,"
-           "       state IN ('SUCCEEDED', 'FAILED') AS is_over,"
+    .sql = "SELECT dispute_id, action, gateway_key, evidence_sealed, had_evidence,"
+           "       state NOT IN ('SENDING', 'UNKNOWN') AS is_over,"
            "       (extract(epoch FROM clock_timestamp() - first_sent_time) * 1000000)::bigint"
            "           AS age_us"
            "  FROM dispute_response WHERE customer_id = $1 AND response_id = $2",
@@ -128,6 +128,7 @@ const struct error *dispute_response_load(struct call *call, struct uuid custome
         .action = text_equal(pg_get_text(&rows, 0, "action"), "ACCEPT") ? DISPUTE_ACCEPT
                                                                         : DISPUTE_EVIDENCE,
         .gateway_key = pg_get_text(&rows, 0, "gateway_key"),
+        .had_evidence = pg_get_bool(&rows, 0, "had_evidence"),
         .age_us = pg_get_int64(&rows, 0, "age_us"),
         .is_over = pg_get_bool(&rows, 0, "is_over"),
     };
@@ -197,4 +198,23 @@ const struct error *dispute_response_wait(struct call *call,
 
     return pg_write(call, response->customer, &dispute_wait_statement,
                     PG_PARAMS(pg_uuid(response->customer), pg_uuid(response->id)), &rows);
+}
+
+const struct pg_statement dispute_give_up_statement = {
+    .name = "dispute_response_give_up",
+    .sql = "SELECT dispute_response_give_up($1, $2, $3, $4, $5) AS gave_up",
+};
+
+const struct error *dispute_response_give_up(struct call *call,
+                                             const struct dispute_response *response,
+                                             const char *detail)
+{
+    const struct uuid ids[2] = {response->customer, response->dispute};
+    struct pg_rows rows;
+
+    return pg_write(call, response->customer, &dispute_give_up_statement,
+                    PG_PARAMS(pg_uuid(response->customer), pg_uuid(response->id),
+                              pg_text(name_make(call->arena, DISPUTE_PATTERN, ids)),
+                              pg_text(detail), pg_time(response->now_us)),
+                    &rows);
 }

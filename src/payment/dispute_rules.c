@@ -112,3 +112,32 @@ bool dispute_news_fit(const struct dispute *dispute, const struct gateway_disput
     return text_equal(dispute->gateway_dispute, news->id) &&
            money_same_currency(dispute->amount, news->amount);
 }
+
+static bool is_decided(enum gateway_dispute_status status)
+{
+    switch (status) {
+    case GATEWAY_DISPUTE_NEEDS_RESPONSE:
+    case GATEWAY_DISPUTE_UNDER_REVIEW: /* also when the time for evidence is over, without any */
+        return false;
+    case GATEWAY_DISPUTE_WON:
+    case GATEWAY_DISPUTE_LOST:
+    case GATEWAY_DISPUTE_CLOSED:
+        break;
+    }
+    return true;
+}
+
+enum dispute_seen dispute_response_seen(const struct dispute_response *response,
+                                        const struct gateway_dispute *news)
+{
+    bool is_over = is_decided(news->status);
+
+    if (response->action == DISPUTE_ACCEPT) {
+        if (!is_over)
+            return DISPUTE_SEEN_ABSENT;
+        return news->status == GATEWAY_DISPUTE_WON ? DISPUTE_SEEN_REFUSED : DISPUTE_SEEN_DONE;
+    }
+    if (news->has_evidence)
+        return response->had_evidence ? DISPUTE_SEEN_NOTHING : DISPUTE_SEEN_DONE;
+    return is_over ? DISPUTE_SEEN_REFUSED : DISPUTE_SEEN_ABSENT;
+}

@@ -285,8 +285,9 @@ extern const struct pg_statement incident_open_statement, incident_load_statemen
 extern const struct pg_statement attempt_owner_statement;
 extern const struct pg_statement dispute_load_statement, dispute_find_statement,
     dispute_list_statement, dispute_known_statement, dispute_record_statement;
-extern const struct pg_statement dispute_respond_statement, dispute_response_load_statement,
-    dispute_responded_statement, dispute_refused_statement, dispute_wait_statement;
+extern const struct pg_statement dispute_give_up_statement, dispute_respond_statement,
+    dispute_response_load_statement, dispute_responded_statement, dispute_refused_statement,
+    dispute_wait_statement;
 extern const struct pg_statement reconciliation_load_statement, reconciliation_list_statement,
     reconciliation_begin_statement, reconciliation_pass_statement, reconciliation_trouble_statement,
     reconciliation_sweep_statement, reconcile_report_statement, reconcile_hurry_statement,

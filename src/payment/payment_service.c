@@ -241,6 +241,7 @@ pg_statement_list payment_statements = {
     &dispute_record_statement,
     &dispute_respond_statement,
     &dispute_response_load_statement,
+    &dispute_give_up_statement,
     &dispute_responded_statement,
     &dispute_refused_statement,
     &dispute_wait_statement,

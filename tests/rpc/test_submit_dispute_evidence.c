@@ -10,8 +10,8 @@
 #include <cmocka.h>
 
 #include "base/text.h"
-#include "base/time.h"
 #include "support/rpc_dispute.h"
+#include "support/rpc_incident.h"
 
 #define LOOKS_MAX 200
 
@@ -161,7 +161,6 @@ static void a_lost_answer_is_pending_until_it_is_known(void **state)
     const struct dues_answer *meanwhile = ask_acceptance(f, dispute->name, new_request_id(f));
     const Dispute *known = unknown;
     for (int i = 0; i < LOOKS_MAX && known->pending_response != 0; i++) {
-        fake_clock_advance(f->clock, 20 * US_PER_SECOND);
         db_execute(f->db, "UPDATE dues.obligation SET due_time = '2020-01-01Z'"
                           " WHERE kind = 'dispute.respond'");
         usleep(100000);
@@ -179,6 +178,64 @@ static void a_lost_answer_is_pending_until_it_is_known(void **state)
     assert_true(is_replayed(again));
     assert_int_equal(((const Dispute *)again->reply)->state, DISPUTE_STATE(WON));
     assert_int_equal(balance_of(f, dispute->name, "disputes"), 0);
+}
+
+/* The answer never comes, and later the gateway cannot tell how the dispute stands. */
+static void what_nobody_can_find_out_goes_to_people(void **state)
+{
+    struct rpc_fixture *f = *state;
+    const Dispute *dispute = given_dispute(f, "tok_createDispute");
+    must_reply(ask_evidence(f, dispute->name, "winning_evidence_unanswered", "lost"));
+    db_execute(f->db, db_printf(f->db,
+                                "UPDATE dues.dispute SET gateway_dispute = 'dp_gone'"
+                                " WHERE dispute_id = '%s';"
+                                "UPDATE dues.dispute_response"
+                                "   SET first_sent_time = clock_timestamp() - interval '4 d'"
+                                " WHERE dispute_id = '%s'",
+                                last_id(dispute->name), last_id(dispute->name)));
+
+    const Dispute *now = dispute;
+    for (int i = 0; i < LOOKS_MAX && (i == 0 || now->pending_response != 0); i++) {
+        db_execute(f->db, "UPDATE dues.obligation SET due_time = '2020-01-01Z'"
+                          " WHERE kind = 'dispute.respond'");
+        usleep(100000);
+        now = dispute_now(f, dispute->name);
+    }
+    const struct dues_answer *other = ask_acceptance(f, dispute->name, new_request_id(f));
+
+    const Incident *incident = the_incident(f, customer_of(f, dispute->name));
+    assert_int_equal(incident->kind, INCIDENT_KIND(UNKNOWN_TOO_LONG));
+    assert_string_equal(incident->subject, dispute->name);
+    assert_int_equal(now->pending_response, 0);
+    assert_null(now->evidence_submit_time);
+    assert_string_not_equal(other->reason, "DISPUTE_RESPONSE_IN_PROGRESS");
+    assert_string_equal(
+        db_text(f->db, "SELECT count(*) FROM dues.obligation WHERE kind = 'dispute.respond'"), "0");
+}
+
+static const char *had_evidence(struct rpc_fixture *f, const Dispute *dispute)
+{
+    return db_text(f->db, db_printf(f->db,
+                                    "SELECT had_evidence FROM dues.dispute_response"
+                                    " WHERE dispute_id = '%s'",
+                                    last_id(dispute->name)));
+}
+
+static void what_was_there_before_is_remembered(void **state)
+{
+    struct rpc_fixture *f = *state;
+    const Dispute *first = given_dispute(f, "tok_createDispute");
+    const Dispute *second = given_dispute(f, "tok_createDispute");
+    db_execute(f->db,
+               db_printf(f->db,
+                         "UPDATE dues.dispute SET evidence_time = now() WHERE dispute_id = '%s'",
+                         last_id(second->name)));
+
+    must_reply(ask_evidence(f, first->name, "it was them", new_request_id(f)));
+    must_reply(ask_evidence(f, second->name, "it was them", new_request_id(f)));
+
+    assert_string_equal(had_evidence(f, first), "f");
+    assert_string_equal(had_evidence(f, second), "t");
 }
 
 /* Its COMMIT is lost and it runs again, or whoever looks was first: the evidence is not there. */
@@ -288,6 +345,8 @@ int main(void)
         cmocka_unit_test(evidence_may_have_lines_and_nothing_else_of_the_kind),
         cmocka_unit_test(comes_too_late_after_it_was_due),
         cmocka_unit_test(a_lost_answer_is_pending_until_it_is_known),
+        cmocka_unit_test(what_nobody_can_find_out_goes_to_people),
+        cmocka_unit_test(what_was_there_before_is_remembered),
         cmocka_unit_test(a_refusal_that_is_recorded_already_is_one),
         cmocka_unit_test(refuses_wrong_fields),
         cmocka_unit_test(of_racers_one_is_taken_whatever_news_comes_in_between),
