@@ -88,9 +88,9 @@ class Environment:
         now = self.query("SELECT now()")
         if now is None:
             return  # it was killed
-        after = f"'{self.hastened}'::timestamptz" if self.hastened else "'-infinity'"
+        after = self.hastened or "-infinity"
         done = self.query("UPDATE dues.obligation SET due_time = now() WHERE kind = 'refund.watch' AND test_clock_id IS NULL"
-                          f" AND due_time > {after} + interval '1 hour' - interval '{age} s'"
+                          f" AND due_time > '{after}'::timestamptz + interval '1 hour' - interval '{age} s'"
                           f" AND due_time <= '{now}'::timestamptz + interval '1 hour' - interval '{age} s'")
         if done is not None:
             self.hastened = now
