@@ -10,7 +10,7 @@ import uuid
 from collections import Counter, defaultdict
 
 ACCOUNT = "gateway_clearing:stripe"
-HOUSE = "00000000-0000-0000-0000-000000000000"
+HOUSE = "00000000-0000-8000-8000-000000000000"
 OF_DISPUTES = re.compile(r"dispute(_fee)?(_reversal)?(_[0-9]+)?")
 # What people post when they resolve an incident.
 OF_PEOPLE = re.compile(r"suspense_release(_[0-9]+)?")

@@ -5,6 +5,7 @@ import csv
 import hashlib
 import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -16,11 +17,12 @@ import doctor  # noqa: E402
 import doctor_books  # noqa: E402
 from artefacts import TABLES, column_names  # noqa: E402
 from invariants import entry_hash  # noqa: E402
-from invariants_books import fee_group  # noqa: E402
+from invariants_books import HOUSE, fee_group  # noqa: E402
 
 CUSTOMER = "018f0000-0000-7000-8000-0000000000c1"
 CALLER = "spiffe://dues.local/service/service-billing"
 CHECK = os.path.join(os.path.dirname(os.path.abspath(__file__)), "check")
+FUNCTIONS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "migrations", "functions")
 
 
 FEE = 59
@@ -317,6 +319,14 @@ class WithStripe(Checker, unittest.TestCase):
 
         self.assertIn("1 the gateway cannot tell", result.stdout)
         self.assertNotIn(f"attempt {unknown['attempt_id']} is UNKNOWN\n", result.stdout)
+
+
+class Fees(unittest.TestCase):
+    def test_a_fee_is_of_the_house_that_the_schema_knows(self):
+        with open(os.path.join(FUNCTIONS, "incident.sql"), encoding="utf-8") as file:
+            told = re.search(r"FUNCTION house_customer\(\).*?SELECT '([0-9a-f-]+)'::uuid", file.read(), re.DOTALL)
+
+        self.assertEqual(told[1], HOUSE)
 
 
 class Program(unittest.TestCase):
