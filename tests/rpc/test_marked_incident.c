@@ -1,0 +1,299 @@
+/*
+ * ResolveIncident's marks on what acts on a payment that is there already: a hold, a capture, a
+ * cancellation and a refund of which the server has given up to find out what became of it.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "gateway/gateway.h"
+#include "support/rpc_incident.h"
+
+#define AMOUNT 999
+
+/* The fixture's sandbox behind a line on which every answer is lost, or every request. */
+static struct {
+    struct gateway gateway; /* first */
+    const struct gateway *honest;
+    bool is_deaf;
+    bool loses_requests;
+} line;
+
+static void send(const struct gateway *gateway, struct call *call,
+                 const struct gateway_request *request, struct gateway_answer *answer)
+{
+    struct gateway_answer unheard;
+
+    (void)gateway;
+    if (!line.is_deaf) {
+        line.honest->send(line.honest, call, request, answer);
+        return;
+    }
+    if (!line.loses_requests)
+        line.honest->send(line.honest, call, request, &unheard);
+    *answer = (struct gateway_answer){
+        .outcome = GATEWAY_UNKNOWN,
+        .transaction = "",
+        .decline_code = "",
+        .network_decline_code = "",
+        .advice = "",
+        .evidence = "nothing was heard",
+        .action = {.redirect_url = "", .client_secret = ""},
+    };
+}
+
+static const char *of_attempts(struct rpc_fixture *f, struct payer payer)
+{
+    return db_printf(f->db, "WHERE customer_id = '%s'", last_id(payer.customer));
+}
+
+/* Four days later the server has given up. */
+static void given_up(struct rpc_fixture *f, struct payer payer)
+{
+    const char *of_payer = of_attempts(f, payer);
+
+    db_execute(f->db, db_printf(f->db,
+                                "UPDATE dues.attempt SET lease_until = NULL, first_sent_time ="
+                                " clock_timestamp() - interval '4 d' %s AND state <> 'SUCCEEDED'",
+                                of_payer));
+    db_execute(f->db, db_printf(f->db,
+                                "UPDATE dues.obligation SET lease_until = NULL, due_time ="
+                                " clock_timestamp() - interval '1 d' %s AND kind LIKE '%%.resolve'",
+                                of_payer));
+    await_incident(f, payer.customer, INCIDENT_STATE(OPEN));
+    line.is_deaf = false;
+}
+
+static void listen_to_nothing(bool loses_requests)
+{
+    line.loses_requests = loses_requests;
+    line.is_deaf = true;
+}
+
+/* What was asked of a payment. */
+struct deed {
+    struct payer payer;
+    const char *payment;
+    const char *refund; /* NULL: none */
+};
+
+static struct deed given_unheard_hold(struct rpc_fixture *f, bool loses_requests)
+{
+    struct deed deed = {.payer = given_payer(f, "tok_visa")};
+    struct payment_wish wish = wish_of(deed.payer, new_request_id(f));
+
+    wish.capture_mode = DUES__PAYMENT__V1__PAYMENT__CAPTURE_MODE__CAPTURE_MODE_MANUAL;
+    listen_to_nothing(loses_requests);
+    deed.payment = ((const Payment *)must_reply(ask_wished(f, &wish)))->name;
+    given_up(f, deed.payer);
+    return deed;
+}
+
+static struct deed given_unheard_capture(struct rpc_fixture *f, bool loses_requests)
+{
+    struct deed deed = {.payer = given_payer(f, "tok_visa")};
+
+    deed.payment = given_held(f, deed.payer);
+    listen_to_nothing(loses_requests);
+    must_reply(ask_capture(f, deed.payment, AMOUNT, true, new_request_id(f)));
+    given_up(f, deed.payer);
+    return deed;
+}
+
+static struct deed given_unheard_cancellation(struct rpc_fixture *f, bool loses_requests)
+{
+    struct deed deed = {.payer = given_payer(f, "tok_visa")};
+
+    deed.payment = given_held(f, deed.payer);
+    listen_to_nothing(loses_requests);
+    must_reply(ask_cancel_payment(f, deed.payment, new_request_id(f)));
+    given_up(f, deed.payer);
+    return deed;
+}
+
+static struct deed given_unheard_refund(struct rpc_fixture *f, bool loses_requests)
+{
+    struct deed deed = {.payer = given_payer(f, "tok_visa")};
+
+    deed.payment = given_payment(f, deed.payer);
+    listen_to_nothing(loses_requests);
+    deed.refund =
+        ((const Refund *)must_reply(ask_refund(f, deed.payment, 400, new_request_id(f))))->name;
+    given_up(f, deed.payer);
+    return deed;
+}
+
+/* Two operators say so; nothing is owed any more, and the incident tells what it was recorded as.
+ */
+static void mark(struct rpc_fixture *f, const struct deed *deed, bool is_done)
+{
+    const struct resolve_wish wrong =
+        resolve_wish_of(f, the_incident(f, deed->payer.customer),
+                        is_done ? RESOLUTION(MARK_FAILED) : RESOLUTION(MARK_SUCCEEDED), "");
+
+    assert_string_equal(ask_resolve(f, AS(OPERATOR_DEMO), &wrong)->reason,
+                        "INCIDENT_EVIDENCE_MISSING");
+    const Incident *done =
+        resolve_by_two(f, deed->payer.customer,
+                       is_done ? RESOLUTION(MARK_SUCCEEDED) : RESOLUTION(MARK_FAILED), "");
+
+    assert_string_equal(done->outcome, is_done ? "recorded as SUCCEEDED" : "recorded as FAILED");
+    assert_int_equal(number_of(f, deed->payer.customer,
+                               "count(*) FILTER (WHERE kind LIKE '%.resolve') FROM"
+                               " dues.obligation"),
+                     0);
+    assert_int_equal(number_of(f, deed->payer.customer,
+                               "coalesce(sum(amount), 0)::bigint FROM dues.ledger_entry"),
+                     0);
+}
+
+static int64_t posted(struct rpc_fixture *f, const struct deed *deed, const char *kind)
+{
+    return number_of(
+        f, deed->payer.customer,
+        db_printf(f->db, "count(*) FILTER (WHERE kind = '%s') FROM dues.ledger_entry", kind));
+}
+
+static void a_hold_that_was_made_can_be_captured(void **state)
+{
+    struct rpc_fixture *f = *state;
+    struct deed deed = given_unheard_hold(f, false);
+
+    mark(f, &deed, true);
+
+    assert_int_equal(payment_now(f, deed.payment)->state, PAYMENT_STATE(REQUIRES_CAPTURE));
+    const Payment *captured =
+        must_reply(ask_capture(f, deed.payment, AMOUNT, true, new_request_id(f)));
+    assert_int_equal(captured->state, PAYMENT_STATE(SUCCEEDED));
+    assert_int_equal(posted(f, &deed, "capture"), 2);
+}
+
+static void a_hold_that_was_not_made_fails(void **state)
+{
+    struct rpc_fixture *f = *state;
+    struct deed deed = given_unheard_hold(f, true);
+
+    mark(f, &deed, false);
+
+    assert_int_equal(payment_now(f, deed.payment)->state, PAYMENT_STATE(FAILED));
+    assert_int_equal(number_of(f, deed.payer.customer, "count(*) FROM dues.ledger_entry"), 0);
+}
+
+static void a_capture_that_was_done_is_posted_once(void **state)
+{
+    struct rpc_fixture *f = *state;
+    struct deed deed = given_unheard_capture(f, false);
+
+    mark(f, &deed, true);
+
+    const Payment *payment = payment_now(f, deed.payment);
+    assert_int_equal(payment->state, PAYMENT_STATE(SUCCEEDED));
+    assert_int_equal(payment->amount_captured->minor_units, AMOUNT);
+    assert_int_equal(posted(f, &deed, "capture"), 2);
+}
+
+static void a_capture_that_was_not_done_can_be_asked_for_again(void **state)
+{
+    struct rpc_fixture *f = *state;
+    struct deed deed = given_unheard_capture(f, true);
+
+    mark(f, &deed, false);
+
+    const Payment *between = payment_now(f, deed.payment);
+    const Payment *after =
+        must_reply(ask_capture(f, deed.payment, AMOUNT, true, new_request_id(f)));
+    assert_int_equal(between->state, PAYMENT_STATE(REQUIRES_CAPTURE));
+    assert_null(between->amount_capture_pending);
+    assert_int_equal(after->state, PAYMENT_STATE(SUCCEEDED));
+    assert_int_equal(posted(f, &deed, "capture"), 2);
+}
+
+static void a_cancellation_that_was_done_ends_the_payment(void **state)
+{
+    struct rpc_fixture *f = *state;
+    struct deed deed = given_unheard_cancellation(f, false);
+
+    mark(f, &deed, true);
+
+    assert_int_equal(payment_now(f, deed.payment)->state, PAYMENT_STATE(CANCELED));
+    assert_int_equal(number_of(f, deed.payer.customer, "count(*) FROM dues.ledger_entry"), 0);
+}
+
+static void a_cancellation_that_was_not_done_leaves_the_hold(void **state)
+{
+    struct rpc_fixture *f = *state;
+    struct deed deed = given_unheard_cancellation(f, true);
+
+    mark(f, &deed, false);
+
+    const Payment *between = payment_now(f, deed.payment);
+    const Payment *after = must_reply(ask_cancel_payment(f, deed.payment, new_request_id(f)));
+    assert_int_equal(between->state, PAYMENT_STATE(REQUIRES_CAPTURE));
+    assert_int_equal(after->state, PAYMENT_STATE(CANCELED));
+}
+
+static int32_t refund_state(struct rpc_fixture *f, const struct deed *deed)
+{
+    const Refund *refund =
+        must_reply(ask_payment_by_name(f, AS(SERVICE_BILLING), "GetRefund", deed->refund));
+
+    return (int32_t)refund->state;
+}
+
+static void a_refund_that_was_done_is_posted_once(void **state)
+{
+    struct rpc_fixture *f = *state;
+    struct deed deed = given_unheard_refund(f, false);
+
+    mark(f, &deed, true);
+
+    assert_int_equal(refund_state(f, &deed), REFUND_STATE(SUCCEEDED));
+    assert_int_equal(payment_now(f, deed.payment)->amount_refunded->minor_units, 400);
+    assert_int_equal(posted(f, &deed, "refund"), 2);
+}
+
+static void a_refund_that_was_not_done_gives_back_what_it_held(void **state)
+{
+    struct rpc_fixture *f = *state;
+    struct deed deed = given_unheard_refund(f, true);
+
+    mark(f, &deed, false);
+
+    assert_int_equal(refund_state(f, &deed), REFUND_STATE(FAILED));
+    assert_int_equal(payment_now(f, deed.payment)->amount_refunded->minor_units, 0);
+    assert_int_equal(posted(f, &deed, "refund"), 0);
+    given_refund(f, deed.payment, AMOUNT);
+}
+
+static int setup(void **state)
+{
+    struct rpc_fixture *f = rpc_fixture_new(SECOND_OPERATOR);
+
+    *state = f;
+    if (f == NULL)
+        return -1;
+    struct gateways *gateways = (struct gateways *)(uintptr_t)f->house->gateways;
+    line.honest = gateways->list[0];
+    line.gateway = *line.honest;
+    line.gateway.send = send;
+    gateways->list[0] = &line.gateway;
+    return 0;
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_hold_that_was_made_can_be_captured),
+        cmocka_unit_test(a_hold_that_was_not_made_fails),
+        cmocka_unit_test(a_capture_that_was_done_is_posted_once),
+        cmocka_unit_test(a_capture_that_was_not_done_can_be_asked_for_again),
+        cmocka_unit_test(a_cancellation_that_was_done_ends_the_payment),
+        cmocka_unit_test(a_cancellation_that_was_not_done_leaves_the_hold),
+        cmocka_unit_test(a_refund_that_was_done_is_posted_once),
+        cmocka_unit_test(a_refund_that_was_not_done_gives_back_what_it_held),
+    };
+    return cmocka_run_group_tests_name("marks of incidents", tests, setup, rpc_teardown);
+}
