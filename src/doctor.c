@@ -60,7 +60,8 @@ bool doctor_run(struct doctor *doctor)
     doctor_ports(doctor);
     doctor_guards(doctor);
     if (!doctor->json)
-        fprintf(doctor->out, "%d ok, %d warnings, %d failed\n", doctor->counts[FINDING_OK],
-                doctor->counts[FINDING_WARNING], doctor->counts[FINDING_FAILED]);
+        fprintf(doctor->out, "%d ok, %d warning%s, %d failed\n", doctor->counts[FINDING_OK],
+                doctor->counts[FINDING_WARNING], doctor->counts[FINDING_WARNING] == 1 ? "" : "s",
+                doctor->counts[FINDING_FAILED]);
     return doctor->counts[FINDING_FAILED] == 0;
 }

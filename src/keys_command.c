@@ -109,8 +109,7 @@ const char *keys_options_misfit(const struct keys_options *options)
     if (is_named != (options->name != NULL))
         return is_named ? "set-key and end-keys need --name" : "--name is for set-key and end-keys";
     if (is_named && !gateway_key_is_known(options->name, NULL))
-        return "there is no such key; the names are " GATEWAY_KEY_STRIPE
-               " and " GATEWAY_KEY_STRIPE_WEBHOOK;
+        return GATEWAY_KEY_ABSENT;
     return NULL;
 }
 

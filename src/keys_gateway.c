@@ -109,6 +109,9 @@ static bool ask_gateway(struct errand *errand)
 
     if (!text_equal(errand->options->name, GATEWAY_KEY_STRIPE))
         return true;
+    if (errand->before[0] != '\0' &&
+        !stripe_key_may_follow(errand->before, errand->text, errand->problem))
+        return false;
     if (settings->stripe_url[0] == '\0') {
         fputs("not asked at the gateway: stripe_url is not set\n", errand->out);
         return true;

@@ -76,7 +76,8 @@ static void say_summary(const struct check *check, const struct ledger_summary *
     if (summary->findings == 0)
         fprintf(check->out, "intact\n");
     else
-        fprintf(check->out, "%" PRId64 " findings\n", summary->findings);
+        fprintf(check->out, "%" PRId64 " finding%s\n", summary->findings,
+                summary->findings == 1 ? "" : "s");
 }
 
 static void release_keys(struct check *check)

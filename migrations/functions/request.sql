@@ -15,17 +15,24 @@ BEGIN
         object_id := p_object;
         RETURN;
     END IF;
-    INSERT INTO recorded_request AS r (customer_id, caller, method, request_id, request_hash, object_id, answer, create_time)
-    VALUES (p_customer, p_key.caller, p_key.method, p_key.request_id, p_key.request_hash, p_object, p_answer, p_now)
-    ON CONFLICT ON CONSTRAINT recorded_request_pkey DO NOTHING;
-    IF FOUND THEN
-        outcome := 'new';
-        object_id := p_object;
-        RETURN;
+    -- The row that the INSERT meets may be forgotten before the SELECT (request_forget): then it is this one's turn again.
+    FOR v_try IN 1..10 LOOP
+        INSERT INTO recorded_request AS r (customer_id, caller, method, request_id, request_hash, object_id, answer, create_time)
+        VALUES (p_customer, p_key.caller, p_key.method, p_key.request_id, p_key.request_hash, p_object, p_answer, p_now)
+        ON CONFLICT ON CONSTRAINT recorded_request_pkey DO NOTHING;
+        IF FOUND THEN
+            outcome := 'new';
+            object_id := p_object;
+            RETURN;
+        END IF;
+        SELECT * INTO v_row FROM recorded_request r
+         WHERE r.customer_id = p_customer AND r.caller = p_key.caller AND r.method = p_key.method
+           AND r.request_id = p_key.request_id;
+        EXIT WHEN FOUND;
+    END LOOP;
+    IF v_row.customer_id IS NULL THEN
+        RAISE serialization_failure USING MESSAGE = 'the request is recorded and forgotten again and again';
     END IF;
-    SELECT * INTO STRICT v_row FROM recorded_request r
-     WHERE r.customer_id = p_customer AND r.caller = p_key.caller AND r.method = p_key.method
-       AND r.request_id = p_key.request_id;
     object_id := v_row.object_id;
     IF v_row.request_hash <> p_key.request_hash THEN
         outcome := 'reused';

@@ -1,5 +1,14 @@
 -- Endpoints of webhooks.  Their requests are recorded under the endpoint's id.
 
+-- Of the blank-separated ones those that no event has: 'payment.nix', 'nix.*'.
+CREATE OR REPLACE FUNCTION webhook_types_unknown(p_event_types text) RETURNS SETOF text
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = dues, pg_temp AS $$
+BEGIN
+    RETURN QUERY SELECT w.wanted FROM unnest(string_to_array(p_event_types, ' ')) AS w (wanted)
+                  WHERE NOT EXISTS (SELECT FROM unnest(event_types()) AS e (type) WHERE webhook_wants(ARRAY[w.wanted], e.type));
+END $$;
+GRANT EXECUTE ON FUNCTION webhook_types_unknown(text) TO dues_service;
+
 -- Outcomes of request_record, and 'full', 'changed' (another took the slot meanwhile: again).
 CREATE OR REPLACE FUNCTION webhook_endpoint_create(p_endpoint uuid, p_key request_key, p_answer bytea, p_url text,
                                                    p_event_types text, p_description text, p_signing text, p_state text,

@@ -32,8 +32,31 @@ static void close_story(struct story *story)
         dues_client_close(story->clients[i]);
 }
 
+/* The cards of the story are the sandbox's own; a server of another place is not looked at. */
+static bool has_other_gateway(const struct story *story)
+{
+    static const char other[] = "gateway = stripe";
+    const char *path = arena_printf(story->arena, "%s/duesd.conf", story->connection.state_dir);
+    FILE *file = fopen(path, "re");
+    char line[256];
+    bool is_other = false;
+
+    if (file == NULL)
+        return false;
+    while (!is_other && fgets(line, sizeof(line), file) != NULL) {
+        line[strcspn(line, "\n")] = '\0';
+        is_other = text_equal(line, other);
+    }
+    fclose(file);
+    return is_other;
+}
+
 static int tell(struct story *story)
 {
+    if (has_other_gateway(story))
+        return complain("the story needs the sandbox gateway: `dues dev` without --gateway, or with"
+                        " --gateway sandbox, in a state directory of its own");
+
     uint8_t bytes[5];
     char run[2 * sizeof(bytes) + 1];
     random_fill(random_system(), bytes, sizeof(bytes));

@@ -102,6 +102,19 @@ static void print_grpcurl(struct dev *dev, const char *as, const char *request, 
            shell_word(dev, dev->address), call);
 }
 
+/* Its health, and an order: of the next charge the gateway's answer never comes. */
+static void print_simulator(struct dev *dev)
+{
+    const char *ca = shell_word(dev, dev_path(dev, STATE_CERTIFICATES "/ca.pem"));
+
+    printf("curl --cacert %s https://localhost:%d/_simulator/health\n", ca, dev->simulator_port);
+    printf("curl --cacert %s -H \"Authorization: Bearer $(cat %s)\""
+           " -d '{\"fault\": \"reset_after\", \"method\": \"POST\","
+           " \"path\": \"/v1/payment_intents\", \"count\": 1}'"
+           " https://localhost:%d/_simulator/faults\n",
+           ca, shell_word(dev, dev_path(dev, DEV_SIMULATOR_KEY)), dev->simulator_port);
+}
+
 static void greet(struct dev *dev)
 {
     printf("\ndues is ready at %s (state in %s; Ctrl-C stops it)\n\n", dev->address,
@@ -113,8 +126,7 @@ static void greet(struct dev *dev)
     printf("curl --unix-socket %s http://localhost/metrics\n",
            shell_word(dev, dev_metrics_path(dev)));
     if (dev_has_simulator(dev))
-        printf("curl --cacert %s https://localhost:%d/_simulator/health\n",
-               shell_word(dev, dev_path(dev, STATE_CERTIFICATES "/ca.pem")), dev->simulator_port);
+        print_simulator(dev);
     printf("\n");
     (void)fflush(stdout);
 }

@@ -25,6 +25,7 @@
 #define DEV_LISTEN_DEFAULT    "127.0.0.1:8443"
 #define DEV_GATEWAY_SANDBOX   "sandbox"
 #define DEV_GATEWAY_SIMULATOR "stripe-simulator"
+#define DEV_SIMULATOR_KEY     "stripe.key" /* whoever gives the simulator orders presents it */
 
 /* A child; pid 0: none was started. */
 struct process {

@@ -18,7 +18,7 @@
 #include "base/time.h"
 #include "cli/connection.h"
 
-#define KEY_FILE    "stripe.key"
+#define KEY_FILE    DEV_SIMULATOR_KEY
 #define SECRET_FILE "stripe.webhook-secret"
 #define LOG_FILE    "simulator.log"
 #define PATIENCE_MS 20000

@@ -17,6 +17,12 @@ static const char *state_word(struct arena *arena, const Dispute *dispute)
                      "STATE_");
 }
 
+static void print_head(FILE *out)
+{
+    fprintf(out, "%-20s  %-14s  %14s  %14s  %-20s  %-28s  %s\n", "CREATED", "STATE", "AMOUNT",
+            "WITHDRAWN", "EVIDENCE BY", "REASON", "DISPUTE");
+}
+
 static void print_row(struct arena *arena, const ProtobufCMessage *item)
 {
     const Dispute *dispute = (const void *)item;
@@ -57,13 +63,11 @@ static int disputes_list(void *given)
 {
     struct disputes_wish *wish = given;
     Dues__Payment__V1__ListDisputesRequest request = DUES__PAYMENT__V1__LIST_DISPUTES_REQUEST__INIT;
-    struct pages pages = {"ListDisputes", &request.base, .print_row = print_row};
+    struct pages pages = {"ListDisputes", &request.base, .print_head = print_head,
+                          .print_row = print_row};
 
     request.parent = request_text(customer_name(wish->list.wish.arena, wish->customer));
     request.payment = request_text(wish->payment == NULL ? "" : wish->payment);
-    if (!wish->list.wish.as_json)
-        printf("%-20s  %-14s  %14s  %14s  %-20s  %-28s  %s\n", "CREATED", "STATE", "AMOUNT",
-               "WITHDRAWN", "EVIDENCE BY", "REASON", "DISPUTE");
     return pages_ask_some(&wish->list, &pages);
 }
 

@@ -2,6 +2,8 @@
  * `dues keys` and `dues customers`: become duesd's commands about the keys that seal what the
  * database holds, the one of a customer included.
  */
+#include "base/key_name.h"
+#include "base/text.h"
 #include "cli/cli.h"
 #include "cli/server_command.h"
 
@@ -49,6 +51,18 @@ static int erase(void *wish)
 
 static const struct command_option options[] = {SERVER_OPTIONS};
 
+/* What names a key names one of those that duesd knows. */
+static const char *check_keys(const void *wish)
+{
+    static const char *const names[] = GATEWAY_KEY_NAMES;
+    const char *name = ((const struct wish *)wish)->operand;
+    bool is_known = name == NULL;
+
+    for (size_t i = 0; i < ARRAY_LENGTH(names); i++)
+        is_known = is_known || text_equal(names[i], name);
+    return is_known ? NULL : GATEWAY_KEY_ABSENT;
+}
+
 int command_keys(int argc, char **argv)
 {
     static const struct command_word words[] = {
@@ -63,6 +77,7 @@ int command_keys(int argc, char **argv)
         .name = "keys",
         COMMAND_WORDS(words),
         COMMAND_OPTIONS(options),
+        .check = check_keys,
     };
     struct server_wish wish = {.config = NULL};
 

@@ -50,6 +50,7 @@ int pages_ask(const struct wish *wish, const struct pages *pages)
     int64_t left = pages->limit;
     int exit_status = EXIT_SUCCESS;
     bool goes_on = true;
+    bool is_first = true;
 
     do {
         *page_size = pages->limit == 0 || left > PAGE_SIZE_MAX ? PAGE_SIZE_MAX : (int32_t)left;
@@ -57,6 +58,9 @@ int pages_ask(const struct wish *wish, const struct pages *pages)
             ask_payments(wish->client, pages->method, pages->request, &exit_status);
         if (answer == NULL)
             return exit_status;
+        if (is_first && !wish->as_json && pages->print_head != NULL)
+            pages->print_head(stdout);
+        is_first = false;
         size_t count;
         const ProtobufCMessage *const *items = items_of(answer->reply, &count);
         for (size_t i = 0; i < count && goes_on; i++)

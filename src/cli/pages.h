@@ -12,6 +12,9 @@ struct pages {
     const char *method; /* of PaymentService */
     ProtobufCMessage *request;
     int64_t limit; /* how many at most; 0: all there are */
+    /* Prints what stands above the rows, as soon as the server has answered; not above JSON.  May
+     * be NULL. */
+    void (*print_head)(FILE *out);
     /* Prints one of the list for people, unless it is wanted as JSON; NULL: there is `each`. */
     void (*print_row)(struct arena *arena, const ProtobufCMessage *item);
     /* Takes one of the list; false when there were enough. */

@@ -18,11 +18,10 @@ int payments_list(void *given)
 {
     struct payments_wish *wish = given;
     Dues__Payment__V1__ListPaymentsRequest request = DUES__PAYMENT__V1__LIST_PAYMENTS_REQUEST__INIT;
-    struct pages pages = {"ListPayments", &request.base, .print_row = print_row};
+    struct pages pages = {"ListPayments", &request.base, .print_head = print_payment_head,
+                          .print_row = print_row};
 
     request.parent = request_text(customer_name(wish->list.wish.arena, wish->customer));
-    if (!wish->list.wish.as_json)
-        print_payment_head(stdout);
     return pages_ask_some(&wish->list, &pages);
 }
 

@@ -64,6 +64,10 @@ static const struct error *check_refundable(struct call *call, const struct paym
 {
     int64_t left = payment_refundable(payment);
 
+    if (payment->state == PAYMENT_REQUIRES_CAPTURE)
+        return refuse(call, STATUS_FAILED_PRECONDITION, "PAYMENT_NOT_REFUNDABLE",
+                      "payment is REQUIRES_CAPTURE: capture what is still held or let go of it,"
+                      " then return what was captured");
     if (payment->state != PAYMENT_SUCCEEDED)
         return refuse(call, STATUS_FAILED_PRECONDITION, "PAYMENT_NOT_REFUNDABLE", "payment is %s",
                       payment_state_name(payment->state));

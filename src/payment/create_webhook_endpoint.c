@@ -62,6 +62,9 @@ const struct error *create_webhook_endpoint(struct call *call, const void *reque
     }
     if (replayed)
         return webhook_answer_open(call, endpoint.id);
+    const Reply *wanted = ((const Request *)request)->webhook_endpoint;
+    TRY(check_webhook_event_types_exist(call, "webhook_endpoint.event_types", wanted->event_types,
+                                        wanted->n_event_types));
     TRY(webhook_key_make(call, endpoint.id, endpoint.is_ed25519, &endpoint.key, &secret));
     webhook_endpoint_to_proto(call->arena, &endpoint, secret, call->now_us, reply);
     TRY(webhook_answer_seal(call, endpoint.id, reply, &answer));

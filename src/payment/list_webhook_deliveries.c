@@ -81,6 +81,9 @@ const struct error *list_webhook_deliveries(struct call *call, const void *reque
     for (size_t i = 0; i < count; i++) {
         res->webhook_deliveries[i] = arena_alloc(call->arena, sizeof **res->webhook_deliveries);
         dues__payment__v1__webhook_delivery__init(res->webhook_deliveries[i]);
+        /* Nothing is sent to it until it is enabled. */
+        if (!endpoint.is_enabled)
+            deliveries[i].next_attempt_us = 0;
         webhook_delivery_to_proto(call->arena, &deliveries[i], res->webhook_deliveries[i]);
     }
     res->n_webhook_deliveries = count;

@@ -39,17 +39,21 @@ const struct error *refund_failed_later(struct call *call, struct uuid customer,
         &rows);
 }
 
-/* Each look is twice as far from the refund as the one before; 0: it can fail no more. */
+/*
+ * Each look is twice as far from the refund as the one before; 0: it can fail no more.  How long it
+ * can, only the gateway knows: NULL while it is not configured, and it may be again.
+ */
 static int64_t next_look_us(const struct gateway *gateway, const struct refund *refund,
                             int64_t now_us)
 {
     int64_t age_us = now_us - refund->update_time_us;
-
-    if (age_us >= gateway->refund_watch_us)
-        return 0;
     int64_t next_us = age_us < LOOK_FIRST_US ? LOOK_FIRST_US : 2 * age_us;
-    return refund->update_time_us +
-           (next_us < gateway->refund_watch_us ? next_us : gateway->refund_watch_us);
+
+    if (gateway != NULL && age_us >= gateway->refund_watch_us)
+        return 0;
+    if (gateway != NULL && next_us > gateway->refund_watch_us)
+        next_us = gateway->refund_watch_us;
+    return refund->update_time_us + next_us;
 }
 
 static void ask(struct call *call, const struct refund *refund, const struct attempt *attempt,
@@ -88,17 +92,18 @@ static const struct error *watch(struct call *call, const struct obligation *obl
 
     if (uuid_parse(obligation->business_key, &id))
         TRY(attempt_find(call, obligation->customer, id, &attempt, &found));
-    const struct gateway *gateway =
-        found ? gateway_find(call->house->gateways, attempt.gateway) : NULL;
-    if (gateway == NULL)
+    if (!found)
         return jobs_finish(call, obligation);
+    const struct gateway *gateway = gateway_find(call->house->gateways, attempt.gateway);
     TRY(refund_load(call, obligation->customer, attempt.payment, attempt.refund, &refund));
     if (refund.state != REFUND_SUCCEEDED)
         return jobs_finish(call, obligation);
-    ask(call, &refund, &attempt, &answer);
-    if (refund_has_failed(&attempt, &answer))
-        return refund_failed_later(call, obligation->customer, id, answer.decline_code,
-                                   obligation->now_us);
+    if (gateway != NULL) {
+        ask(call, &refund, &attempt, &answer);
+        if (refund_has_failed(&attempt, &answer))
+            return refund_failed_later(call, obligation->customer, id, answer.decline_code,
+                                       obligation->now_us);
+    }
     int64_t next_us = next_look_us(gateway, &refund, obligation->now_us);
     return next_us == 0 ? jobs_finish(call, obligation) : jobs_move(call, obligation, next_us);
 }

@@ -118,6 +118,9 @@ const struct error *update_webhook_endpoint(struct call *call, const void *reque
     TRY(replay_find(call, change.id, &replayed, NULL));
     if (replayed)
         return NULL;
+    const Endpoint *wanted = ((const Request *)request)->webhook_endpoint;
+    TRY(check_webhook_event_types_exist(call, "webhook_endpoint.event_types", wanted->event_types,
+                                        wanted->n_event_types));
     for (int tries = 0; changed && tries < CHANGED_TRIES_MAX; tries++) {
         TRY(webhook_endpoint_load(call, change.id, &endpoint));
         int64_t before_us = endpoint.update_time_us;

@@ -162,3 +162,25 @@ const char *check_webhook_event_types(struct field_errors *errors, const char *f
     }
     return joined;
 }
+
+const struct error *check_webhook_event_types_exist(struct call *call, const char *field,
+                                                    char *const *types, size_t count)
+{
+    struct field_errors errors = {.call = call};
+    const char **unknown;
+    size_t unknown_count;
+
+    if (count == 0)
+        return NULL;
+    TRY(webhook_types_unknown(call, check_webhook_event_types(&errors, field, types, count),
+                              &unknown, &unknown_count));
+    for (size_t i = 0; i < count; i++) {
+        for (size_t j = 0; j < unknown_count; j++) {
+            if (text_equal(types[i], unknown[j]))
+                field_error_add(&errors, arena_printf(call->arena, "%s[%zu]", field, i),
+                                "must be a type that events have (docs/events.md), not \"%s\"",
+                                types[i]);
+        }
+    }
+    return field_errors_result(&errors);
+}

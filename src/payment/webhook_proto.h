@@ -19,6 +19,11 @@ void check_webhook_url(struct field_errors *errors, const char *field, const cha
 const char *check_webhook_event_types(struct field_errors *errors, const char *field,
                                       char *const *types, size_t count);
 
+/* What is right in form may be no type of any event: those are refused.  For a request that was not
+ * answered before. */
+const struct error *check_webhook_event_types_exist(struct call *call, const char *field,
+                                                    char *const *types, size_t count) MUST_CHECK;
+
 /* webhook_answer.c */
 
 /* What to record of an answer that tells a secret; no bytes when the request has no request_id. */

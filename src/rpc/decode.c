@@ -60,7 +60,7 @@ static const struct error *unpack(struct call *call, const ProtobufCMessageDescr
 static struct error *request_id_missing(struct call *call)
 {
     struct error *error = refuse(call, STATUS_INVALID_ARGUMENT, "REQUEST_ID_REQUIRED",
-                                 "method moves money and needs a request_id");
+                                 "method must not be done twice and needs a request_id");
 
     error->fields[error->field_count++] = (struct field_error){
         .field = "request_id", .description = "must be 1 to 64 characters of [A-Za-z0-9_-]"};

@@ -110,12 +110,11 @@ static bool has_lines(const struct place *place)
                                                   &dues__payment__v1__dispute_evidence__descriptor);
 }
 
-/* Those are LF, and CR LF; PEM has whatever it was written with. */
-static void blank_line_ends(char *text, bool is_pem)
+/* Those end with LF, or CR LF, and may have tabs in them, as logs do; PEM has a CR of any place. */
+static void blank_lines(char *text, bool is_pem)
 {
     for (; *text != '\0'; text++) {
-        if (*text == '\n' || (*text == '\r' && text[1] == '\n') ||
-            (is_pem && (*text == '\r' || *text == '\t')))
+        if (*text == '\n' || *text == '\t' || (*text == '\r' && (is_pem || text[1] == '\n')))
             *text = ' ';
     }
 }
@@ -142,7 +141,7 @@ static void check_string(struct walk *walk, const struct place *place, const uin
     walk->scratch[size] = '\0';
 
     if (has_lines(place))
-        blank_line_ends(walk->scratch, is_pem(place));
+        blank_lines(walk->scratch, is_pem(place));
     if (!is_plain && text_has_control(walk->scratch))
         wrong(walk, place, "must not contain control characters");
     if (text_has_card_number(walk->scratch))

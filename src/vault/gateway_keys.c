@@ -8,8 +8,9 @@
 #include "vault/vault.h"
 #include "vault/vault_internal.h"
 
-#define HINT_HEAD 8 /* "sk_test_", "whsec_…" */
-#define HINT_TAIL 4
+#define HINT_HEAD       8 /* "sk_test_", "whsec_…" */
+#define HINT_TAIL       4
+#define HINT_HIDDEN_MIN 8
 
 static const struct {
     const char *name;
@@ -28,14 +29,20 @@ bool gateway_key_is_known(const char *name, int64_t *kept)
     return false;
 }
 
-/* Beginning and end; of a short one the beginning alone, which says what kind it is. */
+/*
+ * Beginning and end; of a short one the words alone that say what kind it is, "sk_live_", since
+ * more would be most of it.
+ */
 static const char *hint_of(struct arena *arena, const char *text)
 {
-    size_t length = strlen(text);
+    int length = (int)strlen(text);
+    int head = length < HINT_HEAD ? length : HINT_HEAD;
 
-    if (length < HINT_HEAD + 3 * HINT_TAIL)
-        return arena_printf(arena, "%.3s…", text);
-    return arena_printf(arena, "%.*s…%s", HINT_HEAD, text, text + length - HINT_TAIL);
+    if (length >= HINT_HEAD + HINT_HIDDEN_MIN + HINT_TAIL)
+        return arena_printf(arena, "%.*s…%s", head, text, text + length - HINT_TAIL);
+    while (head > 0 && text[head - 1] != '_')
+        head--;
+    return arena_printf(arena, "%.*s…", head, text);
 }
 
 const struct pg_statement vault_gateway_generation = {

@@ -7,10 +7,8 @@
  */
 #pragma once
 
+#include "base/key_name.h"
 #include "pg/pg.h"
-
-#define GATEWAY_KEY_STRIPE         "stripe"
-#define GATEWAY_KEY_STRIPE_WEBHOOK "stripe-webhook"
 
 #define GATEWAY_KEY_SIZE_MAX 255
 /* Of one name, at the same time. */

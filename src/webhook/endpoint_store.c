@@ -85,6 +85,25 @@ const struct error *webhook_endpoint_list(struct call *call, struct uuid before,
     return NULL;
 }
 
+const struct pg_statement webhook_types_unknown_statement = {
+    .name = "webhook_types_unknown",
+    .sql = "SELECT event_type FROM webhook_types_unknown($1) AS event_type",
+};
+
+const struct error *webhook_types_unknown(struct call *call, const char *event_types,
+                                          const char ***unknown, size_t *count)
+{
+    struct pg_rows rows;
+
+    TRY(pg_read(call, UUID_NIL, &webhook_types_unknown_statement, PG_PARAMS(pg_text(event_types)),
+                &rows));
+    *unknown = arena_array(call->arena, rows.count + 1, sizeof **unknown);
+    for (size_t i = 0; i < rows.count; i++)
+        (*unknown)[i] = arena_strdup(call->arena, pg_get_text(&rows, i, "event_type"));
+    *count = rows.count;
+    return NULL;
+}
+
 /* Outcomes of the step functions of webhook_endpoint.sql. */
 static const struct error *outcome_of(struct call *call, struct uuid id, const struct pg_rows *rows,
                                       bool *changed, bool *replayed)

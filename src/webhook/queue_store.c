@@ -164,6 +164,7 @@ pg_statement_list webhook_statements = {
     &webhook_endpoint_update_statement,
     &webhook_endpoint_rotate_statement,
     &webhook_endpoint_delete_statement,
+    &webhook_types_unknown_statement,
     &webhook_head_statement,
     &webhook_record_statement,
     &webhook_rest_statement,

@@ -47,7 +47,8 @@ const struct error *webhook_rest(struct call *call, const struct obligation *obl
 
 extern const struct pg_statement webhook_endpoint_load_statement, webhook_endpoint_list_statement,
     webhook_endpoint_create_statement, webhook_endpoint_update_statement,
-    webhook_endpoint_rotate_statement, webhook_endpoint_delete_statement;
+    webhook_endpoint_rotate_statement, webhook_endpoint_delete_statement,
+    webhook_types_unknown_statement;
 extern const struct pg_statement webhook_head_statement, webhook_record_statement,
     webhook_rest_statement, webhook_wake_statement, webhook_redeliver_statement;
 extern const struct pg_statement webhook_delivery_list_statement, webhook_delivery_of_statement,

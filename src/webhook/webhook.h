@@ -58,6 +58,10 @@ const struct error *webhook_endpoint_list(struct call *call, struct uuid before,
                                           struct webhook_endpoint **endpoints, size_t *count)
     MUST_CHECK;
 
+/* Of blank-separated types those that no event has. */
+const struct error *webhook_types_unknown(struct call *call, const char *event_types,
+                                          const char ***unknown, size_t *count) MUST_CHECK;
+
 /*
  * The recorded steps.  `answer` is kept for a repeat of the request; `*replayed`: call->recorded
  * holds the first one.  `*changed`: somebody else changed it meanwhile, nothing was done: load it

@@ -319,6 +319,27 @@ class DevTest(unittest.TestCase):
         health = subprocess.run(shlex.split(simulator[0]), capture_output=True, text=True, timeout=60, check=False)
         self.assertEqual(health.returncode, 0, health.stderr)
 
+    def test_prints_how_the_simulator_is_made_to_lie(self):
+        run = self.start(gateway="stripe-simulator")
+        order = [line for line in run.said().splitlines() if "_simulator/faults" in line]
+        ordered = subprocess.run(["sh", "-c", order[0]], capture_output=True, text=True, timeout=60, check=False)
+        self.assertEqual(ordered.returncode, 0, ordered.stderr)
+        self.assertNotIn("error", ordered.stdout)
+        customer = json.loads(self.call("Membership/CreateCustomer", '{"customer": {"displayName": "Ada"}}').stdout)["name"]
+        card = self.call("Payment/CreatePaymentMethod", json.dumps({"parent": customer,
+                                                                    "paymentMethod": {"gatewayToken": "pm_card_visa"}}))
+        paid = self.call("Payment/CreatePayment", json.dumps({
+            "parent": customer, "requestId": "lied-to", "payment": {"amount": {"currencyCode": "USD", "minorUnits": "999"},
+                                                                   "paymentMethod": json.loads(card.stdout)["name"]}}))
+        self.assertEqual(paid.returncode, 0, paid.stderr)
+        self.assertIn('"fault":"reset_after', text_of(self.state, "simulator.journal"))
+
+    def test_the_story_says_at_once_that_it_needs_the_sandbox(self):
+        self.start(gateway="stripe-simulator")
+        result = subprocess.run([DUES, "demo", "--state-dir", self.state], capture_output=True, text=True, timeout=60, check=False)
+        self.assertEqual((result.returncode, result.stdout), (1, ""))
+        self.assertIn("the story needs the sandbox gateway", result.stderr)
+
     def test_has_two_operators(self):
         self.start()
         for operator in ("operator-demo", "operator-second"):

@@ -64,6 +64,22 @@ class Keys(BesideDev):
         return subprocess.run(["psql", "-X", "-q", "-t", "-A", "-h", self.socket(), "-U", "postgres", "-d", "dues", "-c", sql],
                               check=True, capture_output=True, text=True).stdout.strip()
 
+    def set_key(self, key):
+        return subprocess.run([DUES, "keys", "set", "stripe", "--state-dir", self.state], capture_output=True, text=True,
+                              timeout=60, check=False, input=key + "\n")
+
+    def test_a_key_of_the_other_mode_is_refused_also_when_no_gateway_can_be_asked(self):
+        first = self.set_key("sk_test_0000000000000001")
+        other = self.set_key("sk_live_0000000000000002")
+        restricted = self.set_key("rk_test_0000000000000003")
+
+        self.assertEqual(first.returncode, 0, first.stderr)
+        self.assertIn("stripe_url is not set", first.stdout)
+        self.assertEqual((other.returncode, other.stdout), (1, ""))
+        self.assertIn("the key is for real money and the one in use for tests", other.stderr)
+        self.assertEqual(restricted.returncode, 0, restricted.stderr)
+        self.assertIn("rk_test_…0003", self.dues("keys", "list").stdout)
+
     def test_a_rotation_under_load_fails_no_call_and_leaves_nothing_on_the_old_key(self):
         methods = [self.given_method() for _ in range(CUSTOMERS)]
         before = self.key_file()
@@ -76,8 +92,9 @@ class Keys(BesideDev):
             rotation.send_signal(signal.SIGKILL)
             rotation.wait(60)
         unknown = self.dues("keys", "set", "nosuch")
-        self.assertNotEqual(unknown.returncode, 0)
-        self.assertIn("there is no such key; the names are stripe and stripe-webhook", unknown.stderr)
+        self.assertEqual((unknown.returncode, unknown.stderr.splitlines()[0]),
+                         (2, "dues: there is no such key; the names are stripe and stripe-webhook"))
+        self.assertNotIn("duesd", unknown.stderr)
         said = self.dues("keys", "rotate")
         again = self.dues("keys", "count")
         methods.append(self.given_method())

@@ -104,6 +104,8 @@ class Ledger(unittest.TestCase):
                                "CREATE TABLE kept_customer AS SELECT * FROM dues.customer;"
                                + sql.format(c=self.customer))
                 status, findings, summary = self.verify("--config", path, "--read-only")
+                told = subprocess.run([DUES, "ledger", "verify", "--config", path, "--read-only"], capture_output=True,
+                                      text=True, check=False, timeout=60).stdout.splitlines()[-1]
                 self.ask(name, "DELETE FROM dues.ledger_entry; INSERT INTO dues.ledger_entry SELECT * FROM kept_entry;"
                                "UPDATE dues.customer c SET ledger_count = k.ledger_count, ledger_tail = k.ledger_tail"
                                " FROM kept_customer k WHERE k.customer_id = c.customer_id")
@@ -112,6 +114,7 @@ class Ledger(unittest.TestCase):
                 self.assertEqual([(one["finding"], one["position"]) for one in findings], expected)
                 self.assertEqual({one["customer"] for one in findings}, {"customers/" + self.customer})
                 self.assertEqual(summary["findings"], len(expected))
+                self.assertEqual(told, "1 finding" if len(expected) == 1 else f"{len(expected)} findings")
                 self.assertIn(self.customer, findings[0]["message"])
 
     def test_misses_a_checkpoint_that_was_kept_elsewhere(self):

@@ -45,6 +45,14 @@ class Payments(BesideDev):
         self.assertEqual(rows[0].index(second), rows[1].index(first))
         self.assertEqual(result.stderr, "")
 
+    def test_prints_no_head_above_a_list_that_is_refused(self):
+        for command in ("payments", "disputes"):
+            for line in (("--customer", "nix"), ("--customer", self.customer, "--filter", "nix = nix")):
+                result = self.dues(command, "list", *line)
+                self.assertNotEqual(result.returncode, 0)
+                self.assertEqual(result.stdout, "", (command, *line))
+            self.assertIn("CREATED", self.dues(command, "list", "--customer", self.customer).stdout)
+
     def test_goes_on_page_by_page(self):
         made = [self.given_payment() for _ in range(5)][::-1]
 

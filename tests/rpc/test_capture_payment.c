@@ -54,6 +54,21 @@ static void takes_it_in_parts(void **state)
                      3);
 }
 
+static void what_was_captured_is_returned_once_nothing_is_held(void **state)
+{
+    struct rpc_fixture *f = *state;
+    const char *held = given_held(f, given_payer(f, "tok_visa"));
+
+    must_reply(ask_capture(f, held, 600, false, new_request_id(f)));
+    const struct dues_answer *early = ask_refund(f, held, 100, new_request_id(f));
+    must_reply(ask_cancel_payment(f, held, new_request_id(f)));
+    const Refund *refund = must_reply(ask_refund(f, held, 0, new_request_id(f)));
+
+    assert_string_equal(early->reason, "PAYMENT_NOT_REFUNDABLE");
+    assert_non_null(strstr(early->message, "let go of"));
+    assert_int_equal(refund->amount->minor_units, 600);
+}
+
 static void a_final_capture_lets_go_of_the_rest(void **state)
 {
     struct rpc_fixture *f = *state;
@@ -245,6 +260,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(takes_all_that_is_held),
         cmocka_unit_test(takes_it_in_parts),
+        cmocka_unit_test(what_was_captured_is_returned_once_nothing_is_held),
         cmocka_unit_test(a_final_capture_lets_go_of_the_rest),
         cmocka_unit_test(refuses_more_than_is_left_and_says_how_much_is),
         cmocka_unit_test(refuses_what_is_not_held),

@@ -300,6 +300,32 @@ static void a_refund_that_stays_is_watched_no_longer_than_it_can_fail(void **sta
     assert_int_equal(number_of(f, customer, "count(*) FROM dues.obligation"), 0);
 }
 
+/* A gateway that is not configured now may be again, and then says what became of it. */
+static void a_refund_is_watched_on_while_its_gateway_is_not_configured(void **state)
+{
+    struct rpc_fixture *f = *state;
+    int64_t begin_us = time_of("2026-01-01T00:00:00Z");
+    const char *clock = given_clock(f, begin_us);
+    const char *customer = given_customer(f, clock);
+    struct payer payer = {customer, given_card(f, customer, "tok_refundFailsLater")};
+    const char *payment = given_payment(f, payer);
+    const Refund *refund = must_reply(ask_refund(f, payment, 400, new_request_id(f)));
+    const char *of_customer =
+        rpc_printf(f, "WHERE customer_id = '%s'", customer + strlen("customers/"));
+
+    db_execute(f->db, rpc_printf(f, "UPDATE dues.attempt SET gateway = 'absent' %s", of_customer));
+    advance(f, clock, begin_us + 3 * US_PER_DAY);
+    int64_t watched = number_of(f, customer, "count(*) FROM dues.obligation");
+    db_execute(f->db, rpc_printf(f, "UPDATE dues.attempt SET gateway = 'sandbox' %s", of_customer));
+    advance(f, clock, begin_us + 9 * US_PER_DAY);
+    const Refund *failed =
+        must_reply(ask_payment_by_name(f, AS(SERVICE_BILLING), "GetRefund", refund->name));
+
+    assert_int_equal(watched, 1);
+    assert_int_equal(failed->state, REFUND_STATE(FAILED));
+    assert_int_equal(number_of(f, customer, "count(*) FROM dues.obligation"), 0);
+}
+
 #define RACERS 100
 
 static void *race_for_little(void *arg)
@@ -363,6 +389,7 @@ int main(void)
         cmocka_unit_test(a_failed_refund_says_why_and_frees_its_amount),
         cmocka_unit_test(a_refund_that_a_bank_sends_back_fails_after_it_had_succeeded),
         cmocka_unit_test(a_refund_that_stays_is_watched_no_longer_than_it_can_fail),
+        cmocka_unit_test(a_refund_is_watched_on_while_its_gateway_is_not_configured),
         cmocka_unit_test(a_hundred_racing_refunds_return_no_more_than_was_taken),
         cmocka_unit_test(users_may_not),
     };

@@ -118,6 +118,22 @@ static void refuses_wrong_fields_all_at_once(void **state)
     assert_int_equal(db_count(f->db, "dues.webhook_endpoint"), 0);
 }
 
+static void refuses_types_that_no_event_has(void **state)
+{
+    struct rpc_fixture *f = *state;
+    static const char *const types[] = {"payment.nix", "nix.*", "payment", "payment.succeeded.*"};
+    struct endpoint_wish wish = wished_endpoint();
+
+    for (size_t i = 0; i < ARRAY_LENGTH(types); i++) {
+        wish.event_type = types[i];
+        const struct dues_answer *answer = ask_endpoint(f, &wish);
+        assert_string_equal(answer->reason, "INVALID_FIELD");
+        assert_true(answer_names(answer, "webhook_endpoint.event_types[0]"));
+    }
+
+    assert_int_equal(db_count(f->db, "dues.webhook_endpoint"), 0);
+}
+
 static void refuses_addresses_that_are_not_public(void **state)
 {
     struct rpc_fixture *f = *state;
@@ -169,6 +185,7 @@ int main(void)
         TEST(a_repeated_request_gets_the_same_secret_again),
         TEST(no_table_holds_the_secret),
         TEST(refuses_wrong_fields_all_at_once),
+        TEST(refuses_types_that_no_event_has),
         TEST(refuses_addresses_that_are_not_public),
         TEST(there_are_sixteen_at_most),
         TEST(is_for_services_and_operators_alone),

@@ -295,6 +295,7 @@ static void requires_a_request_id_where_money_moves(void **state)
     const struct dues_answer *answer = create_payment(f, "", "a book");
 
     assert_refused(answer, DUES_INVALID_ARGUMENT, "REQUEST_ID_REQUIRED");
+    assert_string_equal(answer->message, "method must not be done twice and needs a request_id");
     assert_int_equal(answer->field_count, 1);
     assert_string_equal(answer->fields[0].field, "request_id");
 }

@@ -117,17 +117,17 @@ static void keeps_no_text_once_the_gateway_has_it(void **state)
                      0);
 }
 
-static void evidence_may_have_lines_and_nothing_else_of_the_kind(void **state)
+static void evidence_may_have_lines_and_tabs_and_nothing_else_of_the_kind(void **state)
 {
     struct rpc_fixture *f = *state;
     const Dispute *dispute = given_dispute(f, "tok_createDispute");
 
-    const struct dues_answer *tab = ask_evidence(f, dispute->name, "a\tb", new_request_id(f));
+    const struct dues_answer *vertical = ask_evidence(f, dispute->name, "a\vb", new_request_id(f));
     const struct dues_answer *alone = ask_evidence(f, dispute->name, "a\rb", new_request_id(f));
-    const struct dues_answer *lines =
-        ask_evidence(f, dispute->name, "09:00 log in\n09:01 read\r\n09:02 read", new_request_id(f));
+    const struct dues_answer *lines = ask_evidence(
+        f, dispute->name, "09:00\tlog in\n09:01\tread\r\n09:02\tread", new_request_id(f));
 
-    assert_true(answer_names(tab, "evidence.uncategorized_text"));
+    assert_true(answer_names(vertical, "evidence.uncategorized_text"));
     assert_true(answer_names(alone, "evidence.uncategorized_text"));
     must_reply(lines);
 }
@@ -342,7 +342,7 @@ int main(void)
         cmocka_unit_test(a_repeat_gets_the_first_answer_also_when_it_is_decided),
         cmocka_unit_test(is_taken_once),
         cmocka_unit_test(keeps_no_text_once_the_gateway_has_it),
-        cmocka_unit_test(evidence_may_have_lines_and_nothing_else_of_the_kind),
+        cmocka_unit_test(evidence_may_have_lines_and_tabs_and_nothing_else_of_the_kind),
         cmocka_unit_test(comes_too_late_after_it_was_due),
         cmocka_unit_test(a_lost_answer_is_pending_until_it_is_known),
         cmocka_unit_test(what_nobody_can_find_out_goes_to_people),

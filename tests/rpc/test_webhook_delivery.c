@@ -171,6 +171,9 @@ static void an_endpoint_that_is_gone_is_disabled(void **state)
     const Endpoint *endpoint = endpoint_now(f, name);
     assert_int_equal(endpoint->state, ENDPOINT_STATE(DISABLED));
     assert_int_equal(endpoint->disable_reason, DISABLED_BY(GONE));
+    const Deliveries *waiting = deliveries_of(f, name, customer);
+    for (size_t i = 0; i < waiting->n_webhook_deliveries; i++)
+        assert_null(waiting->webhook_deliveries[i]->next_attempt_time);
     assert_int_equal(db_count(f->db, db_printf(f->db,
                                                "dues.event WHERE customer_id = '%s' AND type ="
                                                " 'webhook_endpoint.disabled' AND data ->> 'reason'"

@@ -38,7 +38,8 @@ void hostile_make_event_type(struct hostile_list *list, const struct place *plac
     add(list, TEXT("SQL", SQL_TEXT, VERDICT_FIELD));
     add(list, TEXT("right to left", RTL_TEXT, VERDICT_FIELD));
     add_length(list, "65 letters", 65, VERDICT_FIELD);
-    add(list, TEXT("unknown", "planet.discovered", VERDICT_HARMLESS));
+    add(list, TEXT("unknown", "planet.discovered", VERDICT_FIELD));
+    add(list, TEXT("all of what is unknown", "planet.*", VERDICT_FIELD));
 }
 
 void hostile_make_path(struct hostile_list *list, const struct place *place)

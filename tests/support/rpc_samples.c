@@ -119,7 +119,7 @@ static const struct sample samples[] = {
     {PAYMENT,
      "CreateWebhookEndpoint",
      {{"webhook_endpoint.url", "http://127.0.0.1:9/hook", 0},
-      {"webhook_endpoint.event_types", "planet.*", 0},
+      {"webhook_endpoint.event_types", "customer.erased", 0},
       {"webhook_endpoint.description", "the observatory", 0},
       {"request_id", "{new}", 0}}},
     {PAYMENT, "GetWebhookEndpoint", {{"name", "{webhook_endpoint}", 0}}},

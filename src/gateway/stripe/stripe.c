@@ -106,18 +106,26 @@ const struct gateway *stripe_gateway(const struct stripe *stripe)
     return &stripe->gateway;
 }
 
+static bool check_mode(bool is_live, const char *key, char problem[STRIPE_PROBLEM_SIZE])
+{
+    if (stripe_key_text_is_live(key) == is_live)
+        return true;
+    snprintf(problem, STRIPE_PROBLEM_SIZE,
+             "the key is for %s and the one in use for %s: payment methods of the one do not "
+             "exist in the other",
+             is_live ? "tests" : "real money", is_live ? "real money" : "tests");
+    return false;
+}
+
+bool stripe_key_may_follow(const char *before, const char *key, char problem[STRIPE_PROBLEM_SIZE])
+{
+    return check_mode(stripe_key_text_is_live(before), key, problem);
+}
+
 bool stripe_change_key(struct stripe *stripe, const char *key, char problem[STRIPE_PROBLEM_SIZE])
 {
-    if (!check_key(key, problem))
+    if (!check_key(key, problem) || !check_mode(stripe->is_live, key, problem))
         return false;
-    if (stripe_key_text_is_live(key) != stripe->is_live) {
-        snprintf(problem, STRIPE_PROBLEM_SIZE,
-                 "the key is for %s and the one in use for %s: payment methods of the one do not "
-                 "exist in the other",
-                 stripe->is_live ? "tests" : "real money",
-                 stripe->is_live ? "real money" : "tests");
-        return false;
-    }
     stripe_key_change(stripe->key, key);
     return true;
 }

@@ -64,6 +64,9 @@ void stripe_change_news_secrets(struct stripe *stripe,
 /* sk_test_…, sk_live_…, rk_test_…, rk_live_…. */
 bool stripe_key_is_right(const char *text);
 
+/* The key is of the mode of the one before it, both right: tests, or real money. */
+bool stripe_key_may_follow(const char *before, const char *key, char problem[STRIPE_PROBLEM_SIZE]);
+
 /* "https://host[:port]": no path, user or query. */
 bool stripe_url_is_right(const char *url);
 

@@ -255,6 +255,36 @@ static void lets_one_of_two_racing_calls_win(void **state)
     assert_int_equal(first_count, 1);
 }
 
+/*
+ * Another step forgets the row between the INSERT that met it and the SELECT that reads it.  A
+ * trigger, which runs just there, stands for it.
+ */
+#define FORGET_BETWEEN                                                                             \
+    "CREATE FUNCTION dues.forget() RETURNS trigger LANGUAGE plpgsql AS $$"                         \
+    " BEGIN DELETE FROM dues.recorded_request WHERE answer = 'forgotten'; RETURN NULL; END $$;"    \
+    "CREATE TRIGGER forget AFTER INSERT ON dues.recorded_request EXECUTE FUNCTION dues.forget()"
+
+static void takes_the_place_of_a_row_that_is_forgotten_meanwhile(void **state)
+{
+    struct db_fixture *f = *state;
+    struct request first = given_answered(f, "forgotten");
+    struct request again = first;
+
+    again.answer = "the answer";
+    db_execute(f, FORGET_BETWEEN);
+    const struct error *error = db_run(f, ask, &again);
+    db_execute(f, "DROP FUNCTION dues.forget() CASCADE");
+
+    assert_null(error);
+    assert_false(again.found);
+    assert_false(uuid_equal(again.object, first.object));
+    assert_int_equal(db_count(f, db_printf(f,
+                                           "dues.recorded_request WHERE answer = 'the answer'"
+                                           " AND object_id = '%s'",
+                                           db_uuid_text(f, again.object))),
+                     1);
+}
+
 static int setup(void **state)
 {
     db_setup(state);
@@ -274,6 +304,7 @@ int main(void)
         cmocka_unit_test(keeps_callers_and_customers_apart),
         cmocka_unit_test(records_nothing_without_a_request_id),
         cmocka_unit_test(lets_one_of_two_racing_calls_win),
+        cmocka_unit_test(takes_the_place_of_a_row_that_is_forgotten_meanwhile),
     };
     return cmocka_run_group_tests_name("replay", tests, setup, db_teardown);
 }

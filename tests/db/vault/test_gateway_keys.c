@@ -72,6 +72,25 @@ static void a_key_rests_sealed_and_a_new_one_takes_its_place(void **state)
                      0);
 }
 
+static void a_hint_tells_the_mode_also_of_a_short_key(void **state)
+{
+    static const struct {
+        const char *text;
+        const char *hint;
+    } cases[] = {
+        {"sk_live_1", "sk_live_…"},
+        {"rk_test_12345678901", "rk_test_…"},
+        {"sk_live_123456789012", "sk_live_…9012"},
+        {"sk_test_abcdefghijklmnop", "sk_test_…mnop"},
+    };
+    struct db_fixture *f = *state;
+
+    for (size_t i = 0; i < ARRAY_LENGTH(cases); i++) {
+        must_put(f, GATEWAY_KEY_STRIPE, cases[i].text);
+        assert_string_equal(loaded(f, GATEWAY_KEY_STRIPE).keys[0].hint, cases[i].hint);
+    }
+}
+
 static void of_signing_secrets_two_count_until_one_is_ended(void **state)
 {
     struct db_fixture *f = *state;
@@ -137,6 +156,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_key_rests_sealed_and_a_new_one_takes_its_place),
+        cmocka_unit_test(a_hint_tells_the_mode_also_of_a_short_key),
         cmocka_unit_test(of_signing_secrets_two_count_until_one_is_ended),
         cmocka_unit_test(a_key_that_was_moved_or_altered_does_not_open),
         cmocka_unit_test(another_key_encryption_key_covers_them),
