@@ -7,22 +7,20 @@ import queue
 import re
 import shutil
 import signal
-import socket
 import subprocess
+import sys
 import threading
 import unittest
 
 from beside import BesideDev
 from test_dev import BUILD, DUES, text_of
 
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "fault"))
+from processes import lasting_port  # noqa: E402
+
 TOOLS = os.environ.get("DUES_TOOLS", "build/tools")
 DOC = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "docs", "events.md")
 PATIENCE_SECONDS = 60
-
-
-def free_port():
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return listener.getsockname()[1]
 
 
 class Tail:
@@ -51,7 +49,7 @@ class Tail:
 
 
 class Events(BesideDev):
-    listen = f"127.0.0.1:{free_port()}"  # the same after a restart
+    listen = f"127.0.0.1:{lasting_port()}"  # the same after a restart
 
     def setUp(self):
         self.customer = self.given_customer()

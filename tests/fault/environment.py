@@ -13,9 +13,9 @@ import subprocess
 import tempfile
 
 from gateway import Simulator
-from processes import PATIENCE, Broken, children_of, die_with_parent, is_alive, kill, until
+from processes import PATIENCE, Broken, children_of, die_with_parent, is_alive, kill, lasting_port, until
 
-__all__ = ["PATIENCE", "Broken", "Environment", "children_of", "die_with_parent", "is_alive", "kill", "until"]
+__all__ = ["PATIENCE", "Broken", "Environment", "children_of", "die_with_parent", "is_alive", "kill", "lasting_port", "until"]
 
 HASTENED_MAX = 500
 
@@ -48,7 +48,7 @@ class Environment:
         """The state as `dues dev` leaves it."""
         ready = os.path.join(self.state, "ready")
         with subprocess.Popen([os.path.join(self.build, "dues"), "dev", "--state-dir", self.state, "--listen",
-                               "127.0.0.1:0", "--gateway", self.gateway_beside], stdout=self.log, stderr=self.log,
+                               f"127.0.0.1:{lasting_port()}", "--gateway", self.gateway_beside], stdout=self.log, stderr=self.log,
                               preexec_fn=die_with_parent) as dev:
             try:
                 until(lambda: os.path.exists(ready) or dev.poll() is not None, "dues dev")

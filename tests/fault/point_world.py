@@ -7,11 +7,10 @@ import json
 import os
 import re
 import signal
-import socket
 import subprocess
 import time
 
-from environment import PATIENCE, Broken, Environment, die_with_parent, until
+from environment import PATIENCE, Broken, Environment, die_with_parent, lasting_port, until
 
 SETTINGS = {
     "gateway_timeout_ms": 2000,
@@ -171,9 +170,7 @@ class World(Environment):
                        input=key + "\n", text=True, check=True, capture_output=True)
 
     def news_arguments(self):
-        with socket.socket() as place:
-            place.bind(("127.0.0.1", 0))
-            self.news_port = place.getsockname()[1]
+        self.news_port = lasting_port()
         return ("--webhook-url", f"https://localhost:{self.news_port}/v1/gateways/stripe/news",
                 "--webhook-secret", NEWS_SECRET, "--webhook-ca", os.path.join(self.certificates, "ca.pem"))
 

@@ -2,7 +2,9 @@
 
 import ctypes
 import os
+import random
 import signal
+import socket
 import sys
 import time
 
@@ -20,6 +22,18 @@ def need(build, *programs, preset="release"):
         if not os.path.exists(os.path.join(build, program)):
             sys.exit(f"{os.path.basename(sys.argv[0])}: there is no {os.path.join(build, program)}; scripts/build {preset} "
                      f"makes build/{preset}")
+
+
+def lasting_port():
+    """A free port that is still free when its server was killed: the kernel gives it to no outgoing connection."""
+    while True:
+        port = random.randrange(10000, 32000)
+        with socket.socket() as place:
+            try:
+                place.bind(("127.0.0.1", port))
+                return port
+            except OSError:
+                continue
 
 
 def until(condition, what, patience=PATIENCE, step=0.01):

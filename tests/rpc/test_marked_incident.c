@@ -4,6 +4,7 @@
  */
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -18,8 +19,8 @@
 static struct {
     struct gateway gateway; /* first */
     const struct gateway *honest;
-    bool is_deaf;
-    bool loses_requests;
+    atomic_bool is_deaf; /* the server's threads read them */
+    atomic_bool loses_requests;
 } line;
 
 static void send(const struct gateway *gateway, struct call *call,
