@@ -5,6 +5,7 @@
 
 #include "payment/dispute_internal.h"
 
+#include "base/fail_point.h"
 #include "base/text.h"
 #include "base/time.h"
 #include "jobs/jobs.h"
@@ -54,8 +55,11 @@ static const struct error *find_attempt(struct call *call, const struct gateway 
 static const struct error *ask(struct call *call, const struct gateway *gateway, const char *id,
                                struct gateway_dispute *news, int64_t *asked_us, bool *is_there)
 {
+    enum gateway_outcome outcome;
+
     *asked_us = clock_wall_us(call->house->clock);
-    enum gateway_outcome outcome = gateway->get_dispute(gateway, call, id, news);
+    if (FAIL_DO("dispute.ask", "", outcome = gateway->get_dispute(gateway, call, id, news)))
+        outcome = GATEWAY_UNKNOWN;
     *is_there = outcome != GATEWAY_FAILED;
     if (!*is_there)
         return NULL;

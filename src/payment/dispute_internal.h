@@ -69,6 +69,8 @@ enum dispute_responding {
     DISPUTE_RESPONSE_CHANGED, /* the dispute is not as it was read */
 };
 
+const char *dispute_action_name(enum dispute_action action);
+
 const struct error *dispute_response_record(struct call *call, const struct dispute *dispute,
                                             const struct dispute_response *response,
                                             enum dispute_responding *recorded, struct uuid *object)

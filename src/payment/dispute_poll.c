@@ -8,6 +8,7 @@
 
 #include <stdatomic.h>
 
+#include "base/fail_point.h"
 #include "base/settings.h"
 #include "base/time.h"
 #include "base/watch.h"
@@ -84,7 +85,12 @@ static const struct error *look_at_page(struct dispute_poll *poll, struct call *
     struct gateway_dispute_page page;
 
     *is_over = true;
-    if (!gateway->list_disputes(gateway, call, reading->since_us, reading->cursor, &page)) {
+    bool is_listed;
+    if (FAIL_DO("dispute.list", "",
+                is_listed = gateway->list_disputes(gateway, call, reading->since_us,
+                                                   reading->cursor, &page)))
+        is_listed = false;
+    if (!is_listed) {
         if (call_time_left_us(call) > 0)
             reading->cursor[0] = '\0'; /* it may be why */
         return refuse(call, STATUS_UNAVAILABLE, "GATEWAY_UNAVAILABLE",

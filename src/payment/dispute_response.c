@@ -6,6 +6,7 @@
 
 #include "payment/dispute_internal.h"
 
+#include "base/fail_point.h"
 #include "base/fiber.h"
 #include "base/settings.h"
 #include "base/text.h"
@@ -100,6 +101,15 @@ static void doubt(struct call *call, const struct dispute *dispute, struct react
         reaction->outcome = GATEWAY_UNKNOWN;
 }
 
+static enum gateway_outcome tell_bank(const struct gateway *gateway, struct call *call,
+                                      enum dispute_action action,
+                                      const struct gateway_dispute_request *request,
+                                      struct gateway_dispute *news)
+{
+    return action == DISPUTE_ACCEPT ? gateway->accept_dispute(gateway, call, request, news)
+                                    : gateway->submit_evidence(gateway, call, request, news);
+}
+
 static struct reaction send(struct call *call, const struct gateway *gateway,
                             const struct dispute *dispute, const struct dispute_response *response)
 {
@@ -111,10 +121,10 @@ static struct reaction send(struct call *call, const struct gateway *gateway,
     };
 
     memcpy(request.evidence, response->evidence, sizeof request.evidence);
-    if (response->action == DISPUTE_ACCEPT)
-        reaction.outcome = gateway->accept_dispute(gateway, call, &request, &reaction.news);
-    else
-        reaction.outcome = gateway->submit_evidence(gateway, call, &request, &reaction.news);
+    if (FAIL_DO("dispute.send", dispute_action_name(response->action),
+                reaction.outcome =
+                    tell_bank(gateway, call, response->action, &request, &reaction.news)))
+        reaction.outcome = GATEWAY_UNKNOWN;
     attempt_be_patient(call);
     doubt(call, dispute, &reaction);
     return reaction;
@@ -312,8 +322,10 @@ static struct reaction find_out(struct call *call, const struct gateway *gateway
 {
     struct reaction reaction = {.asked_us = clock_wall_us(call->house->clock)};
 
-    reaction.outcome =
-        gateway->get_dispute(gateway, call, dispute->gateway_dispute, &reaction.news);
+    if (FAIL_DO("dispute.query", dispute_action_name(response->action),
+                reaction.outcome =
+                    gateway->get_dispute(gateway, call, dispute->gateway_dispute, &reaction.news)))
+        reaction.outcome = GATEWAY_UNKNOWN;
     attempt_be_patient(call);
     doubt(call, dispute, &reaction);
     if (reaction.outcome != GATEWAY_SUCCEEDED) {

@@ -5,12 +5,13 @@
 
 #include "payment/dispute_internal.h"
 
+#include "base/fail_point.h"
 #include "base/text.h"
 #include "payment/payment_proto.h"
 #include "pg/replay.h"
 #include "vault/vault.h"
 
-static const char *action_name(enum dispute_action action)
+const char *dispute_action_name(enum dispute_action action)
 {
     return action == DISPUTE_ACCEPT ? "ACCEPT" : "EVIDENCE";
 }
@@ -77,13 +78,16 @@ const struct error *dispute_response_record(struct call *call, const struct disp
     bool found;
 
     TRY(evidence_seal(call, response, &sealed));
-    TRY(pg_write(call, response->customer, &dispute_respond_statement,
+    TRY(FAIL_STEP(
+        call, "dispute.respond", dispute_action_name(response->action),
+        pg_write(call, response->customer, &dispute_respond_statement,
                  PG_PARAMS(pg_uuid(response->customer), REPLAY_PARAMS(call), pg_uuid(response->id),
-                           pg_uuid(response->dispute), pg_text(action_name(response->action)),
+                           pg_uuid(response->dispute),
+                           pg_text(dispute_action_name(response->action)),
                            pg_text(response->gateway_key), pg_bytes(sealed.data, sealed.size),
                            pg_int64(attempt_lease_ms(call)), pg_bool(response->had_evidence),
                            pg_int64(dispute->version), pg_time(response->now_us)),
-                 &rows));
+                 &rows)));
     const char *outcome = pg_get_text(&rows, 0, "outcome");
     *object = pg_get_uuid(&rows, 0, "object_id");
     if (text_equal(outcome, "busy") || text_equal(outcome, "changed")) {
@@ -156,14 +160,16 @@ const struct error *dispute_responded(struct call *call, const struct dispute_re
 
     dispute_to_proto(call->arena, after, &proto);
     struct bytes packed = message_pack(call->arena, &proto.base);
-    TRY(pg_write(
-        call, after->customer, &dispute_responded_statement,
-        PG_PARAMS(pg_uuid(after->customer), DISPUTE_PARAMS(before, after), pg_uuid(response->id),
-                  pg_text(response->action == DISPUTE_ACCEPT ? ACCEPT_DISPUTE_METHOD
-                                                             : SUBMIT_DISPUTE_EVIDENCE_METHOD),
-                  pg_bytes(packed.data, packed.size), pg_time(dispute_watch_us(call)),
-                  pg_time(after->update_time_us)),
-        &rows));
+    TRY(FAIL_STEP(
+        call, "dispute.settle", dispute_action_name(response->action),
+        pg_write(call, after->customer, &dispute_responded_statement,
+                 PG_PARAMS(
+                     pg_uuid(after->customer), DISPUTE_PARAMS(before, after), pg_uuid(response->id),
+                     pg_text(response->action == DISPUTE_ACCEPT ? ACCEPT_DISPUTE_METHOD
+                                                                : SUBMIT_DISPUTE_EVIDENCE_METHOD),
+                     pg_bytes(packed.data, packed.size), pg_time(dispute_watch_us(call)),
+                     pg_time(after->update_time_us)),
+                 &rows)));
     *outcome = pg_get_text(&rows, 0, "outcome");
     return NULL;
 }
@@ -178,10 +184,11 @@ const struct error *dispute_response_refused(struct call *call,
 {
     struct pg_rows rows;
 
-    TRY(pg_write(
-        call, response->customer, &dispute_refused_statement,
-        PG_PARAMS(pg_uuid(response->customer), pg_uuid(response->id), pg_time(response->now_us)),
-        &rows));
+    TRY(FAIL_STEP(call, "dispute.refuse", dispute_action_name(response->action),
+                  pg_write(call, response->customer, &dispute_refused_statement,
+                           PG_PARAMS(pg_uuid(response->customer), pg_uuid(response->id),
+                                     pg_time(response->now_us)),
+                           &rows)));
     *refused = pg_get_bool(&rows, 0, "is_refused");
     return NULL;
 }
@@ -196,8 +203,10 @@ const struct error *dispute_response_wait(struct call *call,
 {
     struct pg_rows rows;
 
-    return pg_write(call, response->customer, &dispute_wait_statement,
-                    PG_PARAMS(pg_uuid(response->customer), pg_uuid(response->id)), &rows);
+    return FAIL_STEP(call, "dispute.wait", dispute_action_name(response->action),
+                     pg_write(call, response->customer, &dispute_wait_statement,
+                              PG_PARAMS(pg_uuid(response->customer), pg_uuid(response->id)),
+                              &rows));
 }
 
 const struct pg_statement dispute_give_up_statement = {

@@ -5,6 +5,7 @@
 #include "payment/dispute_internal.h"
 
 #include "base/bug.h"
+#include "base/fail_point.h"
 #include "base/text.h"
 #include "base/time.h"
 
@@ -156,10 +157,12 @@ const struct error *dispute_record(struct call *call, const struct dispute *befo
 {
     struct pg_rows rows;
 
-    TRY(pg_write(call, after->customer, &dispute_record_statement,
+    TRY(FAIL_STEP(
+        call, "dispute.record", dispute_state_name(after->state),
+        pg_write(call, after->customer, &dispute_record_statement,
                  PG_PARAMS(pg_uuid(after->customer), DISPUTE_PARAMS(before, after),
                            pg_time(dispute_watch_us(call)), pg_time(after->update_time_us)),
-                 &rows));
+                 &rows)));
     *recorded = pg_get_bool(&rows, 0, "is_recorded");
     return NULL;
 }

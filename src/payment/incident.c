@@ -5,6 +5,7 @@
 
 #include "payment/incident.h"
 
+#include "base/fail_point.h"
 #include "base/text.h"
 #include "payment/payment_internal.h"
 
@@ -58,15 +59,16 @@ const struct error *incident_open(struct call *call, const struct incident_new *
     bool has_amount = incident->amount.currency[0] != '\0';
     struct pg_rows rows;
 
-    return pg_write(
-        call, customer, &incident_open_statement,
-        PG_PARAMS(pg_uuid(customer), pg_text(incident_kind_name(incident->kind)),
-                  pg_text(incident->subject), pg_text(incident->detail),
-                  pg_time(incident->now_us == 0 ? call->now_us : incident->now_us),
-                  pg_uuid_or_null(incident->attempt), pg_uuid_or_null(incident->payment),
-                  pg_text(incident->gateway == NULL ? "" : incident->gateway),
-                  pg_text(incident->transaction == NULL ? "" : incident->transaction),
-                  pg_text(has_amount ? incident->amount.currency : NULL),
-                  has_amount ? pg_int64(incident->amount.minor_units) : pg_null(PG_INT64)),
-        &rows);
+    return FAIL_STEP(
+        call, "incident.open", incident_kind_name(incident->kind),
+        pg_write(call, customer, &incident_open_statement,
+                 PG_PARAMS(pg_uuid(customer), pg_text(incident_kind_name(incident->kind)),
+                           pg_text(incident->subject), pg_text(incident->detail),
+                           pg_time(incident->now_us == 0 ? call->now_us : incident->now_us),
+                           pg_uuid_or_null(incident->attempt), pg_uuid_or_null(incident->payment),
+                           pg_text(incident->gateway == NULL ? "" : incident->gateway),
+                           pg_text(incident->transaction == NULL ? "" : incident->transaction),
+                           pg_text(has_amount ? incident->amount.currency : NULL),
+                           has_amount ? pg_int64(incident->amount.minor_units) : pg_null(PG_INT64)),
+                 &rows));
 }

@@ -6,6 +6,7 @@
  * cut anywhere and begun again.
  */
 
+#include "base/fail_point.h"
 #include "base/text.h"
 #include "base/time.h"
 #include "jobs/jobs.h"
@@ -29,10 +30,11 @@ static const struct error *take(struct call *call, const struct incident *incide
 
     if (attempt->state != ATTEMPT_MANUAL)
         return attempt_claim(call, incident->customer, attempt, lease_ms, taken);
-    TRY(pg_write(call, incident->customer, &incident_take_statement,
-                 PG_PARAMS(pg_uuid(incident->customer), pg_uuid(incident->id),
-                           pg_int64(attempt->epoch), pg_int64(lease_ms), pg_uuid(claim)),
-                 &rows));
+    TRY(FAIL_STEP(call, "incident.take", "",
+                  pg_write(call, incident->customer, &incident_take_statement,
+                           PG_PARAMS(pg_uuid(incident->customer), pg_uuid(incident->id),
+                                     pg_int64(attempt->epoch), pg_int64(lease_ms), pg_uuid(claim)),
+                           &rows)));
     *taken = !pg_is_null(&rows, 0, "epoch");
     if (*taken)
         attempt->epoch = pg_get_int64(&rows, 0, "epoch");
@@ -150,11 +152,13 @@ static const struct error *finish(struct call *call, const struct obligation *ob
         uuid_make(call->house->random, call->now_us); /* if it comes to one */
     struct pg_rows rows;
 
-    return pg_write(call, obligation->customer, &incident_finish_statement,
-                    PG_PARAMS(pg_uuid(obligation->customer), pg_uuid(obligation->subject),
-                              pg_int64(obligation->epoch), pg_bool(is_done), pg_text(outcome),
-                              pg_uuid(refund), pg_time(obligation->now_us)),
-                    &rows);
+    return FAIL_STEP(
+        call, "incident.finish", "",
+        pg_write(call, obligation->customer, &incident_finish_statement,
+                 PG_PARAMS(pg_uuid(obligation->customer), pg_uuid(obligation->subject),
+                           pg_int64(obligation->epoch), pg_bool(is_done), pg_text(outcome),
+                           pg_uuid(refund), pg_time(obligation->now_us)),
+                 &rows));
 }
 
 static const char *outcome_of(struct call *call, const struct incident *incident)

@@ -3,6 +3,7 @@
  */
 
 #include "base/bug.h"
+#include "base/fail_point.h"
 #include "base/text.h"
 #include "crypto/secrets.h"
 #include "payment/incident.h"
@@ -191,14 +192,16 @@ const struct error *incident_approve(struct call *call, const struct incident *i
     struct pg_rows rows;
     bool found;
 
-    TRY(pg_write(call, incident->customer, &incident_approve_statement,
+    TRY(FAIL_STEP(
+        call, "incident.approve", is_second ? "second" : "first",
+        pg_write(call, incident->customer, &incident_approve_statement,
                  PG_PARAMS(pg_uuid(incident->customer), REPLAY_PARAMS(call), pg_uuid(incident->id),
                            pg_int64(version_seen), pg_text(wish->approver),
                            pg_text(incident_resolution_name(wish->resolution)),
                            pg_text(wish->account), pg_text(wish->reason), pg_bool(is_second),
                            pg_int64(-wish->suspense_minor), pg_bytes(answer.data, answer.size),
                            pg_time(wish->create_time_us)),
-                 &rows));
+                 &rows)));
     *changed = text_equal(pg_get_text(&rows, 0, "outcome"), "changed");
     return *changed ? NULL : replay_outcome(call, &rows, &found);
 }

@@ -6,6 +6,7 @@
 
 #include <inttypes.h>
 
+#include "base/fail_point.h"
 #include "base/text.h"
 #include "base/time.h"
 #include "jobs/jobs.h"
@@ -425,10 +426,11 @@ const struct error *reconcile_compare(struct call *call, const struct reconcilia
     struct pg_rows rows;
 
     TRY(reconcile_judge(call, &look));
-    return pg_write(call, UUID_NIL, &reconciliation_compared_statement,
-                    PG_PARAMS(pg_uuid(run->id), pg_int32(look.bucket), pg_int64(look.tally.mended),
-                              pg_int64(look.tally.foreign),
-                              pg_text(reconcile_sums(call->arena, &look.tally)),
-                              pg_time(call->now_us)),
-                    &rows);
+    return FAIL_STEP(call, "reconcile.compare", "",
+                     pg_write(call, UUID_NIL, &reconciliation_compared_statement,
+                              PG_PARAMS(pg_uuid(run->id), pg_int32(look.bucket),
+                                        pg_int64(look.tally.mended), pg_int64(look.tally.foreign),
+                                        pg_text(reconcile_sums(call->arena, &look.tally)),
+                                        pg_time(call->now_us)),
+                              &rows));
 }

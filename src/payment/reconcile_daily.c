@@ -6,6 +6,7 @@
  * was resolved was asked about by that; what is not settled yet has its resolver.
  */
 
+#include "base/fail_point.h"
 #include "base/settings.h"
 #include "base/text.h"
 #include "base/time.h"
@@ -78,10 +79,11 @@ static const struct error *move_mark(struct call *call, const char *gateway,
 {
     struct pg_rows rows;
 
-    return pg_write(call, UUID_NIL, &reconcile_confirmed_statement,
-                    PG_PARAMS(pg_text(gateway), pg_time(mark->time_us), pg_uuid(mark->attempt),
-                              pg_time(call->now_us)),
-                    &rows);
+    return FAIL_STEP(call, "reconcile.confirm", gateway,
+                     pg_write(call, UUID_NIL, &reconcile_confirmed_statement,
+                              PG_PARAMS(pg_text(gateway), pg_time(mark->time_us),
+                                        pg_uuid(mark->attempt), pg_time(call->now_us)),
+                              &rows));
 }
 
 const struct pg_statement reconcile_unconfirmed_statement = {

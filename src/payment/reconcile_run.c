@@ -5,6 +5,7 @@
 
 #include <inttypes.h>
 
+#include "base/fail_point.h"
 #include "base/log.h"
 #include "base/text.h"
 #include "base/time.h"
@@ -119,18 +120,23 @@ static const struct error *list_step(struct call *call, const struct reconciliat
 {
     const struct gateway *gateway = gateway_find(call->house->gateways, run->gateway);
     struct gateway_transaction_page page = {.next = ""};
+    bool is_listed = false;
     struct pg_rows rows;
 
     *waits = gateway == NULL || gateway->list_transactions == NULL ||
-             !gateway->list_transactions(gateway, call, run->from_us, run->until_us, run->position,
-                                         &page);
+             FAIL_DO("reconcile.list", "",
+                     is_listed = gateway->list_transactions(gateway, call, run->from_us,
+                                                            run->until_us, run->position, &page)) ||
+             !is_listed;
     if (*waits)
         return trouble(call, run, "the gateway's list cannot be read now");
     TRY(report_unread(call, run, &page));
-    return pg_write(call, UUID_NIL, &reconciliation_page_statement,
-                    PG_PARAMS(pg_uuid(run->id), pg_text(run->position), pg_text(page.next),
-                              pg_text(lines_of(call->arena, &page)), pg_time(call->now_us)),
-                    &rows);
+    return FAIL_STEP(
+        call, "reconcile.page", "",
+        pg_write(call, UUID_NIL, &reconciliation_page_statement,
+                 PG_PARAMS(pg_uuid(run->id), pg_text(run->position), pg_text(page.next),
+                           pg_text(lines_of(call->arena, &page)), pg_time(call->now_us)),
+                 &rows));
 }
 
 /* ---- OWN ---- */
@@ -198,14 +204,16 @@ static const struct error *own_step(struct call *call, const struct reconciliati
     int64_t until_us = run->until_us + DUE_MARGIN_US;
     struct pg_rows rows;
 
-    return pg_write(call, UUID_NIL, &reconciliation_own_statement,
-                    PG_PARAMS(pg_uuid(run->id), pg_text(run->position),
-                              pg_text(next_window(call, &place, until_us)),
-                              pg_int64(halved(&place)), pg_time(place.time_us),
-                              pg_uuid(place.attempt), pg_time(end_of(&place, until_us)),
-                              pg_int64(OWN_PAGE_SIZE), pg_time(run->from_us),
-                              pg_time(run->until_us - DUE_MARGIN_US), pg_time(call->now_us)),
-                    &rows);
+    return FAIL_STEP(
+        call, "reconcile.own", "",
+        pg_write(call, UUID_NIL, &reconciliation_own_statement,
+                 PG_PARAMS(pg_uuid(run->id), pg_text(run->position),
+                           pg_text(next_window(call, &place, until_us)), pg_int64(halved(&place)),
+                           pg_time(place.time_us), pg_uuid(place.attempt),
+                           pg_time(end_of(&place, until_us)), pg_int64(OWN_PAGE_SIZE),
+                           pg_time(run->from_us), pg_time(run->until_us - DUE_MARGIN_US),
+                           pg_time(call->now_us)),
+                 &rows));
 }
 
 /* ---- FEES ---- */
@@ -252,12 +260,14 @@ static const struct error *fees_step(struct call *call, const struct reconciliat
                             pg_get_text(&rows, i, "line_id"));
         if (pg_is_null(&rows, i, "customer_id"))
             continue;
-        TRY(pg_write(call, customer, &reconciliation_fee_statement,
+        TRY(FAIL_STEP(
+            call, "reconcile.fee", "",
+            pg_write(call, customer, &reconciliation_fee_statement,
                      PG_PARAMS(pg_uuid(customer), pg_uuid(run->id), pg_text(run->gateway),
                                pg_text(pg_get_text(&rows, i, "line_id")),
                                pg_text(pg_get_text(&rows, i, "currency")),
                                pg_int64(pg_get_int64(&rows, i, "fee")), pg_time(call->now_us)),
-                     &done));
+                     &done)));
     }
     if (rows.count < FEES_PAGE_SIZE)
         return reconciliation_pass(call, run, "LEAKS", "", 0);
@@ -353,8 +363,9 @@ static const struct error *sweep_step(struct call *call, const struct obligation
 {
     struct pg_rows rows;
 
-    TRY(pg_write(call, UUID_NIL, &reconciliation_sweep_statement,
-                 PG_PARAMS(pg_int64(SWEEP_ROWS), pg_time(call->now_us)), &rows));
+    TRY(FAIL_STEP(call, "reconcile.sweep", "",
+                  pg_write(call, UUID_NIL, &reconciliation_sweep_statement,
+                           PG_PARAMS(pg_int64(SWEEP_ROWS), pg_time(call->now_us)), &rows)));
     if (pg_get_int64(&rows, 0, "swept") == SWEEP_ROWS)
         return jobs_move(call, obligation, obligation->now_us);
     return jobs_finish(call, obligation);

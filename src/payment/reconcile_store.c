@@ -2,6 +2,7 @@
  * The rows of reconciliations, and the steps that all stages share.
  */
 
+#include "base/fail_point.h"
 #include "base/text.h"
 #include "payment/reconcile.h"
 #include "pg/replay.h"
@@ -97,13 +98,15 @@ const struct error *reconciliation_begin(struct call *call, const struct reconci
 {
     struct pg_rows rows;
 
-    TRY(pg_write(
-        call, HOUSE_CUSTOMER, &reconciliation_begin_statement,
-        PG_PARAMS(pg_uuid(HOUSE_CUSTOMER), REPLAY_PARAMS(call),
-                  answer.data == NULL ? pg_null(PG_BYTES) : pg_bytes(answer.data, answer.size),
-                  pg_uuid_or_null(run->id), pg_text(run->gateway), pg_time(run->from_us),
-                  pg_time(run->until_us), pg_text(run->requester), pg_time(call->now_us)),
-        &rows));
+    TRY(FAIL_STEP(
+        call, "reconcile.begin", "",
+        pg_write(
+            call, HOUSE_CUSTOMER, &reconciliation_begin_statement,
+            PG_PARAMS(pg_uuid(HOUSE_CUSTOMER), REPLAY_PARAMS(call),
+                      answer.data == NULL ? pg_null(PG_BYTES) : pg_bytes(answer.data, answer.size),
+                      pg_uuid_or_null(run->id), pg_text(run->gateway), pg_time(run->from_us),
+                      pg_time(run->until_us), pg_text(run->requester), pg_time(call->now_us)),
+            &rows)));
     return replay_outcome(call, &rows, replayed);
 }
 
@@ -118,11 +121,13 @@ const struct error *reconciliation_pass(struct call *call, const struct reconcil
 {
     struct pg_rows rows;
 
-    return pg_write(call, UUID_NIL, &reconciliation_pass_statement,
-                    PG_PARAMS(pg_uuid(run->id), pg_text(run->stage), pg_text(run->position),
-                              pg_text(next_stage), pg_text(next_position), pg_int64(mended),
-                              pg_time(call->now_us)),
-                    &rows);
+    return FAIL_STEP(
+        call, "reconcile.pass", next_stage,
+        pg_write(call, UUID_NIL, &reconciliation_pass_statement,
+                 PG_PARAMS(pg_uuid(run->id), pg_text(run->stage), pg_text(run->position),
+                           pg_text(next_stage), pg_text(next_position), pg_int64(mended),
+                           pg_time(call->now_us)),
+                 &rows));
 }
 
 const struct pg_statement reconciliation_trouble_statement = {
@@ -135,10 +140,11 @@ const struct error *reconciliation_trouble(struct call *call, const struct recon
 {
     struct pg_rows rows;
 
-    return pg_write(
-        call, UUID_NIL, &reconciliation_trouble_statement,
-        PG_PARAMS(pg_uuid(run->id), pg_text(problem), pg_bool(is_over), pg_time(call->now_us)),
-        &rows);
+    return FAIL_STEP(call, "reconcile.trouble", run->stage,
+                     pg_write(call, UUID_NIL, &reconciliation_trouble_statement,
+                              PG_PARAMS(pg_uuid(run->id), pg_text(problem), pg_bool(is_over),
+                                        pg_time(call->now_us)),
+                              &rows));
 }
 
 const struct pg_statement reconcile_report_statement = {
@@ -154,15 +160,17 @@ const struct error *reconcile_report(struct call *call, const struct reconciliat
     int64_t amount = finding->amount < 0 ? -finding->amount : finding->amount;
     struct pg_rows rows;
 
-    return pg_write(call, customer, &reconcile_report_statement,
-                    PG_PARAMS(pg_uuid(customer), pg_uuid(run->id),
-                              pg_text(incident_kind_name(finding->kind)), pg_text(finding->subject),
-                              pg_text(finding->detail), pg_uuid_or_null(finding->attempt),
-                              pg_uuid_or_null(finding->payment), pg_text(run->gateway),
-                              pg_text(finding->transaction), pg_text(finding->currency),
-                              pg_int64(amount), pg_int64(finding->delta),
-                              pg_bool(finding->to_people), pg_time(call->now_us)),
-                    &rows);
+    return FAIL_STEP(
+        call, "reconcile.report", incident_kind_name(finding->kind),
+        pg_write(call, customer, &reconcile_report_statement,
+                 PG_PARAMS(pg_uuid(customer), pg_uuid(run->id),
+                           pg_text(incident_kind_name(finding->kind)), pg_text(finding->subject),
+                           pg_text(finding->detail), pg_uuid_or_null(finding->attempt),
+                           pg_uuid_or_null(finding->payment), pg_text(run->gateway),
+                           pg_text(finding->transaction), pg_text(finding->currency),
+                           pg_int64(amount), pg_int64(finding->delta), pg_bool(finding->to_people),
+                           pg_time(call->now_us)),
+                 &rows));
 }
 
 const struct pg_statement reconcile_hurry_statement = {
@@ -175,8 +183,10 @@ const struct error *reconcile_hurry(struct call *call, struct uuid customer, str
 {
     struct pg_rows rows;
 
-    TRY(pg_write(call, customer, &reconcile_hurry_statement,
-                 PG_PARAMS(pg_uuid(customer), pg_uuid(attempt), pg_time(call->now_us)), &rows));
+    TRY(FAIL_STEP(call, "reconcile.hurry", "",
+                  pg_write(call, customer, &reconcile_hurry_statement,
+                           PG_PARAMS(pg_uuid(customer), pg_uuid(attempt), pg_time(call->now_us)),
+                           &rows)));
     *hurried = pg_get_bool(&rows, 0, "hurried");
     return NULL;
 }

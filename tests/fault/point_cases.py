@@ -3,7 +3,7 @@
 import zlib
 from collections import Counter, namedtuple
 
-from point_operations import DONE, GIVEN_UP, MISMATCH, OPERATIONS
+from point_operations import DONE, GIVEN_UP, MISMATCH
 
 # What goes wrong before the fault that is tried: without it nobody would pass where recovery works.  `age` is how long
 # ago the request was sent, when it is asked about again; `hasty`: somebody looks while the lease still holds; `watched`:
@@ -72,9 +72,9 @@ def passages(told):
     return Counter((point, detail) for what, point, detail, _ in told if what == "passed")
 
 
-def find_cases(gateway, registry, run):
+def find_cases(gateway, operations, registry, run):
     """`run(case)` answers what was told.  Yields what may go wrong, each passage in the first story that comes there."""
-    for operation in OPERATIONS:
+    for operation in operations:
         known = Counter()
         for story in STORIES:
             if story.of not in (None, operation):
@@ -97,8 +97,10 @@ def is_of_news(point, detail):
     return point.startswith("news.") or detail == "gateway.news" or detail.startswith("news_")
 
 
-def find_news_cases(registry, run):
+def find_news_cases(operations, registry, run):
     for operation in NEWS_OPERATIONS:
+        if operation not in operations:
+            continue
         base = Case("news", operation, NEWS_STORY, None, None, 0, None)
         for (point, detail), count in sorted((passages(run(base)) & passages(run(base))).items()):
             if count > 0 and is_of_news(point, detail):

@@ -2,13 +2,11 @@
 dies while the gateway works, races on one payment, and a gateway whose connection breaks in the middle of an answer.
 """
 
-import http.client
-import json
-import ssl
 import time
 import uuid
 
 from point_cases import Case, Story
+from point_disputes import Opened
 from point_operations import DONE, OPERATIONS, examine, request_of, state_of
 from point_trial import Trial
 from point_world import Caller, Session
@@ -139,16 +137,8 @@ class Cut(Scene):
     fault = {}
 
     def play(self):
-        tls = ssl.create_default_context(cafile=self.world.certificates + "/ca.pem")
-        connection = http.client.HTTPSConnection("localhost", self.world.simulator_port, context=tls)
-        connection.request("POST", "/_simulator/faults", json.dumps({**self.fault, "method": "POST", "count": 2}),
-                           {"Authorization": "Bearer " + self.world.simulator_key})
-        status = connection.getresponse().status
-        connection.close()
-        if status != 200:
-            return [f"the simulator took the order with {status}"]
+        self.world.lie(**self.fault, method="POST", count=2)
         self.heard()
-        return []
 
 
 class CutBefore(Cut):
@@ -166,5 +156,40 @@ class CutRefund(CutWithin):
     operation = "refund"
 
 
+class Unlisted(Opened):
+    """The look for disputes goes wrong twice at the list and twice at the dispute, and the next one goes on."""
+
+    gateways = ("stripe",)
+    fault = {}
+
+    @classmethod
+    def as_case(cls, gateway):
+        return Case(gateway, cls.operation, Story(cls.title, (), "0", False, DONE), None, None, 0, None)
+
+    def given(self):
+        super().given()
+        for path in ("/v1/disputes/", "/v1/disputes"):
+            self.world.lie(**self.fault, method="GET", path=path, count=2)
+
+    def examine(self):
+        super().examine()
+        self.check(self.world.lies() == 0, f"{self.world.lies()} of the ordered faults did not happen")
+
+
+class UnlistedBroken(Unlisted):
+    title = "the gateway fails where disputes are looked for"
+    fault = {"fault": "error_500"}
+
+
+class UnlistedTorn(Unlisted):
+    title = "what the gateway says of disputes is not whole"
+    fault = {"fault": "truncate"}
+
+
+class UnlistedLate(Unlisted):
+    title = "the gateway says nothing of disputes"
+    fault = {"fault": "timeout_before"}
+
+
 SCENES = (GivesUp, OtherContent, TwoAtOnce, PostgresDies, RefundWhilePostgresDies, CaptureOrVoid, CutBefore, CutWithin,
-          CutRefund)
+          CutRefund, UnlistedBroken, UnlistedTorn, UnlistedLate)

@@ -16,16 +16,21 @@ NOT_HAPPENED = "the fault did not happen"
 class Trial:
     """One case in one world."""
 
+    settings = {}  # of duesd, besides the usual ones
+
     def __init__(self, world, case):
         self.world = world
         self.case = case
         self.answers = []
         self.journal = Journal(world.journal, world.gateway)
-        self.customer = self.make("Membership/CreateCustomer", {"customer": {"displayName": "Point"}})
-        self.method = self.make("Payment/CreatePaymentMethod", {
-            "parent": self.customer, "paymentMethod": {
-                "gatewayToken": TOKENS[world.gateway],
-                "mandate": {"type": "TYPE_RECURRING", "textVersion": "1"}}})
+        world.be(self.settings)
+        self.customer, self.method = self.given_card(TOKENS[world.gateway])
+
+    def given_card(self, token):
+        customer = self.make("Membership/CreateCustomer", {"customer": {"displayName": "Point"}})
+        return customer, self.make("Payment/CreatePaymentMethod", {
+            "parent": customer, "paymentMethod": {
+                "gatewayToken": token, "mandate": {"type": "TYPE_RECURRING", "textVersion": "1"}}})
 
     @property
     def customer_id(self):

@@ -3,10 +3,12 @@
 Time passes here without waiting for it: what a lease, an age or a due time would take is moved in the database.
 """
 
+import http.client
 import json
 import os
 import re
 import signal
+import ssl
 import subprocess
 import time
 
@@ -80,10 +82,10 @@ class Session:
 class Caller:
     """The client: sends once, tells what came."""
 
-    def __init__(self, world):
+    def __init__(self, world, identity="service-billing"):
         self.process = subprocess.Popen([os.path.join(world.build, "tests", "fault", "fault_caller"), "--state-dir",
-                                         world.state, "--target", world.address], text=True, stdin=subprocess.PIPE,
-                                        stdout=subprocess.PIPE, preexec_fn=die_with_parent)
+                                         world.state, "--target", world.address, "--as", identity], text=True,
+                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE, preexec_fn=die_with_parent)
         self.is_stale = False
 
     def send(self, method, request, deadline_ms=3000):
@@ -120,6 +122,9 @@ class World(Environment):
         self.restarts = 0
         self.sql = None
         self.caller = None
+        self.operators = []  # two: some things take two
+        self.disputes = []  # customers of disputes that nobody has used yet
+        self.differs = {}  # settings that are not the usual ones now
 
     def open(self):
         self.make()
@@ -130,9 +135,10 @@ class World(Environment):
         self.start_duesd()
         self.sql = Session(self.database)
         self.caller = Caller(self)
+        self.operators = [Caller(self, "operator-demo"), Caller(self, "operator-second")]
 
     def close(self):
-        for part in (self.caller, self.sql):
+        for part in (self.caller, *self.operators, self.sql):
             if part is not None:
                 part.close()
         if self.simulator is not None:
@@ -180,6 +186,27 @@ class World(Environment):
             file.write(f"gateway_news_listen = 127.0.0.1:{self.news_port}\n"
                        f"gateway_news_certificate = {self.certificates}/server.pem\n"
                        f"gateway_news_key = {self.certificates}/server.key\n")
+
+    # ---- the simulator ----
+
+    def simulate(self, method, path, body=None):
+        """What it answers to an order of its own."""
+        tls = ssl.create_default_context(cafile=self.certificates + "/ca.pem")
+        connection = http.client.HTTPSConnection("localhost", self.simulator_port, context=tls)
+        connection.request(method, path, body and json.dumps(body), {"Authorization": "Bearer " + self.simulator_key})
+        answer = connection.getresponse()
+        text = answer.read().decode()
+        connection.close()
+        if answer.status != 200:
+            raise Broken(f"the simulator took the order with {answer.status}: {text}")
+        return text
+
+    def lie(self, **fault):
+        self.simulate("POST", "/_simulator/faults", fault)
+
+    def lies(self):
+        """How many ordered faults are still to come."""
+        return sum(order["count"] for order in json.loads(self.simulate("GET", "/_simulator/faults"))["orders"])
 
     def spawn_duesd(self):
         os.environ["DUES_FAIL_POINTS"] = self.control
@@ -230,8 +257,24 @@ class World(Environment):
         self.order([])
         self.duesd = None
         self.start_duesd()
-        self.caller.is_stale = True
+        for caller in (self.caller, *self.operators):
+            caller.is_stale = True
         self.restarts += 1
+
+    def be(self, settings):
+        """duesd with these settings besides the usual ones."""
+        if settings == self.differs:
+            return
+        self.order([])
+        with open(self.configuration, encoding="utf-8") as file:
+            lines = [line for line in file if line.split("=")[0].strip() not in {**self.differs, **settings}]
+        usual = {key: SETTINGS[key] for key in self.differs}
+        with open(self.configuration, "w", encoding="utf-8") as file:
+            file.writelines([*lines, *(f"{key} = {value}\n" for key, value in {**usual, **settings}.items())])
+        self.differs = settings
+        self.duesd.terminate()
+        self.duesd.wait(PATIENCE)
+        self.come_back()
 
     # ---- time ----
 
