@@ -1,9 +1,6 @@
 """Incidents and reconciliation under faults: what is found, told to people, asked for by two of them, and carried out."""
 
-import http.client
-import ssl
 import time
-import urllib.parse
 import uuid
 from datetime import datetime, timedelta, timezone
 
@@ -268,14 +265,7 @@ class GivenBack(Books):
         self.intent = self.world.sql.one(f"SELECT gateway_transaction FROM attempt WHERE customer_id = '{self.customer_id}'")
 
     def begin(self):
-        context = ssl.create_default_context(cafile=self.world.certificates + "/ca.pem")
-        connection = http.client.HTTPSConnection("localhost", self.world.simulator_port, context=context)
-        connection.request("POST", "/v1/refunds", urllib.parse.urlencode({"payment_intent": self.intent, "amount": 100}),
-                           {"Authorization": "Bearer " + self.world.simulator_key,
-                            "Content-Type": "application/x-www-form-urlencoded"})
-        answer = connection.getresponse()
-        self.check(answer.status == 200, f"the gateway answered {answer.status} {answer.read()}")
-        connection.close()
+        self.world.do_at_desk("/v1/refunds", {"payment_intent": self.intent, "amount": 100})
 
     def left(self):
         return (f"(SELECT 1 - count(*) FROM incident WHERE customer_id = '{self.customer_id}')"

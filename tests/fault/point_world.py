@@ -11,6 +11,7 @@ import signal
 import ssl
 import subprocess
 import time
+import urllib.parse
 
 from environment import PATIENCE, Broken, Environment, die_with_parent, lasting_port, until
 
@@ -189,17 +190,24 @@ class World(Environment):
 
     # ---- the simulator ----
 
-    def simulate(self, method, path, body=None):
-        """What it answers to an order of its own."""
+    def exchange(self, method, path, body, content_type):
         tls = ssl.create_default_context(cafile=self.certificates + "/ca.pem")
         connection = http.client.HTTPSConnection("localhost", self.simulator_port, context=tls)
-        connection.request(method, path, body and json.dumps(body), {"Authorization": "Bearer " + self.simulator_key})
+        connection.request(method, path, body, {"Authorization": "Bearer " + self.simulator_key, "Content-Type": content_type})
         answer = connection.getresponse()
         text = answer.read().decode()
         connection.close()
         if answer.status != 200:
-            raise Broken(f"the simulator took the order with {answer.status}: {text}")
+            raise Broken(f"the simulator answered {method} {path} with {answer.status}: {text}")
         return text
+
+    def simulate(self, method, path, body=None):
+        """What it answers to an order of its own."""
+        return self.exchange(method, path, body and json.dumps(body), "application/json")
+
+    def do_at_desk(self, path, form):
+        """What somebody does at the gateway without us."""
+        self.exchange("POST", path, urllib.parse.urlencode(form), "application/x-www-form-urlencoded")
 
     def lie(self, **fault):
         self.simulate("POST", "/_simulator/faults", fault)
