@@ -79,7 +79,7 @@ const struct error *dispute_response_record(struct call *call, const struct disp
 
     TRY(evidence_seal(call, response, &sealed));
     TRY(FAIL_STEP(
-        call, "dispute.respond", dispute_action_name(response->action),
+        call, "dispute.intend", dispute_action_name(response->action),
         pg_write(call, response->customer, &dispute_respond_statement,
                  PG_PARAMS(pg_uuid(response->customer), REPLAY_PARAMS(call), pg_uuid(response->id),
                            pg_uuid(response->dispute),

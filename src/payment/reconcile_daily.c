@@ -79,7 +79,7 @@ static const struct error *move_mark(struct call *call, const char *gateway,
 {
     struct pg_rows rows;
 
-    return FAIL_STEP(call, "reconcile.confirm", gateway,
+    return FAIL_STEP(call, "reconcile.mark", gateway,
                      pg_write(call, UUID_NIL, &reconcile_confirmed_statement,
                               PG_PARAMS(pg_text(gateway), pg_time(mark->time_us),
                                         pg_uuid(mark->attempt), pg_time(call->now_us)),

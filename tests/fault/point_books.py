@@ -130,8 +130,8 @@ class Confirmed(Books):
     operation = "confirm"
     settings = {"reconcile_confirm_max": 100}
     kinds = ("reconcile.confirm",)
-    points = ("reconcile.confirm",)
-    details = ("reconcile.confirm", "reconciliation_confirmed")
+    points = ("reconcile.mark",)
+    details = ("reconcile.mark", "reconciliation_confirmed")
 
     @property
     def owners(self):
