@@ -189,13 +189,17 @@ BEGIN
            gateway_transaction = CASE WHEN v_to = 'UNKNOWN' THEN a.gateway_transaction ELSE p_settlement.gateway_transaction END,
            decline_code = p_settlement.decline_code,
            network_decline_code = coalesce(p_settlement.network_decline_code, ''), advice = coalesce(p_settlement.advice, ''),
-           check_count = a.check_count + CASE WHEN v_to = 'UNKNOWN' THEN 1 ELSE 0 END,
-           -- What moved: another amount than was asked for only when two operators have confirmed it.
-           amount = CASE WHEN v_to = 'SUCCEEDED' AND a.operation <> 'VOID' THEN p_settlement.amount ELSE a.amount END
+           check_count = a.check_count + CASE WHEN v_to = 'UNKNOWN' THEN 1 ELSE 0 END
      WHERE a.customer_id = p_customer AND a.attempt_id = p_settlement.attempt_id AND a.epoch = p_settlement.epoch
        AND a.operation = ANY (p_operations) AND a.payment_id = p_settlement.payment_id
        AND a.state = ANY (attempt_sources(v_to)) AND a.state IN ('SENDING', 'UNKNOWN', 'RESOLVING')
     RETURNING a.* INTO settled;
+    -- What moved: another amount than was asked for only when two operators have confirmed it.
+    IF v_to = 'SUCCEEDED' AND settled.operation <> 'VOID' AND settled.amount <> p_settlement.amount THEN
+        UPDATE attempt a SET amount = p_settlement.amount
+         WHERE a.customer_id = p_customer AND a.attempt_id = p_settlement.attempt_id
+        RETURNING a.* INTO settled;
+    END IF;
     IF NOT FOUND THEN
         settled := attempt_settled_before(p_customer, p_operations, p_settlement, v_to, p_now);
         outcome := CASE WHEN settled.state = 'MANUAL' THEN 'manual'
