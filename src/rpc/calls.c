@@ -308,9 +308,6 @@ void rpc_call_arm(struct rpc_server *server, const struct rpc_route *route)
         rpc_call_unref(call);
 }
 
-/* The answer of a stream holds up a server that stops no longer than this. */
-#define STOPPING_ANSWER_US US_PER_SECOND
-
 static bool is_sent_away(const struct rpc_call *call)
 {
     return rpc_call_is_stream(call) &&

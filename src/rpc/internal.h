@@ -43,6 +43,8 @@
 #define REPLY_SIZE_MAX  (1024 * 1024)
 /* A client's deadline below this is taken as this: the handler needs a moment to record. */
 #define DEADLINE_MS_MIN 50
+/* The answer of a stream holds up a server that stops no longer than this. */
+#define STOPPING_ANSWER_US US_PER_SECOND
 /* A client's deadline of a stream above this is taken as this. */
 #define STREAM_MS_MAX (366LL * 24 * 3600 * 1000)
 /* Requests kept outstanding for each method; they are re-armed before anything else is done. */
@@ -109,6 +111,7 @@ struct rpc_call {
     /* Streams only; touched by the poller thread alone, on which their fibers run. */
     struct rpc_event batch_done;
     int64_t batch_since_us; /* monotonic: reading or writing for so long; 0: it does neither */
+    bool reads;             /* what it does since then */
     struct fiber *parked;
     bool has_stream_fiber;
     bool parked_for_tick;

@@ -79,7 +79,10 @@ const struct error *rpc_stream_receive(struct rpc_call *call, struct call *into,
     const grpc_op op = {.op = GRPC_OP_RECV_MESSAGE, .data.recv_message.recv_message = &payload};
 
     *message = NULL;
-    if (!run_batch(call, &op, 1) || payload == NULL)
+    call->reads = true;
+    bool worked = run_batch(call, &op, 1);
+    call->reads = false;
+    if (!worked || payload == NULL)
         return NULL;
     return rpc_decode_payload(into, call->route->input, payload, false, message);
 }
@@ -127,12 +130,18 @@ static bool is_idle(const struct rpc_call *call, int64_t now_us)
                call->server->house->settings->deadline_default_ms * US_PER_MS;
 }
 
+/* One that reads may hear nothing for ever; one that writes has a moment to be read. */
+static bool holds_up_stop(const struct rpc_call *call, int64_t now_us)
+{
+    return call->reads || now_us - call->batch_since_us >= STOPPING_ANSWER_US;
+}
+
 static void tick(struct rpc_call *call, bool draining, int64_t now_us)
 {
     if (call->parked_for_tick) {
         call->parked_for_tick = false;
         fiber_resume(call->parked);
-    } else if (draining) {
+    } else if (draining && holds_up_stop(call, now_us)) {
         grpc_call_cancel_with_status(call->handle, GRPC_STATUS_UNAVAILABLE,
                                      "server is shutting down", NULL);
     } else if (is_idle(call, now_us)) {
@@ -147,8 +156,8 @@ static void tick(struct rpc_call *call, bool draining, int64_t now_us)
 }
 
 /*
- * Wakes those who wait.  When the server drains, those who read are cancelled: their clients may
- * stay silent for ever.  This thread alone ends streams, so none but the resumed one can be gone.
+ * Wakes those who wait, and cancels those who would hold up a server that drains.  This thread
+ * alone ends streams, so none but the resumed one can be gone.
  */
 void rpc_streams_tick(struct rpc_server *server)
 {

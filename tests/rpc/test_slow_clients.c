@@ -192,6 +192,30 @@ static void lets_who_watches_watch(void **state)
     assert_true(told);
 }
 
+/* A file and all it depends on, more often than fits into the client's window. */
+static void lets_no_stream_that_is_not_read_hold_up_the_stop(void **state)
+{
+    static const char question[] = "\x22\x24"
+                                   "dues.membership.v1.MembershipService";
+    struct rpc_bare *bare = rpc_bare_new(allow_few_calls_for_long);
+    struct rpc_raw *raw = open_raw(bare, bare->app);
+    struct rpc_raw_stream *stream = rpc_raw_start(raw, REFLECT);
+
+    (void)state;
+    for (int i = 0; i < 8; i++)
+        rpc_raw_send(stream, question, sizeof(question) - 1);
+    usleep(500 * 1000);
+    const int64_t begun_us = clock_monotonic_us(clock_system());
+    bool quiet = rpc_server_drain(bare->server, 120000);
+    int64_t took_us = clock_monotonic_us(clock_system()) - begun_us;
+    rpc_raw_finish(stream);
+    rpc_raw_close(raw);
+    rpc_bare_free(bare);
+
+    assert_true(quiet);
+    assert_true(took_us < 20 * US_PER_SECOND); /* neither the grace nor its deadline */
+}
+
 #define STREAMS_OF_A_CALLER 32
 
 static bool opens_a_watch(struct rpc_raw *raw, struct rpc_raw_stream **stream)
@@ -245,6 +269,7 @@ int main(void)
         cmocka_unit_test(cuts_those_whose_answer_is_not_taken),
         cmocka_unit_test(ends_streams_that_ask_nothing),
         cmocka_unit_test(lets_who_watches_watch),
+        cmocka_unit_test(lets_no_stream_that_is_not_read_hold_up_the_stop),
         cmocka_unit_test(lets_no_caller_have_all_streams),
     };
 
