@@ -4,14 +4,13 @@ import json
 import os
 import re
 import resource
-import socket
 import subprocess
 import sys
 import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "..", "tests", "fault"))
-from environment import Broken, Environment, die_with_parent, until  # noqa: E402,F401
+from environment import Broken, Environment, die_with_parent, lasting_port, until  # noqa: E402,F401
 
 # As in production, but for the limits of one source: one client here stands for many.
 SETTINGS = {
@@ -44,12 +43,6 @@ class Failed(Exception):
 
 def progress(message):
     print(message, file=sys.stderr, flush=True)
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 def run(arguments, patience, **more):
@@ -158,7 +151,7 @@ class House:
         """Another duesd, of other settings or before another database."""
         with open(self.environment.configuration, encoding="utf-8") as file:
             keys = dict(re.split(r"\s*=\s*", line.strip(), maxsplit=1) for line in file if "=" in line)
-        port = free_port()
+        port = lasting_port()
         keys["sandbox_journal"] = os.path.join(self.directory, f"{name}.journal")
         keys["database"] = re.sub(r"dbname='?\w+'?", f"dbname={database}", keys["database"])
         keys["listen"] = f"127.0.0.1:{port}"

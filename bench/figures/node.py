@@ -4,7 +4,7 @@ import os
 import shutil
 import subprocess
 
-from house import HERE, Failed, Server, die_with_parent, free_port, progress
+from house import HERE, Failed, Server, die_with_parent, lasting_port, progress
 from people import MEMBERSHIP, PAYMENT
 from report import missing, row
 from rounds import best, interleave, median, ratio
@@ -49,7 +49,7 @@ def install(context):
 
 
 def start(house, workers, modules):
-    port = free_port()
+    port = lasting_port()
     database = f"postgresql://dues_service@localhost/dues?host={house.environment.socket}"
     with open(os.path.join(house.directory, f"node-{workers}.log"), "ab") as log:
         process = subprocess.Popen(

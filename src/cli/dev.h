@@ -1,16 +1,17 @@
 /*
  * `dues dev`: a whole server for trying out, in one directory and in the foreground.
  *
- *   DIR/version         what made this directory; another version is refused
- *   DIR/incomplete      only while the database is being made; found at start: made anew
- *   DIR/lock            held by this process and all it starts, so a crashed run is over when it is
- * free DIR/postgres/       the data directory        DIR/postgres.log   what PostgreSQL says
- *   DIR/socket/         its unix socket, or a short directory under /tmp named by
- * DIR/socket-directory DIR/certs/          ca, server, service-billing, app-demo, operator-demo,
- * operator-second: .pem and .key DIR/master.key      seals what the server keeps secret
- * DIR/duesd.conf      written at every start DIR/gateway.journal what the sandbox gateway did;
- * DIR/simulator.journal, .log, stripe.key, stripe.webhook-secret: the simulated Stripe's DIR/ready
- * the address, while the server answers
+ * - DIR/version: what made this directory; another version is refused
+ * - DIR/incomplete: only while the database is being made; found at start: made anew
+ * - DIR/lock: held by this process and all it starts, so a crashed run is over when it is free
+ * - DIR/postgres/, DIR/postgres.log: the data directory, and what PostgreSQL says
+ * - DIR/socket/: its unix socket, or a short directory under /tmp named by DIR/socket-directory
+ * - DIR/certs/: ca, server, service-billing, app-demo, operator-demo, operator-second: .pem, .key
+ * - DIR/master.key: seals what the server keeps secret
+ * - DIR/duesd.conf: written at every start
+ * - DIR/gateway.journal: what the sandbox gateway did
+ * - DIR/simulator.journal, .log, stripe.key, stripe.webhook-secret: the simulated Stripe's
+ * - DIR/ready: the address, while the server answers
  *
  * This process speaks neither gRPC nor SQL: it forks, and everything else is a child's work.
  */
@@ -21,6 +22,8 @@
 #include <sys/types.h>
 
 #include "base/arena.h"
+
+struct addrinfo;
 
 #define DEV_LISTEN_DEFAULT    "127.0.0.1:8443"
 #define DEV_GATEWAY_SANDBOX   "sandbox"
@@ -94,7 +97,12 @@ const char *dev_simulator_key(struct dev *dev);      /* and secret, into the mig
 /* dev_server.c */
 const char *dev_address_parse(struct dev *dev); /* what is wrong with --listen */
 const char *dev_address_check(struct dev *dev); /* nobody listens there yet */
-const char *dev_metrics_path(struct dev *dev);  /* the socket where /metrics is served */
+/*
+ * Keeps the port of `where`, or one of the kernel's choice for port 0, until the process ends: what
+ * is bound and does not listen gives way to a server that does, and to nobody else's connection.
+ */
+const char *dev_take_port(struct dev *dev, const struct addrinfo *where, int *port);
+const char *dev_metrics_path(struct dev *dev); /* the socket where /metrics is served */
 const char *dev_server_configure(struct dev *dev);
 const char *dev_server_start(struct dev *dev); /* until it answers RPCs */
 

@@ -18,26 +18,22 @@
 
 #define MASTER_KEY_SIZE 32
 
-static const char *try_to_bind(struct dev *dev, const struct address *wanted,
-                               const struct addrinfo *found)
+const char *dev_take_port(struct dev *dev, const struct addrinfo *where, int *port)
 {
     const int on = 1;
-    char bound[ADDRESS_TEXT_SIZE];
-    AUTO(address_socket_release)
-    int listener = socket(found->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (listener < 0)
+    int place = socket(where->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    if (place < 0 || setsockopt(place, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) != 0)
         return arena_printf(dev->arena, "could not make a socket: %s", strerror(errno));
-    setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
-    const char *problem = NULL;
-    if (bind(listener, found->ai_addr, found->ai_addrlen) != 0)
-        problem =
-            errno == EADDRINUSE
-                ? arena_printf(dev->arena, "%s is in use: choose another with --listen",
-                               dev->listen)
-                : arena_printf(dev->arena, "cannot listen on %s: %s", dev->listen, strerror(errno));
-    address_format(wanted, address_bound_port(listener), bound);
-    dev->address = arena_printf(dev->arena, "%s", bound);
-    return problem;
+    if (bind(place, where->ai_addr, where->ai_addrlen) == 0) {
+        *port = address_bound_port(place);
+        return NULL;
+    }
+    int reason = errno;
+    close(place);
+    return reason == EADDRINUSE
+               ? arena_printf(dev->arena, "%s is in use: choose another with --listen", dev->listen)
+               : arena_printf(dev->arena, "cannot listen on %s: %s", dev->listen, strerror(reason));
 }
 
 /* What --listen means, without asking anybody; to be released. */
@@ -81,7 +77,14 @@ const char *dev_address_check(struct dev *dev)
     AUTO(address_list_release) struct addrinfo *found = find(dev, &wanted);
     if (found == NULL)
         return arena_printf(dev->arena, "cannot listen on %s", dev->listen);
-    return try_to_bind(dev, &wanted, found);
+    char bound[ADDRESS_TEXT_SIZE];
+    int port;
+    const char *problem = dev_take_port(dev, found, &port);
+    if (problem != NULL)
+        return problem;
+    address_format(&wanted, port, bound);
+    dev->address = arena_printf(dev->arena, "%s", bound);
+    return NULL;
 }
 
 static const char *make_master_key(struct dev *dev)

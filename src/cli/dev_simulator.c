@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <libgen.h>
+#include <netdb.h>
 #include <netinet/in.h>
 #include <signal.h>
 #include <sys/socket.h>
@@ -125,22 +126,13 @@ static const char *spawn(struct dev *dev)
     return problem;
 }
 
-/*
- * A port that stays ours until the end: what is bound and does not listen gives way to a server
- * that does, and to nobody else's connection.
- */
 static const char *find_news_port(struct dev *dev)
 {
-    const struct sockaddr_in any = {.sin_family = AF_INET,
-                                    .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    const int on = 1;
-    int place = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    struct sockaddr_in any = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    const struct addrinfo where = {
+        .ai_family = AF_INET, .ai_addr = (struct sockaddr *)(void *)&any, .ai_addrlen = sizeof any};
 
-    if (place < 0 || setsockopt(place, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) != 0 ||
-        bind(place, (const struct sockaddr *)&any, sizeof any) != 0)
-        return arena_printf(dev->arena, "there is no free port: %s", strerror(errno));
-    dev->news_port = address_bound_port(place);
-    return NULL;
+    return dev_take_port(dev, &where, &dev->news_port);
 }
 
 const char *dev_simulator_start(struct dev *dev)

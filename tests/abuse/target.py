@@ -5,13 +5,12 @@ machine.
 """
 
 import os
-import socket
 import subprocess
 import sys
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "..", "fault"))
-from environment import Broken, Environment, die_with_parent, until  # noqa: E402
+from environment import Broken, Environment, die_with_parent, lasting_port, until  # noqa: E402
 
 import http2_raw as h2  # noqa: E402
 
@@ -66,8 +65,7 @@ class Target:
         self._start_control()
 
     def _start_control(self):
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            self.control_address = f"127.0.0.1:{free.getsockname()[1]}"
+        self.control_address = f"127.0.0.1:{lasting_port()}"
         with open(self.environment.configuration, encoding="utf-8") as file:
             lines = [line for line in file if line.split("=")[0].strip() not in ("listen", "sandbox_journal")]
         configuration = os.path.join(self.environment.directory, "control.conf")

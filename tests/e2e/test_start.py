@@ -9,18 +9,13 @@ import time
 import unittest
 
 from server import BUILD, Server
+from processes import lasting_port
 
 DUESD = os.path.join(BUILD, "duesd")
 DUES = os.path.join(BUILD, "dues")
 EXIT_UNAVAILABLE = 69
 # Whether our client or the server's own is first is a race.
 TRIES = 20
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 def pump(source, target):
@@ -112,7 +107,7 @@ class Start(unittest.TestCase):
         return serve.wait(60), said
 
     def test_says_why_although_the_call_of_an_early_client_does_not_end(self):
-        port = free_port()
+        port = lasting_port()
         # The early client is all that may come from this machine, so the server's own is not let in.
         path = self.configure(listen=f"127.0.0.1:{port}", connections_per_source_max=1, shutdown_grace_ms=0)
         self.given_a_table_that_nobody_can_read("plan")

@@ -15,6 +15,7 @@ import urllib.parse
 import urllib.request
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "fault"))
 TOOLS = os.environ.get("DUES_TOOLS", "")
 MOCK = os.path.join(TOOLS, "stripe-mock")
 SPEC = os.path.join(TOOLS, "stripe-spec3.json")
@@ -23,6 +24,7 @@ if not os.path.exists(MOCK) or not os.path.exists(SPEC):
     sys.exit(77)
 
 import test_gateway  # noqa: E402
+from processes import lasting_port  # noqa: E402
 from shapes import Spec, without_private  # noqa: E402
 from simulator import Simulator, flatten, run, wait_for  # noqa: E402
 
@@ -36,19 +38,11 @@ complaints = collections.Counter()
 counts = collections.Counter()
 
 
-def free_ports(count):
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [s.getsockname()[1] for s in sockets]
-    for s in sockets:
-        s.close()
-    return ports
-
-
 class Mock:
     """stripe-mock, always with both of its addresses: else it takes a port of its own choice as well."""
 
     def __init__(self):
-        self.port, other = free_ports(2)
+        self.port, other = lasting_port(), lasting_port()
         self.process = subprocess.Popen([MOCK, "-http-addr", f"127.0.0.1:{self.port}", "-https-addr", f"127.0.0.1:{other}"],
                                         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         wait_for(self.answers)

@@ -10,6 +10,9 @@ import tempfile
 import time
 import unittest
 
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "fault"))
+from processes import lasting_port  # noqa: E402
+
 BUILD = os.environ["DUES_BUILD"]
 PROGRAMS = ("unit_gateway_test_stripe", "unit_gateway_test_stripe_describe", "unit_gateway_test_stripe_card")
 
@@ -19,20 +22,10 @@ def stripe_mock():
     return built if os.access(built, os.X_OK) else shutil.which("stripe-mock")
 
 
-def free_ports(count):
-    sockets = [socket.socket() for _ in range(count)]
-    for each in sockets:
-        each.bind(("127.0.0.1", 0))
-    ports = [each.getsockname()[1] for each in sockets]
-    for each in sockets:
-        each.close()
-    return ports
-
-
 class Shapes(unittest.TestCase):
     def setUp(self):
         # With one address only it takes a well-known port for the other.
-        self.port, other = free_ports(2)
+        self.port, other = lasting_port(), lasting_port()
         self.log = tempfile.TemporaryFile()
         self.addCleanup(self.log.close)
         self.mock = subprocess.Popen(
