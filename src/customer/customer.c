@@ -38,11 +38,10 @@ void customer_from_row(struct call *call, const struct pg_rows *rows, size_t row
 
 const struct error *customer_load(struct call *call, struct uuid id, struct customer *customer)
 {
+    static const struct pg_named named = {&load, "customers/{}", "CUSTOMER_NOT_FOUND"};
     struct pg_rows rows;
 
-    TRY(pg_read(call, id, &load, PG_PARAMS(pg_uuid(id)), &rows));
-    if (rows.count == 0)
-        return not_found(call, "CUSTOMER_NOT_FOUND", name_make(call->arena, "customers/{}", &id));
+    TRY(pg_load(call, &named, &id, 1, &rows));
     customer_from_row(call, &rows, 0, customer);
     return NULL;
 }
@@ -67,12 +66,10 @@ static const struct pg_statement load_clock = {
 
 const struct error *test_clock_load(struct call *call, struct uuid id, int64_t *now_us)
 {
+    static const struct pg_named named = {&load_clock, "testClocks/{}", "TEST_CLOCK_NOT_FOUND"};
     struct pg_rows rows;
 
-    TRY(pg_read(call, id, &load_clock, PG_PARAMS(pg_uuid(id)), &rows));
-    if (rows.count == 0)
-        return not_found(call, "TEST_CLOCK_NOT_FOUND",
-                         name_make(call->arena, "testClocks/{}", &id));
+    TRY(pg_load(call, &named, &id, 1, &rows));
     *now_us = pg_get_time(&rows, 0, "clock_time");
     return NULL;
 }

@@ -1,5 +1,6 @@
 /*
- * What all gateways share: the names of operations and outcomes, and which gateway is meant.
+ * What all gateways share: the names of operations and outcomes, an answer that says little,
+ * and which gateway is meant.
  */
 
 #include "gateway/gateway.h"
@@ -25,6 +26,19 @@ bool gateway_operation_parse(const char *name, enum gateway_operation *operation
         }
     }
     return false;
+}
+
+struct gateway_answer gateway_answer_plain(enum gateway_outcome outcome, const char *evidence)
+{
+    return (struct gateway_answer){
+        .outcome = outcome,
+        .transaction = "",
+        .decline_code = "",
+        .network_decline_code = "",
+        .advice = "",
+        .evidence = evidence,
+        .action = {.redirect_url = "", .client_secret = ""},
+    };
 }
 
 const char *gateway_outcome_name(enum gateway_outcome outcome)

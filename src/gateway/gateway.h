@@ -104,6 +104,9 @@ struct gateway_answer {
     int64_t authorization_expires_us; /* authorize: wall time; 0: unknown */
 };
 
+/* Nothing but an outcome and why; `evidence` is not copied. */
+struct gateway_answer gateway_answer_plain(enum gateway_outcome outcome, const char *evidence);
+
 #define GATEWAY_TOKEN_LENGTH_MAX 255
 
 /* What a token stands for: what to charge from now on, and the rest for display only (PCI

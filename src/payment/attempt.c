@@ -68,12 +68,6 @@ int64_t attempt_lease_ms(const struct call *call)
     return call->house->settings->gateway_timeout_ms + LEASE_MARGIN_MS;
 }
 
-static struct gateway_answer no_answer(enum gateway_outcome outcome, const char *evidence)
-{
-    return (struct gateway_answer){
-        .outcome = outcome, .transaction = "", .decline_code = "", .evidence = evidence};
-}
-
 /* An answer that does not match goes to people, with its transaction and the amount when that can
  * be posted. */
 static void distrust(struct call *call, const struct gateway_request *request,
@@ -158,7 +152,7 @@ static void exchange(struct call *call, const struct gateway *gateway,
                                  gateway->send(gateway, call, &ask->request, answer));
 
     if (is_lost)
-        *answer = no_answer(GATEWAY_UNKNOWN, "the answer was lost");
+        *answer = gateway_answer_plain(GATEWAY_UNKNOWN, "the answer was lost");
     if (FAIL_HIT("attempt.answer", gateway_operation_name(ask->request.operation)))
         answer->amount.minor_units++;
 }
@@ -180,11 +174,10 @@ static void ask_about_amount(struct call *call, const struct gateway *gateway,
     complete(answer);
     if (answer->outcome == GATEWAY_SUCCEEDED)
         return;
-    *answer = no_answer(GATEWAY_UNKNOWN,
-                        arena_printf(call->arena, "an answer said %.3s %lld; asked again: %s %s",
-                                     said.currency, (long long)said.minor_units,
-                                     gateway_outcome_name(answer->outcome), answer->evidence));
-    complete(answer);
+    *answer = gateway_answer_plain(
+        GATEWAY_UNKNOWN, arena_printf(call->arena, "an answer said %.3s %lld; asked again: %s %s",
+                                      said.currency, (long long)said.minor_units,
+                                      gateway_outcome_name(answer->outcome), answer->evidence));
 }
 
 void attempt_ask(struct call *call, const struct attempt_ask *ask, struct gateway_answer *answer)
@@ -193,13 +186,11 @@ void attempt_ask(struct call *call, const struct attempt_ask *ask, struct gatewa
     int64_t gone_us = clock_monotonic_us(call->house->clock) - ask->armed_us;
 
     if (gateway == NULL) {
-        *answer = no_answer(GATEWAY_NOT_SENT, "the gateway is not configured");
-        complete(answer);
+        *answer = gateway_answer_plain(GATEWAY_NOT_SENT, "the gateway is not configured");
         return;
     }
     if (gone_us > LEASE_GONE_MS * US_PER_MS || FAIL_HIT("attempt.lease", "")) {
-        *answer = no_answer(GATEWAY_NOT_SENT, "too little of the lease was left");
-        complete(answer);
+        *answer = gateway_answer_plain(GATEWAY_NOT_SENT, "too little of the lease was left");
         return;
     }
     int64_t asked_us = clock_monotonic_us(call->house->clock);

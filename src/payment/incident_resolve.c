@@ -43,16 +43,12 @@ static const struct error *take(struct call *call, const struct incident *incide
 
 static struct gateway_answer failed_by_people(void)
 {
-    return (struct gateway_answer){
-        .outcome = GATEWAY_FAILED,
-        .transaction = "",
-        .decline_code = "generic_decline",
-        .network_decline_code = "",
-        .advice = "",
-        .evidence = "two operators decided that it was not executed",
-        .is_open = true, /* nobody knows better */
-        .action = {.redirect_url = "", .client_secret = ""},
-    };
+    struct gateway_answer answer =
+        gateway_answer_plain(GATEWAY_FAILED, "two operators decided that it was not executed");
+
+    answer.decline_code = "generic_decline";
+    answer.is_open = true; /* nobody knows better */
+    return answer;
 }
 
 static bool is_of_other_amount(const struct gateway_answer *answer)

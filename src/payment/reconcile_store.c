@@ -51,12 +51,11 @@ const struct pg_statement reconciliation_load_statement = {
 const struct error *reconciliation_load(struct call *call, struct uuid id,
                                         struct reconciliation *run)
 {
+    static const struct pg_named named = {&reconciliation_load_statement, RECONCILIATION_PATTERN,
+                                          "RECONCILIATION_NOT_FOUND"};
     struct pg_rows rows;
 
-    TRY(pg_read(call, UUID_NIL, &reconciliation_load_statement, PG_PARAMS(pg_uuid(id)), &rows));
-    if (rows.count == 0)
-        return not_found(call, "RECONCILIATION_NOT_FOUND",
-                         name_make(call->arena, RECONCILIATION_PATTERN, &id));
+    TRY(pg_load(call, &named, &id, 1, &rows));
     run_from_row(&rows, 0, run);
     return NULL;
 }

@@ -35,15 +35,7 @@ static void send(const struct gateway *gateway, struct call *call,
     }
     if (!line.loses_requests)
         line.honest->send(line.honest, call, request, &unheard);
-    *answer = (struct gateway_answer){
-        .outcome = GATEWAY_UNKNOWN,
-        .transaction = "",
-        .decline_code = "",
-        .network_decline_code = "",
-        .advice = "",
-        .evidence = "nothing was heard",
-        .action = {.redirect_url = "", .client_secret = ""},
-    };
+    *answer = gateway_answer_plain(GATEWAY_UNKNOWN, "nothing was heard");
 }
 
 static const char *of_attempts(struct rpc_fixture *f, struct payer payer)

@@ -33,13 +33,7 @@ static void fetch(struct stripe_reading *reading, const char *id)
 static void begin(struct stripe_reading *reading)
 {
     *reading = (struct stripe_reading){
-        .answer = {.outcome = GATEWAY_UNKNOWN,
-                   .transaction = "",
-                   .decline_code = "",
-                   .network_decline_code = "",
-                   .advice = "",
-                   .evidence = "",
-                   .action = {.redirect_url = "", .client_secret = ""}},
+        .answer = gateway_answer_plain(GATEWAY_UNKNOWN, ""),
         .object = "",
     };
 }

@@ -34,19 +34,6 @@ static bool read_token(struct arena *arena, const char *token, const char **cust
     return stripe_is_id(*customer, "cus_") && stripe_is_id(*method, "pm_");
 }
 
-static struct gateway_answer plain(enum gateway_outcome outcome, const char *evidence)
-{
-    return (struct gateway_answer){
-        .outcome = outcome,
-        .transaction = "",
-        .decline_code = "",
-        .network_decline_code = "",
-        .advice = "",
-        .evidence = evidence,
-        .action = {.redirect_url = "", .client_secret = ""},
-    };
-}
-
 static void add_amount(struct stripe_form *form, const char *name, int64_t units,
                        const struct money *money)
 {
@@ -141,7 +128,8 @@ static void read_page(const struct stripe_question *question,
 static void conclude(struct stripe_reading *reading, enum gateway_outcome outcome,
                      const char *evidence)
 {
-    *reading = (struct stripe_reading){.answer = plain(outcome, evidence), .object = ""};
+    *reading =
+        (struct stripe_reading){.answer = gateway_answer_plain(outcome, evidence), .object = ""};
 }
 
 /* Lists are up to date at once; nothing in all of them means that nothing was done. */
@@ -358,7 +346,7 @@ static bool attempt_begin(struct attempt *attempt, const struct gateway *gateway
     };
     const char *wrong = misshapen(&attempt->request, &attempt->units);
     if (wrong != NULL)
-        *answer = plain(GATEWAY_FAILED, wrong);
+        *answer = gateway_answer_plain(GATEWAY_FAILED, wrong);
     return wrong == NULL;
 }
 
@@ -375,8 +363,8 @@ void stripe_send(const struct gateway *gateway, struct call *call,
     if (pays(request) && !read_token(call->arena, request->token, &customer, &method)) {
         /* A card is forgotten when it is deleted; what was sent with it before may have arrived. */
         *answer = request->token == NULL || request->token[0] == '\0'
-                      ? plain(GATEWAY_UNKNOWN, "the card is forgotten")
-                      : plain(GATEWAY_FAILED, "the token is not Stripe's");
+                      ? gateway_answer_plain(GATEWAY_UNKNOWN, "the card is forgotten")
+                      : gateway_answer_plain(GATEWAY_FAILED, "the token is not Stripe's");
         return;
     }
     send(&attempt.errand, &attempt.question, attempt.units, &reading);

@@ -14,21 +14,14 @@ struct late {
 static const struct error *tell_late(struct call *call, void *arg)
 {
     struct late *late = arg;
-    struct gateway_answer answer = {
-        .outcome = GATEWAY_SUCCEEDED,
-        .transaction = late->transaction,
-        .amount = money_make("USD", 1000),
-        .decline_code = "",
-        .network_decline_code = "",
-        .advice = "",
-        .evidence = "late",
-        .action = {.redirect_url = "", .client_secret = ""},
-    };
+    struct gateway_answer answer = gateway_answer_plain(GATEWAY_SUCCEEDED, "late");
     struct attempt_errand errand;
     struct customer customer;
     struct attempt attempt;
     bool found;
 
+    answer.transaction = late->transaction;
+    answer.amount = money_make("USD", 1000);
     TRY(customer_load(call, late->customer, &customer));
     TRY(attempt_find(call, late->customer, late->attempt, &attempt, &found));
     assert_true(found);
@@ -156,15 +149,7 @@ static void say_nothing(const struct gateway *gateway, struct call *call,
     (void)gateway;
     (void)call;
     (void)request;
-    *answer = (struct gateway_answer){
-        .outcome = GATEWAY_UNKNOWN,
-        .transaction = "",
-        .decline_code = "",
-        .network_decline_code = "",
-        .advice = "",
-        .evidence = "",
-        .action = {.redirect_url = "", .client_secret = ""},
-    };
+    *answer = gateway_answer_plain(GATEWAY_UNKNOWN, "");
 }
 
 /* The gateway is asked about what it does not list; `ahead_us` is where the run's list ends. */

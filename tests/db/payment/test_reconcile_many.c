@@ -21,17 +21,10 @@ static void say_it_is_so(const struct gateway *gateway, struct call *call,
     (void)gateway;
     arena_alloc(call->arena, LEFT_BEHIND);
     asked_count++;
-    *answer = (struct gateway_answer){
-        .outcome = is_silent ? GATEWAY_UNKNOWN : GATEWAY_SUCCEEDED,
-        .transaction =
-            is_silent ? "" : arena_printf(call->arena, "ch_%.32s", request->idempotency_key),
-        .amount = request->amount,
-        .decline_code = "",
-        .network_decline_code = "",
-        .advice = "",
-        .evidence = "",
-        .action = {.redirect_url = "", .client_secret = ""},
-    };
+    *answer = gateway_answer_plain(is_silent ? GATEWAY_UNKNOWN : GATEWAY_SUCCEEDED, "");
+    answer->amount = request->amount;
+    if (!is_silent)
+        answer->transaction = arena_printf(call->arena, "ch_%.32s", request->idempotency_key);
 }
 
 /* The attempt of a payment, and copies of it with keys and transactions of their own, all sent
