@@ -44,7 +44,7 @@ static void say_finding(void *owner, const struct ledger_finding *finding)
     }
     AUTO(arena_auto_free) struct arena *arena = arena_new(LINE_SIZE);
     fprintf(check->out, "{\"finding\":\"%s\",", finding->kind);
-    if (!uuid_is_nil(finding->customer))
+    if (finding->in_chain)
         fprintf(check->out, "\"customer\":\"customers/%s\",\"position\":%" PRId64 ",",
                 uuid_text(arena, finding->customer), finding->position);
     if (finding->checkpoint != 0)

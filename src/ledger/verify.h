@@ -10,10 +10,11 @@
 /* What is wrong, and with which row.  Names of kinds are for machines: see verify.c. */
 struct ledger_finding {
     const char *kind;
-    struct uuid customer; /* UUID_NIL: about a checkpoint */
-    int64_t position;     /* of the first entry meant; 0: the customer's row */
-    int64_t checkpoint;   /* 0: none is meant */
-    const char *message;  /* names the row; alive during the call */
+    bool in_chain; /* of `customer`, whom nobody need know; else it is about a checkpoint */
+    struct uuid customer;
+    int64_t position;    /* of the first entry meant; 0: the customer's row */
+    int64_t checkpoint;  /* 0: none is meant */
+    const char *message; /* names the row; alive during the call */
 };
 
 struct ledger_key {

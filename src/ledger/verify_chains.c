@@ -134,7 +134,8 @@ static bool is_of(const struct stream *stream, struct uuid customer)
 
 static struct ledger_finding about(const char *kind, const struct chain *chain, int64_t position)
 {
-    return (struct ledger_finding){.kind = kind, .customer = chain->customer, .position = position};
+    return (struct ledger_finding){
+        .kind = kind, .in_chain = true, .customer = chain->customer, .position = position};
 }
 
 static void check_sums(struct verify *verify, struct chain *chain)

@@ -111,12 +111,9 @@ static inline void take_finding(void *owner, const struct ledger_finding *findin
 
     if (!found->everything && !uuid_equal(finding->customer, found->customer))
         return;
-    if (uuid_is_nil(finding->customer))
-        snprintf(found->text + used, sizeof found->text - used, " %s#%lld", finding->kind,
-                 (long long)finding->checkpoint);
-    else
-        snprintf(found->text + used, sizeof found->text - used, " %s@%lld", finding->kind,
-                 (long long)finding->position);
+    snprintf(found->text + used, sizeof found->text - used, " %s%c%lld", finding->kind,
+             finding->in_chain ? '@' : '#',
+             (long long)(finding->in_chain ? finding->position : finding->checkpoint));
     used = strlen(found->messages);
     snprintf(found->messages + used, sizeof found->messages - used, "%s\n", finding->message);
 }

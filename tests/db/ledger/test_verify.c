@@ -214,6 +214,22 @@ static void sees_a_customer_who_was_taken_away(void **state)
     assert_string_equal(verify_of(f, with_seal).text, " entries_stray@1 entries_missing@1");
 }
 
+/* The walk begins there, and no customer can be it. */
+static void sees_entries_of_the_nil_customer(void **state)
+{
+    struct ledger_fixture *f = *state;
+    static const char nil[] = "00000000-0000-0000-0000-000000000000";
+    const char *robbed = given_ledger(f, 1);
+
+    DAMAGE(f, "UPDATE ledger_entry SET customer_id = '%s' WHERE customer_id = '%s'", nil, robbed);
+
+    struct found found = verify_of(f, nil);
+    DAMAGE(f, "UPDATE ledger_entry SET customer_id = '%s' WHERE customer_id = '%s'", robbed, nil);
+
+    assert_string_equal(found.text, " entry_changed@1 entry_changed@2 entries_stray@1");
+    assert_string_equal(verify_of(f, nil).text, "");
+}
+
 static void the_house_has_a_chain_like_anybody(void **state)
 {
     struct ledger_fixture *f = *state;
@@ -355,6 +371,7 @@ int main(void)
         cmocka_unit_test(sees_lines_that_do_not_sum_to_zero),
         cmocka_unit_test(sees_entries_behind_the_head_and_a_head_that_is_another),
         cmocka_unit_test(sees_a_customer_who_was_taken_away),
+        cmocka_unit_test(sees_entries_of_the_nil_customer),
         cmocka_unit_test(the_house_has_a_chain_like_anybody),
         cmocka_unit_test(sees_damaged_checkpoints),
         cmocka_unit_test(believes_no_key_that_is_not_ours),
