@@ -96,6 +96,16 @@ class Amounts(NewsStage):
         self.assertEqual(payment["decline"]["declineClass"], "DECLINE_CLASS_FIX_DATA")
         self.assertEqual(payment["decline"]["actor"], "ACTOR_MERCHANT")
 
+    def test_what_is_not_sent_to_stripe_is_no_decline_of_a_bank_either(self):
+        card = self.add_card("pm_card_visa")
+        for currency, minor_units in (("CLF", 100), ("KWD", 1005)):
+            payment = self.pay(card, amount={"currencyCode": currency, "minorUnits": str(minor_units)})
+
+            self.assertEqual(payment["state"], "STATE_FAILED", currency)
+            self.assertEqual(payment["decline"]["code"], "invalid_amount", currency)
+            self.assertEqual(payment["decline"]["actor"], "ACTOR_MERCHANT", currency)
+            self.assertEqual(self.intents(payment), [], currency)
+
     # ---- What the gateway goes on saying ----
 
     def test_a_charge_of_another_amount_is_recorded_as_it_moved(self):

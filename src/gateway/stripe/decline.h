@@ -6,8 +6,8 @@
 /* `decline_code` of the issuer first, else `code` of Stripe; never "". */
 const char *stripe_decline(const char *decline_code, const char *code);
 
-/* Of a refund that failed. */
 /* Of a charge that Stripe did not take at all; `code` of its error. */
 const char *stripe_request_decline(const char *code);
 
+/* Of a refund that failed. */
 const char *stripe_refund_decline(const char *failure_reason);

@@ -17,6 +17,7 @@
 #include "base/text.h"
 #include "gateway/stripe/amount.h"
 #include "gateway/stripe/answer.h"
+#include "gateway/stripe/decline.h"
 
 #define PAGE_SIZE 30
 #define PAGES_MAX 10
@@ -312,6 +313,17 @@ static const char *misshapen(const struct gateway_request *request, int64_t *uni
     return NULL;
 }
 
+/* Refused before Stripe is asked: as what it does not take itself, no decline of a bank. */
+static struct gateway_answer untaken(const struct gateway_request *request, const char *code,
+                                     const char *why)
+{
+    struct gateway_answer answer = gateway_answer_plain(GATEWAY_FAILED, why);
+
+    if (pays(request))
+        answer.decline_code = stripe_request_decline(code);
+    return answer;
+}
+
 /* After a reply that says nothing, "never executed" may be true of the next moment only. */
 static void find_after_send(const struct errand *errand, struct stripe_question *question,
                             struct stripe_reading *reading)
@@ -346,7 +358,7 @@ static bool attempt_begin(struct attempt *attempt, const struct gateway *gateway
     };
     const char *wrong = misshapen(&attempt->request, &attempt->units);
     if (wrong != NULL)
-        *answer = gateway_answer_plain(GATEWAY_FAILED, wrong);
+        *answer = untaken(request, "invalid_charge_amount", wrong);
     return wrong == NULL;
 }
 
@@ -364,7 +376,7 @@ void stripe_send(const struct gateway *gateway, struct call *call,
         /* A card is forgotten when it is deleted; what was sent with it before may have arrived. */
         *answer = request->token == NULL || request->token[0] == '\0'
                       ? gateway_answer_plain(GATEWAY_UNKNOWN, "the card is forgotten")
-                      : gateway_answer_plain(GATEWAY_FAILED, "the token is not Stripe's");
+                      : untaken(request, "", "the token is not Stripe's");
         return;
     }
     send(&attempt.errand, &attempt.question, attempt.units, &reading);
