@@ -38,8 +38,11 @@ static ProtobufCMessage *read_evidence(const struct disputes_wish *wish)
     json_t *json = load(wish->file, &error);
 
     if (json == NULL) {
-        complain_usage("%s is not JSON: line %d column %d: %s", wish->file, error.line,
-                       error.column, error.text);
+        if (json_error_code(&error) == json_error_cannot_open_file)
+            complain_usage("%s", error.text);
+        else
+            complain_usage("%s is not JSON: line %d column %d: %s", wish->file, error.line,
+                           error.column, error.text);
         return NULL;
     }
     const char *problem = NULL;

@@ -148,7 +148,7 @@ class Disputes(BesideDev):
                              (("accept", "--amount", "9.99"), "needs the name of one dispute"),
                              (("accept", dispute, dispute, "--amount", "9.99"), "needs the name of one dispute"),
                              (("evidence", dispute), "disputes evidence needs --file"),
-                             (("evidence", dispute, "--file", "/nowhere"), "/nowhere is not JSON"),
+                             (("evidence", dispute, "--file", "/nowhere"), "dues: unable to open /nowhere: No such file"),
                              (("evidence", dispute, "--file", misspelt), "producDescription"),
                              (("evidence", dispute, "--amount", "9.99", "--file", misspelt),
                               "--amount is for disputes accept"),
