@@ -146,7 +146,14 @@ BEGIN
     IF NOT FOUND THEN
         RETURN false;
     END IF;
-    UPDATE payment p SET amount_refunded = greatest(p.amount_refunded - v_refund.amount, 0), update_time = p_now
+    -- What the others gave back stays: of more than was taken, no more was counted.  Locked first, so that none is overlooked.
+    PERFORM FROM payment p WHERE p.customer_id = p_customer AND p.payment_id = v_refund.payment_id FOR NO KEY UPDATE;
+    UPDATE payment p
+       SET update_time = p_now,
+           amount_refunded = least((SELECT coalesce(sum(r.amount), 0)::bigint FROM refund r
+                                     WHERE r.customer_id = p_customer AND r.payment_id = v_refund.payment_id
+                                       AND r.state = 'SUCCEEDED'),
+                                   p.amount_captured - p.amount_refund_pending)
      WHERE p.customer_id = p_customer AND p.payment_id = v_refund.payment_id;
     PERFORM ledger_post(p_customer, v_attempt.attempt_id, 'refund_reversal',
         ARRAY[ROW('gateway_clearing:' || v_attempt.gateway, v_attempt.currency, v_attempt.amount)::ledger_line,
