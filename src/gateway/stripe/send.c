@@ -112,7 +112,7 @@ static void read_page(const struct stripe_question *question,
         return;
     body = stripe_json(reply->body, reply->body_size);
     const json_t *data = json_object_get(body, "data");
-    page->is_read = json_is_array(data);
+    page->is_read = json_is_array(data) && json_is_boolean(json_object_get(body, "has_more"));
     page->has_more = stripe_flag(body, "has_more");
     json_array_foreach(data, index, element)
     {
@@ -151,8 +151,10 @@ static void list(const struct errand *errand, const struct stripe_question *ques
         read_page(question, &reply, &page, reading);
         if (page.found || !page.is_read)
             return;
-        if (!page.has_more || page.last[0] == '\0')
+        if (!page.has_more)
             return conclude(reading, GATEWAY_FAILED, "queried: never executed");
+        if (page.last[0] == '\0')
+            return conclude(reading, GATEWAY_UNKNOWN, "queried: there is more, and no way to it");
     }
     conclude(reading, GATEWAY_UNKNOWN, "queried: not among the newest");
 }

@@ -101,6 +101,29 @@ static void a_query_finds_nothing_in_all_pages(void **state)
     then(f, GATEWAY_FAILED, 3);
 }
 
+/* "Never executed" would make what was paid fail. */
+static void a_list_that_is_not_whole_says_nothing(void **state)
+{
+    static const char *const lists[] = {
+        "{\"has_more\":true,\"data\":[]}",
+        "{\"has_more\":true,\"data\":[{\"id\":\"pi_7\"},{\"object\":\"payment_intent\"}]}",
+        "{\"data\":[]}",
+        "{\"has_more\":\"true\",\"data\":[{\"id\":\"pi_7\"}]}",
+    };
+    struct fixture *f = *state;
+
+    for (size_t i = 0; i < ARRAY_LENGTH(lists); i++) {
+        f->asked = 0;
+        given(f, 0, get(SEARCH_GET, 200, LIST("")));
+        given(f, 1, get(LIST_GET, 200, lists[i]));
+
+        fiber_run(f->fibers, run_query, f);
+
+        then(f, GATEWAY_UNKNOWN, 2);
+        assert_string_equal(f->answer.transaction, "");
+    }
+}
+
 static void a_query_that_is_not_answered_says_nothing(void **state)
 {
     struct fixture *f = *state;
@@ -230,6 +253,7 @@ int main(void)
         TEST(a_stored_500_that_left_nothing_stays_unknown),
         TEST(a_replayed_beginning_is_looked_at_as_it_stands_now),
         TEST(a_query_finds_nothing_in_all_pages),
+        TEST(a_list_that_is_not_whole_says_nothing),
         TEST(a_query_that_is_not_answered_says_nothing),
         TEST(a_query_by_id_is_one_look),
         TEST(a_capture_notes_what_it_takes),
