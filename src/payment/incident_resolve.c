@@ -86,6 +86,16 @@ bool incident_may_be_undone(const struct incident *incident, const struct gatewa
            answer->outcome != GATEWAY_REQUIRES_ACTION && !is_of_other_amount(answer);
 }
 
+/*
+ * The two have seen that amount: in suspense, or, where none can stand there, in the incident. What
+ * is first said now brings the attempt back to people, with an incident that tells of it.
+ */
+static bool was_seen_by_two(const struct incident *incident, const struct gateway_answer *answer)
+{
+    return is_as_suspended(incident, answer) &&
+           (incident->suspense_minor != 0 || incident->kind == INCIDENT_AMOUNT_MISMATCH);
+}
+
 /* The two have seen what the gateway says, and it says so still: that is what moved. */
 static void believe(struct call *call, const struct attempt *attempt, struct gateway_answer *answer)
 {
@@ -108,7 +118,7 @@ static void find_result(struct call *call, const struct incident *incident,
     attempt_errand_query(call, errand, answer);
     if (is_failure && incident_may_be_undone(incident, answer))
         *answer = failed_by_people();
-    else if (!is_failure && is_of_other_amount(answer) && is_as_suspended(incident, answer))
+    else if (!is_failure && is_of_other_amount(answer) && was_seen_by_two(incident, answer))
         believe(call, errand->attempt, answer);
 }
 

@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include "gateway/gateway.h"
+#include "support/patience.h"
 #include "support/rpc_incident.h"
 
 #define AMOUNT 999
@@ -21,6 +22,7 @@ static struct {
     const struct gateway *honest;
     atomic_bool is_deaf; /* the server's threads read them */
     atomic_bool loses_requests;
+    atomic_int says_more; /* minor units, to whatever is asked */
 } line;
 
 static void send(const struct gateway *gateway, struct call *call,
@@ -36,6 +38,14 @@ static void send(const struct gateway *gateway, struct call *call,
     if (!line.loses_requests)
         line.honest->send(line.honest, call, request, &unheard);
     *answer = gateway_answer_plain(GATEWAY_UNKNOWN, "nothing was heard");
+}
+
+static void query(const struct gateway *gateway, struct call *call,
+                  const struct gateway_request *request, struct gateway_answer *answer)
+{
+    (void)gateway;
+    line.honest->query(line.honest, call, request, answer);
+    answer->amount.minor_units += line.says_more;
 }
 
 static const char *of_attempts(struct rpc_fixture *f, struct payer payer)
@@ -261,6 +271,51 @@ static void a_refund_that_was_not_done_gives_back_what_it_held(void **state)
     given_refund(f, deed.payment, AMOUNT);
 }
 
+/* The two have seen that it was done, and no other amount than was asked for. */
+static void another_amount_is_recorded_only_when_two_have_seen_it(void **state)
+{
+    struct rpc_fixture *f = *state;
+    struct deed deed = given_unheard_refund(f, false);
+    const char *customer = deed.payer.customer;
+    const Incident *given_up_on = the_incident(f, customer);
+
+    line.says_more = 7;
+    struct resolve_wish first = resolve_wish_of(f, given_up_on, RESOLUTION(MARK_SUCCEEDED), "");
+    struct resolve_wish second = resolve_wish_of(f, given_up_on, RESOLUTION(MARK_SUCCEEDED), "");
+    must_reply(ask_resolve(f, AS(OPERATOR_DEMO), &first));
+    must_reply(ask_resolve(f, second_operator(f), &second));
+    AWAIT(number_of(f, customer,
+                    "count(*) FILTER (WHERE type IN ('incident.returned', 'incident.resolved'))"
+                    " FROM dues.event") == 1);
+
+    assert_int_equal(refund_state(f, &deed), REFUND_STATE(PENDING));
+    assert_int_equal(payment_now(f, deed.payment)->amount_refunded->minor_units, 0);
+    assert_int_equal(number_of(f, customer,
+                               "count(*) FILTER (WHERE state = 'OPEN' AND kind IN"
+                               " ('UNKNOWN_TOO_LONG', 'AMOUNT_MISMATCH')) FROM dues.incident"),
+                     2);
+    assert_int_equal(number_of(f, customer,
+                               "sum(amount) FILTER (WHERE account = 'suspense')"
+                               " FROM dues.ledger_entry"),
+                     407);
+
+    /* Now they have, by the same incident, which tells of the money in suspense. */
+    const Incidents *open =
+        must_reply(ask_incidents(f, AS(OPERATOR_DEMO), customer, INCIDENT_STATE(OPEN),
+                                 INCIDENT_KIND(UNKNOWN_TOO_LONG), 0, ""));
+    const Incident *seen = open->incidents[0];
+    assert_int_equal(seen->suspense->minor_units, -407);
+    struct resolve_wish third = resolve_wish_of(f, seen, RESOLUTION(MARK_SUCCEEDED), "");
+    struct resolve_wish fourth = resolve_wish_of(f, seen, RESOLUTION(MARK_SUCCEEDED), "");
+    must_reply(ask_resolve(f, AS(OPERATOR_DEMO), &third));
+    must_reply(ask_resolve(f, second_operator(f), &fourth));
+    AWAIT(refund_state(f, &deed) != REFUND_STATE(PENDING));
+    line.says_more = 0;
+
+    assert_int_equal(refund_state(f, &deed), REFUND_STATE(SUCCEEDED));
+    assert_int_equal(payment_now(f, deed.payment)->amount_refunded->minor_units, 407);
+}
+
 static int setup(void **state)
 {
     struct rpc_fixture *f = rpc_fixture_new(SECOND_OPERATOR);
@@ -272,6 +327,7 @@ static int setup(void **state)
     line.honest = gateways->list[0];
     line.gateway = *line.honest;
     line.gateway.send = send;
+    line.gateway.query = query;
     gateways->list[0] = &line.gateway;
     return 0;
 }
@@ -287,6 +343,7 @@ int main(void)
         cmocka_unit_test(a_cancellation_that_was_not_done_leaves_the_hold),
         cmocka_unit_test(a_refund_that_was_done_is_posted_once),
         cmocka_unit_test(a_refund_that_was_not_done_gives_back_what_it_held),
+        cmocka_unit_test(another_amount_is_recorded_only_when_two_have_seen_it),
     };
     return cmocka_run_group_tests_name("marks of incidents", tests, setup, rpc_teardown);
 }
