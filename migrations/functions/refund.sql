@@ -67,6 +67,20 @@ LANGUAGE sql STABLE AS $$
      WHERE p.customer_id = p_customer AND p.payment_id = p_payment
 $$;
 
+-- What the payment's refunds gave back, all of them; but no more than was captured and is not reserved.  Locked first: whoever
+-- waited for the payment must see the refund that it waited for.
+CREATE OR REPLACE FUNCTION refund_add_up(p_customer uuid, p_payment uuid, p_now timestamptz) RETURNS void
+LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM FROM payment p WHERE p.customer_id = p_customer AND p.payment_id = p_payment FOR NO KEY UPDATE;
+    UPDATE payment p
+       SET update_time = p_now,
+           amount_refunded = least((SELECT coalesce(sum(r.amount), 0)::bigint FROM refund r
+                                     WHERE r.customer_id = p_customer AND r.payment_id = p_payment AND r.state = 'SUCCEEDED'),
+                                   p.amount_captured - p.amount_refund_pending)
+     WHERE p.customer_id = p_customer AND p.payment_id = p_payment;
+END $$;
+
 -- The last step: the reserved amount becomes refunded, or is free again.  `outcome` as attempt_settle.  `p_watch_time`: when
 -- to look whether it has failed after all; NULL: it cannot.
 DROP FUNCTION IF EXISTS refund_settle(uuid, settlement, text, bytea, timestamptz);
@@ -106,6 +120,10 @@ BEGIN
            amount_refunded = least(p.amount_refunded + CASE v_state WHEN 'SUCCEEDED' THEN v_refund.amount ELSE 0 END,
                                    p.amount_captured - (p.amount_refund_pending - v_reserved))
      WHERE p.customer_id = p_customer AND p.payment_id = v_refund.payment_id;
+    -- Room that another refund had left uncounted.
+    IF v_state = 'FAILED' OR v_refund.amount <> v_reserved THEN
+        PERFORM refund_add_up(p_customer, v_refund.payment_id, p_now);
+    END IF;
     IF v_state = 'SUCCEEDED' THEN
         PERFORM ledger_post(p_customer, v_attempt.attempt_id, 'refund',
             ARRAY[ROW(refund_account(p_customer, v_attempt.payment_id), v_attempt.currency, v_attempt.amount)::ledger_line,
@@ -146,15 +164,7 @@ BEGIN
     IF NOT FOUND THEN
         RETURN false;
     END IF;
-    -- What the others gave back stays: of more than was taken, no more was counted.  Locked first, so that none is overlooked.
-    PERFORM FROM payment p WHERE p.customer_id = p_customer AND p.payment_id = v_refund.payment_id FOR NO KEY UPDATE;
-    UPDATE payment p
-       SET update_time = p_now,
-           amount_refunded = least((SELECT coalesce(sum(r.amount), 0)::bigint FROM refund r
-                                     WHERE r.customer_id = p_customer AND r.payment_id = v_refund.payment_id
-                                       AND r.state = 'SUCCEEDED'),
-                                   p.amount_captured - p.amount_refund_pending)
-     WHERE p.customer_id = p_customer AND p.payment_id = v_refund.payment_id;
+    PERFORM refund_add_up(p_customer, v_refund.payment_id, p_now);
     PERFORM ledger_post(p_customer, v_attempt.attempt_id, 'refund_reversal',
         ARRAY[ROW('gateway_clearing:' || v_attempt.gateway, v_attempt.currency, v_attempt.amount)::ledger_line,
               ROW((SELECT e.account FROM ledger_entry e WHERE e.customer_id = p_customer AND e.group_id = p_attempt

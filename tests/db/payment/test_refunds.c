@@ -192,23 +192,32 @@ static void a_failed_refund_frees_its_amount(void **state)
     release(&asked);
 }
 
-/* As an incident that two operators resolved: the gateway gave back another amount than was asked.
- */
-static void settle_under_way(struct payment_fixture *f, const struct paid *paid,
-                             int64_t minor_units)
+/* The oldest under way; one with an amount as an incident that two operators resolved. */
+static void settle_oldest(struct payment_fixture *f, const struct paid *paid, const char *outcome,
+                          int64_t minor_units)
 {
     assert_string_equal(
         db_text(
             f->db,
-            db_printf(
-                f->db,
-                "SELECT (refund_settle(a.customer_id, ROW(a.payment_id, a.attempt_id,"
-                " a.epoch, 'SUCCEEDED', 're_' || a.attempt_id, %lld, '', 'confirmed', '', '', NULL,"
-                " NULL, NULL)::settlement, '', NULL, NULL, '2026-01-01Z')).outcome"
-                "  FROM attempt a WHERE a.customer_id = '%s' AND a.operation = 'REFUND'"
-                "   AND a.state NOT IN ('SUCCEEDED', 'FAILED')",
-                (long long)minor_units, db_uuid_text(f->db, paid->customer))),
+            db_printf(f->db,
+                      "SELECT (refund_settle(a.customer_id, ROW(a.payment_id, a.attempt_id,"
+                      " a.epoch, '%s', 're_' || a.attempt_id, %lld, '', 'confirmed', '', '',"
+                      " NULL, NULL, NULL)::settlement, '', NULL, NULL, '2026-01-01Z')).outcome"
+                      "  FROM attempt a WHERE a.customer_id = '%s' AND a.operation = 'REFUND'"
+                      "   AND a.state NOT IN ('SUCCEEDED', 'FAILED') ORDER BY a.sequence LIMIT 1",
+                      outcome, (long long)minor_units, db_uuid_text(f->db, paid->customer))),
         "settled");
+}
+
+static void assert_left(struct payment_fixture *f, const struct paid *paid, int64_t minor_units)
+{
+    struct asked more =
+        asked_refund(f, paid->customer, paid->payment, minor_units + 1, "one too much");
+    const struct error *error = db_run(f->db, asked_run, &more);
+
+    assert_string_equal(error->reason, "REFUND_EXCEEDS_CAPTURE");
+    assert_string_equal(error->metadata[0].value, db_printf(f->db, "%lld", (long long)minor_units));
+    assert_int_equal(of_customer(f, "sum(amount) FROM ledger_entry", paid->customer), 0);
 }
 
 /* The payment cannot have returned more than it took; what comes back of it must not free that. */
@@ -218,26 +227,52 @@ static void a_refund_of_too_much_that_fails_later_frees_what_it_took_only(void *
     struct paid paid = given_paid(f, "pm_card_pendingRefund", 1000);
     struct asked first = asked_refund(f, paid.customer, paid.payment, 500, "refund-1");
     struct asked second = asked_refund(f, paid.customer, paid.payment, 500, "refund-2");
-    struct asked more = asked_refund(f, paid.customer, paid.payment, 501, "refund-3");
 
     assert_null(db_run(f->db, asked_run, &first));
-    settle_under_way(f, &paid, 500);
+    settle_oldest(f, &paid, "SUCCEEDED", 500);
     assert_null(db_run(f->db, asked_run, &second));
-    settle_under_way(f, &paid, 600);
+    settle_oldest(f, &paid, "SUCCEEDED", 600);
     int64_t refunded = of_customer(f, "amount_refunded FROM payment", paid.customer);
     db_execute(f->db, db_printf(f->db,
                                 "SELECT refund_reverse(customer_id, attempt_id, 'unknown',"
                                 " '2026-01-02Z') FROM attempt WHERE customer_id = '%s'"
                                 " AND operation = 'REFUND' AND amount = 600",
                                 db_uuid_text(f->db, paid.customer)));
-    const struct error *error = db_run(f->db, asked_run, &more);
 
     assert_int_equal(refunded, 1000);
     assert_int_equal(of_customer(f, "amount_refunded FROM payment", paid.customer), 500);
-    assert_string_equal(error->reason, "REFUND_EXCEEDS_CAPTURE");
-    assert_int_equal(of_customer(f, "sum(amount) FROM ledger_entry", paid.customer), 0);
+    assert_left(f, &paid, 500);
     release(&first);
     release(&second);
+}
+
+/* What one gave back too much counts when the other, which had it reserved, does not need it. */
+static void a_refund_of_too_much_counts_when_another_fails_or_is_less(void **state)
+{
+    static const struct {
+        const char *outcome;
+        int64_t minor_units;
+        int64_t refunded;
+    } others[] = {{"FAILED", 500, 600}, {"SUCCEEDED", 300, 900}};
+    struct payment_fixture *f = *state;
+
+    for (size_t i = 0; i < ARRAY_LENGTH(others); i++) {
+        struct paid paid = given_paid(f, "pm_card_pendingRefund", 1000);
+        struct asked first = asked_refund(f, paid.customer, paid.payment, 500, "refund-1");
+        struct asked second = asked_refund(f, paid.customer, paid.payment, 500, "refund-2");
+
+        assert_null(db_run(f->db, asked_run, &first));
+        assert_null(db_run(f->db, asked_run, &second));
+        settle_oldest(f, &paid, "SUCCEEDED", 600);
+        settle_oldest(f, &paid, others[i].outcome, others[i].minor_units);
+
+        assert_int_equal(of_customer(f, "amount_refund_pending FROM payment", paid.customer), 0);
+        assert_int_equal(of_customer(f, "amount_refunded FROM payment", paid.customer),
+                         others[i].refunded);
+        assert_left(f, &paid, 1000 - others[i].refunded);
+        release(&first);
+        release(&second);
+    }
 }
 
 int main(void)
@@ -252,6 +287,7 @@ int main(void)
         cmocka_unit_test(a_refund_under_way_is_pending_and_reserves_its_amount),
         cmocka_unit_test(a_failed_refund_frees_its_amount),
         cmocka_unit_test(a_refund_of_too_much_that_fails_later_frees_what_it_took_only),
+        cmocka_unit_test(a_refund_of_too_much_counts_when_another_fails_or_is_less),
     };
     return cmocka_run_group_tests_name("refunds", tests, payment_setup, payment_teardown);
 }
