@@ -7,14 +7,11 @@
 #include <stddef.h>
 
 #include <cmocka.h>
-#include <unistd.h>
 
 #include "support/rpc_incident.h"
 
 #include "base/bug.h"
-
-#define AWAIT_LOOKS 200
-#define AWAIT_US    50000
+#include "support/patience.h"
 
 const char *last_id(const char *name)
 {
@@ -82,13 +79,14 @@ const Incident *the_incident(struct rpc_fixture *f, const char *customer)
 
 const Incident *await_incident(struct rpc_fixture *f, const char *customer, int32_t state)
 {
-    for (int i = 0; i < AWAIT_LOOKS; i++) {
+    struct patience patience = {0};
+
+    do {
         const Incidents *list =
             must_reply(ask_incidents(f, AS(OPERATOR_DEMO), customer, state, 0, 0, ""));
         if (list->n_incidents > 0)
             return the_incident(f, customer);
-        usleep(AWAIT_US);
-    }
+    } while (patience_lasts(&patience));
     bug("no incident of %s came to state %d", customer, (int)state);
 }
 

@@ -29,7 +29,7 @@ const struct dues_answer *ask_incidents(struct rpc_fixture *f, struct rpc_as as,
 
 /* The one incident of the customer; ends the test when there is none or more than one. */
 const Incident *the_incident(struct rpc_fixture *f, const char *customer);
-/* The same once it has this state, within some seconds. */
+/* The same once it has this state. */
 const Incident *await_incident(struct rpc_fixture *f, const char *customer, int32_t state);
 
 /* Another operator than OPERATOR_DEMO, with all scopes; the fixture must have been made with

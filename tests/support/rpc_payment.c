@@ -4,11 +4,11 @@
 #include "support/rpc_payment.h"
 
 #include <pthread.h>
-#include <unistd.h>
 
 #include "base/bug.h"
 #include "base/text.h"
 #include "base/time.h"
+#include "support/patience.h"
 
 /* protobuf-c's fields are not const, though packing only reads them. */
 static char *writable(const char *text)
@@ -243,8 +243,9 @@ void meet_settlement(struct rpc_fixture *f, const char *table, const char *custo
                db_printf(f->db, "BEGIN; LOCK TABLE dues.%s IN ACCESS EXCLUSIVE MODE", table));
     if (pthread_create(&thread, NULL, ask, arg) != 0)
         bug("no thread");
-    for (int i = 0; i < 500 && !waits_for(f, table); i++)
-        usleep(10000);
+    AWAIT(waits_for(f, table));
+    if (!waits_for(f, table))
+        bug("nobody waits for dues.%s", table);
     db_execute(f->db, db_printf(f->db,
                                 "UPDATE dues.%s SET state = 'FAILED' WHERE customer_id = '%s';"
                                 "DELETE FROM dues.obligation WHERE customer_id = '%s';"

@@ -4,14 +4,10 @@
  */
 #include "support/rpc_reconcile.h"
 
-#include <unistd.h>
-
 #include "base/bug.h"
 #include "base/text.h"
 #include "base/time.h"
-
-#define AWAIT_LOOKS 400
-#define AWAIT_US    50000
+#include "support/patience.h"
 
 static Google__Protobuf__Timestamp *time_at(struct rpc_fixture *f, int64_t seconds)
 {
@@ -55,7 +51,9 @@ const Reconciliation *given_reconciliation(struct rpc_fixture *f)
     fake_clock_advance(f->clock, US_PER_HOUR);
     const Reconciliation *begun =
         must_reply(ask_reconciliation(f, AS(OPERATOR_DEMO), "sandbox", 0, 0, new_request_id(f)));
-    for (int i = 0; i < AWAIT_LOOKS; i++) {
+    struct patience patience = {0};
+
+    do {
         const Reconciliations *list =
             must_reply(ask_reconciliations(f, AS(OPERATOR_DEMO), "", 0, ""));
         for (size_t j = 0; j < list->n_reconciliations; j++) {
@@ -63,7 +61,6 @@ const Reconciliation *given_reconciliation(struct rpc_fixture *f)
             if (text_equal(run->name, begun->name) && run->finish_time != NULL)
                 return run;
         }
-        usleep(AWAIT_US);
-    }
+    } while (patience_lasts(&patience));
     bug("%s does not end", begun->name);
 }
