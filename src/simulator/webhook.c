@@ -85,6 +85,7 @@ static bool put_back(struct webhooks *webhooks, struct node *node, int32_t statu
     order->tries++;
     if ((status >= 200 && status < 300) || order->is_forged || order->tries == TRIES_MAX)
         return false;
+    order->skew_s = 0; /* each try is signed anew, as the real one does it */
     order->due_us = now_us() + (wait_us < WAIT_MAX_US ? wait_us : WAIT_MAX_US);
     insert(webhooks, node);
     return true;

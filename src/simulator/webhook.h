@@ -18,7 +18,7 @@ struct webhook_order {
     const struct face *face;
     char event[WEBHOOK_EVENT_ID_SIZE];
     int64_t due_us; /* of the machine's monotonic clock */
-    int64_t skew_s; /* signed for so long ago */
+    int64_t skew_s; /* the first try is signed for so long ago */
     int32_t tries;
     bool is_forged;
     bool is_early; /* somebody waits for it */

@@ -547,6 +547,13 @@ def webhooks_come_twice_reversed_early_late_forged_or_not_at_all():
     stamp = int(receiver.got[0][1]["Stripe-Signature"].split(",")[0][2:])
     assert 595 <= time.time() - stamp <= 640 and len(receiver.genuine()) == 3
     own.stop()
+    receiver = Receiver(status=400)
+    own = Simulator(webhook_url=receiver.url)
+    own.pay(fault="webhook_skewed=600", capture_method="automatic")
+    receiver.wait(lambda r: len(r.got) >= 6)
+    stamps = [int(headers["Stripe-Signature"].split(",")[0][2:]) for _, headers, _ in receiver.got[:6]]
+    assert sum(time.time() - stamp >= 595 for stamp in stamps) == 3, stamps
+    own.stop()
     own, receiver, types, _, _ = hooked("webhook_lost", capture_method="automatic")
     own.kill()
     own.start()
