@@ -82,7 +82,7 @@ static void answers_at_the_deadline_while_the_handler_goes_on(void **state)
     request.name = writable("0");
     dues_answer_free(rpc_bare_ask(client, "GetRefund", &request.base, NULL, 10000));
     int64_t start_us = clock_monotonic_us(clock_system());
-    request.name = writable("2000");
+    request.name = writable("4000");
     dues_answer_free(f->answer);
     f->answer = rpc_bare_ask(client, "GetRefund", &request.base, NULL, 10000);
     int64_t took_ms = (clock_monotonic_us(clock_system()) - start_us) / US_PER_MS;
@@ -94,7 +94,7 @@ static void answers_at_the_deadline_while_the_handler_goes_on(void **state)
 
     assert_int_equal(f->answer->status, DUES_DEADLINE_EXCEEDED);
     assert_string_equal(f->answer->reason, "DEADLINE_EXCEEDED");
-    assert_in_range(took_ms, 290, 1800);
+    assert_in_range(took_ms, 290, 3900);
     assert_int_equal(done_then, done + 1);
     assert_int_equal(rpc_bare_sleeps_done(), done + 2);
     assert_true(logged);
@@ -106,7 +106,7 @@ static void gives_handlers_the_clients_deadline_within_bounds(void **state)
 
     /* On the wire a deadline is rounded up. */
     assert_in_range(left_after(sleep_for(f, "0", 1500)), 1, 1600 * US_PER_MS);
-    assert_in_range(left_after(sleep_for(f, "0", 600000)), 4000 * US_PER_MS, 5000 * US_PER_MS);
+    assert_in_range(left_after(sleep_for(f, "0", 600000)), 1600 * US_PER_MS, 5000 * US_PER_MS);
 }
 
 static void finishes_what_a_client_left(void **state)

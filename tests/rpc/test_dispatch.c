@@ -146,7 +146,7 @@ static void refuses_every_other_path_at_once(void **state)
     struct fixture *f = *state;
 
     for (size_t i = 0; i < ARRAY_LENGTH(paths); i++) {
-        const struct dues_call_options options = {.deadline_ms = 5000, .attempts_max = 1};
+        const struct dues_call_options options = {.deadline_ms = 30000, .attempts_max = 1};
         int64_t start_us = clock_monotonic_us(clock_system());
 
         dues_answer_free(f->answer);
@@ -154,7 +154,7 @@ static void refuses_every_other_path_at_once(void **state)
 
         assert_refused(f->answer, DUES_UNIMPLEMENTED, "METHOD_UNKNOWN");
         assert_metadata(f->answer, "method", paths[i]);
-        assert_true(clock_monotonic_us(clock_system()) - start_us < 3 * US_PER_SECOND);
+        assert_true(clock_monotonic_us(clock_system()) - start_us < 20 * US_PER_SECOND);
     }
 }
 

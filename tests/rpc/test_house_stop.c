@@ -14,7 +14,7 @@
 #include "support/rpc_fixture.h"
 
 /* To stop and to start again; a call that holds up the end takes twelve seconds. */
-#define RESTART_US_MAX (6 * US_PER_SECOND)
+#define RESTART_US_MAX (10 * US_PER_SECOND)
 
 struct advance {
     struct rpc_fixture *f;
