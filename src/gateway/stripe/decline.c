@@ -29,11 +29,13 @@ static const struct renamed renamed[] = {
     {"testmode_charges_only", "testmode_decline"},
 };
 
-static const struct renamed refunds[] = {
-    {"charge_for_pending_refund_disputed", "transaction_not_allowed"},
-    {"expired_or_canceled_card", "expired_card"},
-    {"insufficient_funds", "insufficient_funds"},
-    {"lost_or_stolen_card", "lost_card"},
+static const char *const refunds[] = {
+    "charge_for_pending_refund_disputed",
+    "declined",
+    "expired_or_canceled_card",
+    "insufficient_funds",
+    "lost_or_stolen_card",
+    "merchant_request",
 };
 
 static const char *rename_by(const struct renamed *table, size_t count, const char *theirs)
@@ -64,9 +66,11 @@ const char *stripe_decline(const char *decline_code, const char *code)
 
 const char *stripe_refund_decline(const char *failure_reason)
 {
-    const char *name = rename_by(refunds, ARRAY_LENGTH(refunds), failure_reason);
-
-    return name != NULL ? name : GENERIC;
+    for (size_t i = 0; i < ARRAY_LENGTH(refunds); i++) {
+        if (text_equal(refunds[i], failure_reason))
+            return refunds[i];
+    }
+    return "unknown";
 }
 
 const char *stripe_request_decline(const char *code)
