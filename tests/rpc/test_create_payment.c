@@ -90,6 +90,21 @@ static void a_users_new_device_repeats_the_request_of_the_old(void **state)
     assert_int_equal(charges_of(f, user.customer), 1);
 }
 
+static void one_request_id_for_two_customers_is_two_payments(void **state)
+{
+    struct rpc_fixture *f = *state;
+    struct payer one = given_payer(f, "tok_visa");
+    struct payer other = given_payer(f, "tok_visa");
+    const char *request_id = new_request_id(f);
+
+    const Payment *first = must_reply(ask_payment(f, one, request_id));
+    const Payment *second = must_reply(ask_payment(f, other, request_id));
+
+    assert_string_not_equal(first->name, second->name);
+    assert_int_equal(charges_of(f, one.customer), 1);
+    assert_int_equal(charges_of(f, other.customer), 1);
+}
+
 static void a_decline_is_an_answer_and_says_who_must_act(void **state)
 {
     struct rpc_fixture *f = *state;
@@ -370,6 +385,7 @@ int main(void)
         cmocka_unit_test(charges_a_good_card),
         cmocka_unit_test(a_user_pays_as_me),
         cmocka_unit_test(a_users_new_device_repeats_the_request_of_the_old),
+        cmocka_unit_test(one_request_id_for_two_customers_is_two_payments),
         cmocka_unit_test(a_decline_is_an_answer_and_says_who_must_act),
         cmocka_unit_test(asks_for_authentication),
         cmocka_unit_test(refuses_wrong_fields_all_at_once),
