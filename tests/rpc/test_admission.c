@@ -63,7 +63,7 @@ static const struct dues_answer *ask_until(struct rpc_fixture *f, const char *pa
 {
     const struct dues_answer *answer = NULL;
 
-    for (int tries = 0; tries < 50; tries++) {
+    for (int tries = 0; tries < 600; tries++) {
         answer =
             ask_payment_by_name(f, (struct rpc_as){.identity = SERVICE_BILLING, .deadline_ms = 300},
                                 "GetPayment", payment);

@@ -14,7 +14,7 @@
 
 #define REQUEST_SIZE_MAX 65536
 #define PATHS_MAX        64
-#define QUIET_LOOKS      400
+#define QUIET_LOOKS      2400
 #define QUIET_US         25000
 
 struct fixture {

@@ -17,7 +17,7 @@
 #include "support/rpc_membership.h"
 #include "support/rpc_world.h"
 
-#define PATIENCE_US (20 * US_PER_SECOND)
+#define PATIENCE_US (60 * US_PER_SECOND)
 #define STEP_US     20000
 
 static const struct dues_answer *ask_stale(struct rpc_fixture *f, struct rpc_as as,

@@ -13,7 +13,7 @@
 #include "support/rpc_dispute.h"
 #include "support/rpc_incident.h"
 
-#define LOOKS_MAX 200
+#define LOOKS_MAX 600
 
 static void wins_with_good_evidence_and_the_money_is_back(void **state)
 {

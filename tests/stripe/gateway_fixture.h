@@ -23,7 +23,7 @@
 
 #define SECRET    "sk_test_simulated0001"
 #define CUSTOMER  "0197a1b2-0000-7000-8000-000000000003"
-#define LIMIT_MS  1500
+#define LIMIT_MS  3000
 #define PATH_SIZE 128
 #define AMOUNT    1999
 #define PLENTY    5000

@@ -17,7 +17,7 @@
 #include "support/entitlement_wait.h"
 
 /* Generous: waiting ends as soon as it has happened. */
-#define PATIENCE_US (20 * US_PER_SECOND)
+#define PATIENCE_US (60 * US_PER_SECOND)
 #define STEP_US     10000
 
 #define MINUTE (60 * US_PER_SECOND)
