@@ -68,16 +68,25 @@ int64_t attempt_lease_ms(const struct call *call)
     return call->house->settings->gateway_timeout_ms + LEASE_MARGIN_MS;
 }
 
+/* For people, as other amounts are told; what currency a gateway names is its own affair. */
+static const char *told(struct call *call, struct money amount)
+{
+    char text[MONEY_TEXT_SIZE];
+
+    if (!currency_known(amount.currency, NULL))
+        return arena_printf(call->arena, "%lld units of \"%.3s\"", (long long)amount.minor_units,
+                            amount.currency);
+    money_format(amount, text);
+    return arena_strdup(call->arena, text);
+}
+
 /* An answer that does not match goes to people, with its transaction and the amount when that can
  * be posted. */
 static void distrust(struct call *call, const struct gateway_request *request,
                      struct gateway_answer *answer)
 {
-    char asked[MONEY_TEXT_SIZE];
-
-    money_format(request->amount, asked);
-    answer->evidence = arena_printf(call->arena, "asked for %s, the gateway says %.3s %lld", asked,
-                                    answer->amount.currency, (long long)answer->amount.minor_units);
+    answer->evidence = arena_printf(call->arena, "asked for %s, the gateway says %s",
+                                    told(call, request->amount), told(call, answer->amount));
     answer->outcome = GATEWAY_UNKNOWN;
     answer->decline_code = "";
     if (!money_same_currency(answer->amount, request->amount))

@@ -117,6 +117,7 @@ class Amounts(NewsStage):
 
         self.assertEqual(payment["state"], "STATE_PROCESSING")
         self.assertEqual(incident["kind"], "KIND_AMOUNT_MISMATCH")
+        self.assertEqual(incident["detail"], "asked for 22.00 USD, the gateway says 22.07 USD")
         self.assertEqual((self.suspense(), self.clearing()), (AMOUNT + MORE, AMOUNT + MORE))
         self.assert_refused(self.ask("POST_FROM_SUSPENSE", account="revenue"), "INCIDENT_RESOLUTION_UNFIT", "MARK_SUCCEEDED")
         self.assert_refused(self.ask("IGNORE"), "INCIDENT_RESOLUTION_UNFIT", "MARK_SUCCEEDED")
