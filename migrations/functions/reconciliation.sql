@@ -277,7 +277,8 @@ $$;
 
 -- What only people may decide, found by the run: the incident, once; with it the money that the gateway's books have and ours
 -- do not (`p_delta`, positive: came) into suspense, as far as it does not stand there; an attempt that says the opposite goes
--- to people.  The attempt is locked first, as in every step.
+-- to people.  The attempt is locked first, as in every step but that of a membership's payment (membership_settle), which begins
+-- with the customer: when the two meet on one attempt the database breaks the circle, and the lane runs the step again.
 CREATE OR REPLACE FUNCTION reconciliation_differs(p_customer uuid, p_run uuid, p_kind text, p_subject text, p_detail text,
                                                   p_attempt uuid, p_payment uuid, p_gateway text, p_transaction text,
                                                   p_currency text, p_amount bigint, p_delta bigint, p_to_people boolean,
