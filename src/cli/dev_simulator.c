@@ -176,7 +176,9 @@ static const char *store_key(struct dev *dev, const char *name, const char *file
     const char *problem = dev_run(dev, &child, "duesd set-key");
     close(child.input);
     close(child.output);
-    return problem;
+    return problem == NULL || dev->stopping
+               ? problem
+               : arena_printf(dev->arena, "%s (see %s)", problem, dev_path(dev, LOG_FILE));
 }
 
 const char *dev_simulator_key(struct dev *dev)

@@ -334,6 +334,17 @@ class DevTest(unittest.TestCase):
         self.assertEqual(paid.returncode, 0, paid.stderr)
         self.assertIn('"fault":"reset_after', text_of(self.state, "simulator.journal"))
 
+    def test_says_where_it_stands_why_the_key_was_not_stored(self):
+        self.start(gateway="stripe-simulator").end()
+        with open(os.path.join(self.state, "master.key"), "w", encoding="utf-8") as file:
+            file.write("5e" * 32 + "\n")
+        result = subprocess.run([DUES, "dev", "--state-dir", self.state, "--listen", "127.0.0.1:0", "--gateway", "stripe-simulator"],
+                                capture_output=True, text=True, timeout=60, check=False)
+        log = os.path.join(self.state, "simulator.log")
+        self.assertEqual(result.returncode, 1)
+        self.assertIn(f"dues: duesd set-key failed with status 1 (see {log})", result.stderr)
+        self.assertIn("duesd: ", text_of(self.state, "simulator.log"))
+
     def test_the_story_says_at_once_that_it_needs_the_sandbox(self):
         self.start(gateway="stripe-simulator")
         result = subprocess.run([DUES, "demo", "--state-dir", self.state], capture_output=True, text=True, timeout=60, check=False)
