@@ -239,7 +239,7 @@ class Marked(Wish):
     def given_incident(self):
         self.payment = self.unresolved("4 days")
         begun = time.monotonic()
-        while not self.incidents() and time.monotonic() < begun + 10:
+        while not self.incidents() and time.monotonic() < begun + 60:
             self.hurry()
             time.sleep(0.01)
 
