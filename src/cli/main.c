@@ -5,7 +5,16 @@
 
 #include "base/text.h"
 
-int main(int argc, char **argv)
+/* An answer that a full disk has swallowed is no success. */
+static int ended(int exit_status)
+{
+    if (fflush(stdout) == 0 && !ferror(stdout))
+        return exit_status;
+    complain("standard output could not be written");
+    return exit_status == EXIT_SUCCESS ? EXIT_FAILURE : exit_status;
+}
+
+static int run(int argc, char **argv)
 {
     static const struct {
         const char *name;
@@ -35,4 +44,9 @@ int main(int argc, char **argv)
         if (text_equal(argv[1], commands[i].name))
             return commands[i].run(argc - 1, argv + 1);
     return complain_usage("there is no command \"%s\"", argv[1]);
+}
+
+int main(int argc, char **argv)
+{
+    return ended(run(argc, argv));
 }

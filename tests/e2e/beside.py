@@ -28,9 +28,9 @@ class BesideDev(unittest.TestCase):
         self.assertEqual(self.dev.end(), 0)
         type(self).dev = Dev(self.state, self.listen).wait_ready()
 
-    def dues(self, *arguments, state=True):
-        return subprocess.run([DUES, *arguments, *(["--state-dir", self.state] if state else [])], capture_output=True,
-                              text=True, timeout=120, check=False)
+    def dues(self, *arguments, state=True, stdout=subprocess.PIPE):
+        return subprocess.run([DUES, *arguments, *(["--state-dir", self.state] if state else [])], stdout=stdout,
+                              stderr=subprocess.PIPE, text=True, timeout=120, check=False)
 
     def try_call(self, method, request, who="service-billing", token=None):
         return self.dues("call", "--as", who, *(["--token", token] if token else []), method, json.dumps(request))

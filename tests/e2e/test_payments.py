@@ -53,6 +53,13 @@ class Payments(BesideDev):
                 self.assertEqual(result.stdout, "", (command, *line))
             self.assertIn("CREATED", self.dues(command, "list", "--customer", self.customer).stdout)
 
+    def test_an_answer_that_a_full_disk_swallows_is_no_success(self):
+        self.given_payment()
+        with open("/dev/full", "w", encoding="utf-8") as full:
+            result = self.dues("payments", "list", "--customer", self.customer, stdout=full)
+        self.assertEqual(result.returncode, 1)
+        self.assertEqual(result.stderr, "dues: standard output could not be written\n")
+
     def test_goes_on_page_by_page(self):
         made = [self.given_payment() for _ in range(5)][::-1]
 
