@@ -41,12 +41,14 @@ static const struct error *take(struct call *call, const struct incident *incide
     return NULL;
 }
 
-static struct gateway_answer failed_by_people(void)
+/* Why a refund failed is told in the gateway's words, and this one has said nothing. */
+static struct gateway_answer failed_by_people(const struct attempt *attempt)
 {
     struct gateway_answer answer =
         gateway_answer_plain(GATEWAY_FAILED, "two operators decided that it was not executed");
 
-    answer.decline_code = "generic_decline";
+    if (attempt->operation != GATEWAY_REFUND)
+        answer.decline_code = "generic_decline";
     answer.is_open = true; /* nobody knows better */
     return answer;
 }
@@ -112,12 +114,12 @@ static void find_result(struct call *call, const struct incident *incident,
     bool is_failure = incident->resolution == RESOLUTION_MARK_FAILED;
 
     if (is_failure && !incident_knows_of_money(incident)) {
-        *answer = failed_by_people();
+        *answer = failed_by_people(errand->attempt);
         return;
     }
     attempt_errand_query(call, errand, answer);
     if (is_failure && incident_may_be_undone(incident, answer))
-        *answer = failed_by_people();
+        *answer = failed_by_people(errand->attempt);
     else if (!is_failure && is_of_other_amount(answer) && was_seen_by_two(incident, answer))
         believe(call, errand->attempt, answer);
 }

@@ -266,6 +266,9 @@ static void a_refund_that_was_not_done_gives_back_what_it_held(void **state)
     mark(f, &deed, false);
 
     assert_int_equal(refund_state(f, &deed), REFUND_STATE(FAILED));
+    const Refund *refund =
+        must_reply(ask_payment_by_name(f, AS(SERVICE_BILLING), "GetRefund", deed.refund));
+    assert_string_equal(refund->failure_code, "unknown");
     assert_int_equal(payment_now(f, deed.payment)->amount_refunded->minor_units, 0);
     assert_int_equal(posted(f, &deed, "refund"), 0);
     given_refund(f, deed.payment, AMOUNT);
