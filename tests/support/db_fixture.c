@@ -111,6 +111,7 @@ struct db_fixture *db_fixture_new(const struct db_options *options)
 
     if (f == NULL)
         bug("no memory for the fixture");
+    pthread_mutex_init(&f->mutex, NULL);
     f->arena = arena_new(16 * CALL_ARENA_SIZE);
     /* First of all: it forks, and there are no threads yet. */
     f->cluster = db_cluster_join(options->is_private);
@@ -154,6 +155,7 @@ void db_fixture_free(struct db_fixture *f)
     db_cluster_leave(f->cluster);
     free_calls(f);
     arena_free(f->arena);
+    pthread_mutex_destroy(&f->mutex);
     free(f);
 }
 
@@ -278,6 +280,15 @@ void db_run_all(struct db_fixture *f, db_function *function, void *args, size_t 
     free(jobs);
 }
 
+/* Jobs that race make their statements at the same time. */
+static const char *keep(struct db_fixture *f, const char *text)
+{
+    pthread_mutex_lock(&f->mutex);
+    const char *kept = arena_strdup(f->arena, text);
+    pthread_mutex_unlock(&f->mutex);
+    return kept;
+}
+
 void db_execute(struct db_fixture *f, const char *sql)
 {
     execute(f->admin, sql);
@@ -291,7 +302,7 @@ const char *db_text(struct db_fixture *f, const char *sql)
         fprintf(stderr, "test database: no row: %s\n  in: %s\n", PQerrorMessage(f->admin), sql);
         exit(2);
     }
-    const char *text = arena_strdup(f->arena, PQgetvalue(result, 0, 0));
+    const char *text = keep(f, PQgetvalue(result, 0, 0));
     PQclear(result);
     return text;
 }
@@ -311,7 +322,7 @@ const char *db_printf(struct db_fixture *f, const char *format, ...)
     va_end(arguments);
     if (length < 0)
         bug("no memory for a statement");
-    const char *copy = arena_strdup(f->arena, text);
+    const char *copy = keep(f, text);
     free(text);
     return copy;
 }
@@ -328,7 +339,10 @@ struct uuid db_uuid(struct db_fixture *f)
 
 const char *db_uuid_text(struct db_fixture *f, struct uuid id)
 {
-    return uuid_text(f->arena, id);
+    char text[UUID_TEXT_LENGTH + 1];
+
+    uuid_format(id, text);
+    return keep(f, text);
 }
 
 static const char *time_text(struct db_fixture *f, int64_t time_us)
@@ -336,7 +350,7 @@ static const char *time_text(struct db_fixture *f, int64_t time_us)
     char text[TIME_TEXT_SIZE];
 
     time_format(time_us, text);
-    return arena_strdup(f->arena, text);
+    return keep(f, text);
 }
 
 struct uuid db_given_customer(struct db_fixture *f, struct uuid clock)

@@ -10,6 +10,8 @@
  */
 #pragma once
 
+#include <pthread.h>
+
 #include "base/call.h"
 #include "base/fiber.h"
 #include "base/log.h"
@@ -40,6 +42,7 @@ struct db_fixture {
     char service[DB_CONNECTION_SIZE];
     char superuser[DB_CONNECTION_SIZE];
     void *admin;            /* the superuser's connection behind db_execute and the like */
+    pthread_mutex_t mutex;  /* of the arena */
     struct arena *arena;    /* of what the functions below return */
     struct db_calls *calls; /* arenas of finished calls */
 };
