@@ -76,10 +76,10 @@ struct gateway_action {
  * as "".
  *
  * A success has a transaction; a capture or void may answer with the one that it acted on.  A void
- * of what is not held any more, however that ended, is a success; of money that was taken it is
- * FAILED.  A charge whose customer did not authenticate, or whose action was let go of, is DECLINED
- * as authentication_not_handled.  A refund that failed after it had succeeded is DECLINED with its
- * transaction.
+ * of what is not held any more, however that ended, is a success, also when it is only asked about;
+ * of money that was taken it is FAILED.  A charge whose customer did not authenticate, or whose
+ * action was let go of, is DECLINED as authentication_not_handled.  A refund that failed after it
+ * had succeeded is DECLINED with its transaction.
  */
 struct gateway_answer {
     enum gateway_outcome outcome;
@@ -100,6 +100,8 @@ struct gateway_answer {
      * from it alone, since with a key of another account that is so of every name.
      */
     bool is_no_transaction;
+    /* A capture, FAILED: the gateway has let go of all that was not taken, and holds nothing. */
+    bool is_hold_gone;
     struct gateway_action action;     /* REQUIRES_ACTION */
     int64_t authorization_expires_us; /* authorize: wall time; 0: unknown */
 };

@@ -97,6 +97,7 @@ const struct error *attempt_errand_settle(struct call *call, struct attempt_erra
                                           const struct gateway_answer *answer)
 {
     struct payment payment;
+    bool refused;
 
     switch (errand->attempt->operation) {
     case GATEWAY_CHARGE:
@@ -104,7 +105,10 @@ const struct error *attempt_errand_settle(struct call *call, struct attempt_erra
         return charge_settle(call, &errand->as.charge, answer, &payment);
     case GATEWAY_CAPTURE:
     case GATEWAY_VOID:
-        return capture_settle(call, &errand->as.capture, answer, &payment, NULL);
+        TRY(capture_settle(call, &errand->as.capture, answer, &payment, &refused));
+        return refused && answer->is_hold_gone
+                   ? hold_end(call, payment.customer, payment.id, &payment)
+                   : NULL;
     case GATEWAY_REFUND:
         return refund_settle(call, &errand->as.refund.attempt, answer, &errand->as.refund.refund);
     case GATEWAY_OPERATION_COUNT:

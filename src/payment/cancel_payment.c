@@ -31,9 +31,11 @@ static const struct error *check_cancelable(struct call *call, const struct paym
     return NULL;
 }
 
-static const struct error *refused(struct call *call, const struct gateway_answer *answer)
+static const struct error *refused(struct call *call, const struct gateway_answer *answer,
+                                   const struct payment *payment)
 {
     (void)answer;
+    (void)payment;
     return refuse(call, STATUS_FAILED_PRECONDITION, "CANCEL_DECLINED",
                   "the gateway did not let go of the money that it holds");
 }

@@ -76,8 +76,10 @@ static const struct error *ask_and_settle(struct call *call, const struct captur
 
     capture_send(call, capture, &answer);
     TRY(capture_settle(call, capture, &answer, &payment, &is_refused));
+    if (is_refused && answer.is_hold_gone)
+        TRY(hold_end(call, capture->customer, capture->payment, &payment));
     if (is_refused)
-        return rules->refused(call, &answer);
+        return rules->refused(call, &answer, &payment);
     payment_to_proto(call->arena, &payment, reply);
     return NULL;
 }

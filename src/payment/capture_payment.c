@@ -65,8 +65,13 @@ static const struct error *check_capturable(struct call *call, const struct paym
     return NULL;
 }
 
-static const struct error *refused(struct call *call, const struct gateway_answer *answer)
+static const struct error *refused(struct call *call, const struct gateway_answer *answer,
+                                   const struct payment *payment)
 {
+    if (answer->is_hold_gone)
+        return refuse(call, STATUS_FAILED_PRECONDITION, "PAYMENT_NOT_CAPTURABLE",
+                      "the gateway holds nothing any more, payment is %s",
+                      payment_state_name(payment->state));
     const char *code = answer->decline_code[0] == '\0' ? "unknown" : answer->decline_code;
 
     return error_with(call->arena,

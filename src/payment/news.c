@@ -166,7 +166,22 @@ const struct pg_statement news_open_attempts_statement = {
            " ORDER BY create_time LIMIT $4",
 };
 
-/* The charge or authorization, then captures and voids on their way. */
+/* What is held and nobody has taken may have been given up. */
+static const struct error *apply_hold(struct call *call, const struct news_row *row,
+                                      const struct customer *customer, const struct attempt *first,
+                                      bool *over)
+{
+    bool heard;
+
+    if (first->operation != GATEWAY_AUTHORIZE || first->state != ATTEMPT_SUCCEEDED ||
+        !text_equal(first->transaction, row->told.object))
+        return NULL;
+    TRY(hold_look(call, customer->id, first, &heard));
+    *over = *over && heard;
+    return NULL;
+}
+
+/* The charge or authorization, then captures and voids on their way, then what is held. */
 static const struct error *apply_payment(struct call *call, const struct news_row *row,
                                          const struct customer *customer, struct attempt *first,
                                          bool *over)
@@ -189,7 +204,7 @@ static const struct error *apply_payment(struct call *call, const struct news_ro
         TRY(look_at(call, row, customer, &attempt, &is_over));
         *over = *over && is_over;
     }
-    return NULL;
+    return apply_hold(call, row, customer, first, over);
 }
 
 static const struct error *apply_refund(struct call *call, const struct news_row *row,

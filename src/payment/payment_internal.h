@@ -161,13 +161,36 @@ struct capture_rules {
     const struct error *(*check)(struct call *call, const struct payment *payment,
                                  const void *intent);
     const void *intent;
-    const struct error *(*refused)(struct call *call, const struct gateway_answer *answer);
+    /* `payment` is what has become of it. */
+    const struct error *(*refused)(struct call *call, const struct gateway_answer *answer,
+                                   const struct payment *payment);
 };
 
 /* All that follows once it is prepared: records it, asks the gateway, settles, answers. */
 const struct error *capture_run(struct call *call, const struct capture *capture,
                                 const struct capture_rules *rules,
                                 Dues__Payment__V1__Payment *reply) MUST_CHECK;
+
+/* hold.c */
+
+/*
+ * Has the gateway let go of what is held and free.  `*payment` becomes what is recorded; it stays
+ * as it was while something else is on its way or the answer is not known: its resolver goes on.
+ * `*refused`: the gateway does not, which people are told.
+ */
+const struct error *hold_let_go(struct call *call, struct payment *payment, int64_t now_us,
+                                bool *refused) MUST_CHECK;
+
+/* The same where the gateway has said that it holds nothing; nothing, where that is known. */
+const struct error *hold_end(struct call *call, struct uuid customer, struct uuid payment_id,
+                             struct payment *payment) MUST_CHECK;
+
+/*
+ * Asks the gateway whether it has given up what the authorization holds, and if so, ends it.
+ * `*heard`: it has answered, or there was nothing to ask.
+ */
+const struct error *hold_look(struct call *call, struct uuid customer,
+                              const struct attempt *authorization, bool *heard) MUST_CHECK;
 
 /* payment_method_store.c */
 

@@ -255,6 +255,39 @@ static void an_unknown_capture_is_pending_and_found_out(void **state)
     assert_true(is_replayed(again));
 }
 
+static void what_the_gateway_gave_up_ends_the_payment(void **state)
+{
+    struct rpc_fixture *f = *state;
+    /* The customer's time stands still, the gateway's goes on. */
+    const char *customer = given_customer(f, given_clock(f, time_of("2026-01-01T00:00:00Z")));
+    struct payer payer = {customer, given_card(f, customer, "tok_visa")};
+    const char *held = given_held(f, payer);
+    const char *part = given_held(f, payer);
+
+    must_reply(ask_capture(f, part, 100, false, "part"));
+    fake_clock_advance(f->clock, 8 * US_PER_DAY);
+    const struct dues_answer *late = ask_capture(f, held, 0, false, "late");
+    const struct dues_answer *again = ask_capture(f, held, 0, false, "late");
+    const struct dues_answer *rest = ask_capture(f, part, 0, false, "rest");
+
+    assert_int_equal(late->status, DUES_FAILED_PRECONDITION);
+    assert_string_equal(late->reason, "PAYMENT_NOT_CAPTURABLE");
+    assert_string_equal(again->reason, "PAYMENT_NOT_CAPTURABLE");
+    assert_string_equal(rest->reason, "PAYMENT_NOT_CAPTURABLE");
+    assert_int_equal(payment_now(f, held)->state, PAYMENT_STATE(CANCELED));
+    assert_int_equal(payment_now(f, held)->amount_capturable->minor_units, 0);
+    assert_int_equal(payment_now(f, part)->state, PAYMENT_STATE(SUCCEEDED));
+    assert_int_equal(payment_now(f, part)->amount_captured->minor_units, 100);
+    assert_int_equal(number_of(f, customer, "count(*) FROM dues.obligation"), 0);
+    assert_int_equal(number_of(f, customer, "count(*) FROM dues.incident"), 0);
+    assert_int_equal(
+        number_of(f, customer, "count(*) FILTER (WHERE type = 'payment.canceled') FROM dues.event"),
+        1);
+    assert_int_equal(
+        number_of(f, customer, "sum(amount) FILTER (WHERE amount > 0) FROM dues.ledger_entry"),
+        100);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -269,6 +302,7 @@ int main(void)
         cmocka_unit_test(what_the_gateway_refuses_is_free_again),
         cmocka_unit_test(a_refusal_stays_one_when_its_step_is_repeated),
         cmocka_unit_test(an_unknown_capture_is_pending_and_found_out),
+        cmocka_unit_test(what_the_gateway_gave_up_ends_the_payment),
     };
     return cmocka_run_group_tests_name("CapturePayment", tests, members_setup, rpc_teardown);
 }

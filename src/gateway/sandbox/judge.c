@@ -107,7 +107,7 @@ static struct verdict judge_capture(struct judge judge, struct arena *arena,
     if (!text_equal(authorization->currency, request->amount.currency))
         return wrong("the authorization was in another currency");
     if (!is_held(judge, authorization))
-        return wrong("nothing is held any more");
+        return wrong(SANDBOX_NOTHING_HELD);
     if (request->amount.minor_units > authorization->amount_minor - authorization->captured_minor)
         return wrong("more than is held");
     if (has_behaviour(authorization, SANDBOX_CAPTURE_FAILS))

@@ -10,6 +10,9 @@
 #define SANDBOX_HOLD_US   (7 * US_PER_DAY)
 #define SANDBOX_ACTION_US US_PER_DAY
 
+/* The error of a capture for which there is nothing left, and never will be. */
+#define SANDBOX_NOTHING_HELD "nothing is held any more"
+
 /* What became of one request, and what the caller gets to see of it. */
 struct verdict {
     const char *outcome; /* of the journal */

@@ -137,6 +137,7 @@ static struct gateway_answer answer_from(struct arena *arena, const struct memor
         .network_decline_code = sandbox_network_code(known->decline_code),
         .advice = sandbox_advice(known->decline_code),
         .evidence = known->error[0] == '\0' ? evidence : arena_strdup(arena, known->error),
+        .is_hold_gone = text_equal(known->error, SANDBOX_NOTHING_HELD),
     };
 
     memcpy(answer.amount.currency, known->currency, sizeof answer.amount.currency);

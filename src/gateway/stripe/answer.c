@@ -253,12 +253,28 @@ static void read_capture(const struct stripe_question *question, const json_t *i
     if (!stripe_number(intent, "amount_received", &received) || !sum_notes(intent, &noted) ||
         received != noted)
         return conclude(reading, GATEWAY_UNKNOWN, "the answer has other amounts");
-    if (note[0] == '\0' && question->is_query)
-        return conclude(reading, GATEWAY_FAILED, "not captured");
+    if (note[0] == '\0' && question->is_query) {
+        reading->answer.is_hold_gone = is_over;
+        return conclude(reading, GATEWAY_FAILED,
+                        is_over ? "not captured, and nothing is held any more" : "not captured");
+    }
     if (!read_units(note, &units) || !(is_over || text_equal(status, "requires_capture")) ||
         !stripe_money(stripe_text(intent, "currency"), units, &reading->answer.amount))
         return conclude(reading, GATEWAY_UNKNOWN, "the answer shows no capture");
     conclude(reading, GATEWAY_SUCCEEDED, "captured");
+}
+
+/* A part was captured and the time for the rest is over: what is missing is what we thought is
+ * held. */
+static bool was_released(const struct stripe_question *question, const json_t *intent)
+{
+    int64_t amount;
+    int64_t received;
+    int64_t held;
+
+    return stripe_number(intent, "amount", &amount) &&
+           stripe_number(intent, "amount_received", &received) && received > 0 &&
+           stripe_amount(question->request->amount, &held) && amount - received == held;
 }
 
 static void read_void(const struct stripe_question *question, const json_t *intent,
@@ -269,6 +285,8 @@ static void read_void(const struct stripe_question *question, const json_t *inte
     reading->answer.amount = question->request->amount;
     if (text_equal(status, "canceled"))
         return conclude(reading, GATEWAY_SUCCEEDED, "canceled");
+    if (text_equal(status, "succeeded") && was_released(question, intent))
+        return conclude(reading, GATEWAY_SUCCEEDED, "let go of before");
     if (text_equal(status, "succeeded"))
         return conclude(reading, GATEWAY_FAILED, "the money was taken");
     if (question->is_query)

@@ -3,19 +3,8 @@
  * one good answer with each of its members changed.
  */
 
-#include "gateway/stripe/answer.h"
+#include "unit/gateway/stripe_answer_fixture.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-
-#include <cmocka.h>
-
-#include "base/text.h"
-
-#define REFERENCE "0197a1b2-0000-7000-8000-000000000001"
-#define NOTE      "capture_0197a1b2000070008000000000000001"
-#define PAYMENT   "0197a1b2-0000-7000-8000-000000000002"
-#define METADATA  "\"metadata\":{\"attempt_id\":\"" REFERENCE "\",\"payment_id\":\"" PAYMENT "\"}"
 #define INTENT(more)                                                                               \
     "{\"id\":\"pi_1\",\"object\":\"payment_intent\",\"livemode\":false,\"amount\":1999,"           \
     "\"currency\":\"usd\"," METADATA "," more "}"
@@ -25,73 +14,6 @@
 #define REFUND(more)                                                                               \
     "{\"id\":\"re_1\",\"object\":\"refund\",\"payment_intent\":\"pi_1\",\"amount\":1999,"          \
     "\"currency\":\"usd\"," METADATA "," more "}"
-#define CAPTURED(notes, received, status)                                                          \
-    "{\"id\":\"pi_1\",\"object\":\"payment_intent\",\"livemode\":false,\"amount\":9999,"           \
-    "\"currency\":\"usd\",\"capture_method\":\"manual\",\"status\":\"" status "\","                \
-    "\"amount_received\":" received ",\"metadata\":{\"attempt_id\":\"other\","                     \
-    "\"payment_id\":\"" PAYMENT "\"" notes "}}"
-#define OURS(units)   ",\"" NOTE "\":\"" units "\""
-#define THEIRS(units) ",\"capture_of_another\":\"" units "\""
-
-struct fixture {
-    struct arena *arena;
-    struct gateway_request request;
-    struct stripe_question question;
-    struct http_field header;
-    struct http_exchange_reply reply;
-    struct stripe_reading reading;
-};
-
-static int setup(void **state)
-{
-    static struct fixture f;
-
-    f = (struct fixture){
-        .arena = arena_new(16 * 1024 * 1024),
-        .request = {.operation = GATEWAY_CHARGE,
-                    .idempotency_key = "k1",
-                    .reference = REFERENCE,
-                    .payment = PAYMENT,
-                    .amount = money_make("USD", 1999),
-                    .token = "cus_1/pm_1",
-                    .transaction = ""},
-        .reply = {.result = HTTP_ANSWERED, .status = 200, .problem = ""},
-    };
-    f.question = (struct stripe_question){.request = &f.request, .arena = f.arena};
-    *state = &f;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    struct fixture *f = *state;
-
-    arena_free(f->arena);
-    return 0;
-}
-
-static void given_operation(struct fixture *f, enum gateway_operation operation)
-{
-    f->request.operation = operation;
-    f->request.transaction =
-        operation == GATEWAY_CHARGE || operation == GATEWAY_AUTHORIZE ? "" : "pi_1";
-}
-
-static void when_read(struct fixture *f, int status, const char *body)
-{
-    f->reply.status = status;
-    f->reply.body = body;
-    f->reply.body_size = strlen(body);
-    stripe_read(&f->question, &f->reply, &f->reading);
-}
-
-static void then(const struct fixture *f, enum gateway_outcome outcome)
-{
-    if (f->reading.answer.outcome != outcome)
-        print_error("%s (%s)\n%s\n", gateway_outcome_name(f->reading.answer.outcome),
-                    f->reading.answer.evidence, f->reply.body);
-    assert_int_equal(f->reading.answer.outcome, outcome);
-}
 
 static void a_paid_intent_is_a_success(void **state)
 {
@@ -390,47 +312,6 @@ static void an_authorization_tells_when_it_ends(void **state)
     assert_int_equal(f->reading.answer.authorization_expires_us, 1800000000LL * 1000000);
 }
 
-static void a_capture_is_what_its_note_says_when_all_notes_add_up(void **state)
-{
-    struct fixture *f = *state;
-    given_operation(f, GATEWAY_CAPTURE);
-
-    when_read(f, 200, CAPTURED(OURS("1999"), "1999", "succeeded"));
-    then(f, GATEWAY_SUCCEEDED);
-    when_read(f, 200, CAPTURED(OURS("2099") THEIRS("1000"), "3099", "requires_capture"));
-    then(f, GATEWAY_SUCCEEDED);
-    assert_int_equal(f->reading.answer.amount.minor_units, 2099);
-    when_read(f, 200, CAPTURED(OURS("1999") THEIRS("1000"), "2999", "canceled"));
-    then(f, GATEWAY_SUCCEEDED);
-
-    when_read(f, 200, CAPTURED(OURS("1999") THEIRS("1000"), "1999", "succeeded"));
-    then(f, GATEWAY_UNKNOWN);
-    when_read(f, 200, CAPTURED(OURS("1999"), "2000", "succeeded"));
-    then(f, GATEWAY_UNKNOWN);
-    when_read(f, 200, CAPTURED(OURS("-1") THEIRS("2000"), "1999", "succeeded"));
-    then(f, GATEWAY_UNKNOWN);
-    when_read(f, 200, CAPTURED(OURS("99999999999999999999"), "1999", "succeeded"));
-    then(f, GATEWAY_UNKNOWN);
-    when_read(f, 200, CAPTURED(THEIRS("1999"), "1999", "requires_capture"));
-    then(f, GATEWAY_UNKNOWN);
-}
-
-static void a_capture_without_its_note_was_not_done(void **state)
-{
-    struct fixture *f = *state;
-    given_operation(f, GATEWAY_CAPTURE);
-    f->question.is_query = true;
-
-    when_read(f, 200, CAPTURED(THEIRS("1000"), "1000", "requires_capture"));
-    then(f, GATEWAY_FAILED);
-    when_read(f, 200, CAPTURED(THEIRS("1000"), "1000", "succeeded"));
-    then(f, GATEWAY_FAILED);
-
-    /* Somebody took money and left no note: for people. */
-    when_read(f, 200, CAPTURED(THEIRS("1000"), "2999", "succeeded"));
-    then(f, GATEWAY_UNKNOWN);
-}
-
 static void a_refund_of_another_payment_is_not_believed(void **state)
 {
     struct fixture *f = *state;
@@ -478,8 +359,6 @@ int main(void)
         TEST(a_transaction_the_gateway_does_not_have_is_no_outcome),
         TEST(an_action_is_a_redirect_or_the_sdks),
         TEST(an_authorization_tells_when_it_ends),
-        TEST(a_capture_is_what_its_note_says_when_all_notes_add_up),
-        TEST(a_capture_without_its_note_was_not_done),
         TEST(a_refund_of_another_payment_is_not_believed),
         TEST(what_the_client_could_not_do_is_told),
     };
