@@ -93,6 +93,15 @@ BEGIN
     PERFORM attempt_done(p_customer, p_attempt);
 END $$;
 
+-- What was asked, and by which name people find what it was for.
+CREATE OR REPLACE FUNCTION attempt_in_words(p_attempt attempt) RETURNS text
+LANGUAGE sql IMMUTABLE AS $$
+    SELECT CASE p_attempt.operation WHEN 'REFUND' THEN 'refund ' WHEN 'AUTHORIZE' THEN 'authorization of '
+                                    ELSE lower(p_attempt.operation) || ' of ' END
+           || format('customers/%s/payments/%s', p_attempt.customer_id, p_attempt.payment_id)
+           || coalesce('/refunds/' || p_attempt.refund_id, '')
+$$;
+
 -- Step T6: the budget for finding out is spent.
 CREATE OR REPLACE FUNCTION attempt_give_up(p_customer uuid, p_attempt uuid, p_epoch bigint, p_now timestamptz)
 RETURNS boolean
@@ -108,8 +117,8 @@ BEGIN
         RETURN false;
     END IF;
     PERFORM attempt_to_people(p_customer, v_attempt, 'UNKNOWN_TOO_LONG',
-                              format('%s sends, %s checks, last: %s', v_attempt.send_count, v_attempt.check_count,
-                                     v_attempt.evidence), p_now);
+                              format('%s: %s sends, %s checks, last: %s', attempt_in_words(v_attempt),
+                                     v_attempt.send_count, v_attempt.check_count, v_attempt.evidence), p_now);
     RETURN true;
 END $$;
 GRANT EXECUTE ON FUNCTION attempt_give_up(uuid, uuid, bigint, timestamptz) TO dues_service;

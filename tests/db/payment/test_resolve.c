@@ -7,6 +7,7 @@
 
 #include <cmocka.h>
 
+#include "base/text.h"
 #include "db/payment/payment_fixture.h"
 #include "jobs/jobs.h"
 
@@ -159,6 +160,20 @@ static void only_asks_when_the_gateway_forgets_keys(void **state)
     assert_string_equal(of_customer_text(f, "state FROM payment", payer.customer), "FAILED");
 }
 
+/* The newest incident begins so, of the customer's payment and `more`. */
+static void assert_people_are_told(struct payment_fixture *f, struct payer payer,
+                                   const char *operation, const char *more)
+{
+    const char *told = of_customer_text(f, "detail FROM incident", payer.customer);
+    const char *expected = db_printf(f->db, "%s customers/%s/payments/%s%s: ", operation,
+                                     db_uuid_text(f->db, payer.customer),
+                                     db_uuid_text(f->db, only_payment(f, payer.customer)), more);
+
+    if (!text_starts_with(told, expected))
+        print_error("%s\n", told);
+    assert_true(text_starts_with(told, expected));
+}
+
 static void gives_up_after_its_budget(void **state)
 {
     struct payment_fixture *f = *state;
@@ -171,6 +186,7 @@ static void gives_up_after_its_budget(void **state)
     assert_string_equal(of_customer_text(f, "state FROM attempt", payer.customer), "MANUAL");
     assert_string_equal(of_customer_text(f, "kind FROM incident", payer.customer),
                         "UNKNOWN_TOO_LONG");
+    assert_people_are_told(f, payer, "charge of", "");
     assert_string_equal(of_customer_text(f, "state FROM payment", payer.customer), "PROCESSING");
     assert_int_equal(of_customer(f, "count(*) FROM obligation", payer.customer), 0);
 }
@@ -198,6 +214,26 @@ static void finishes_a_refund_that_pends(void **state)
     release(&refund);
 }
 
+static void a_refund_that_is_given_up_names_itself(void **state)
+{
+    struct payment_fixture *f = *state;
+    struct payer payer = given_payer(f, "pm_card_pendingRefund");
+    struct asked paying = asked_payment(f, payer.customer, payer.method, 1000, "request-1");
+
+    assert_null(db_run(f->db, asked_run, &paying));
+    release(&paying);
+    struct asked refund =
+        asked_refund(f, payer.customer, only_payment(f, payer.customer), 1000, "refund-1");
+    assert_null(db_run(f->db, asked_run, &refund));
+    release(&refund);
+    set_attempt(f, "first_sent_time = clock_timestamp() - interval '2 h'", payer.customer);
+    assert_null(resolve_now(f, &refund_resolve_job, payer.customer));
+
+    assert_people_are_told(f, payer, "refund",
+                           db_printf(f->db, "/refunds/%s",
+                                     of_customer_text(f, "refund_id FROM refund", payer.customer)));
+}
+
 static void the_gateway_crashing_too_changes_nothing(void **state)
 {
     struct payment_fixture *f = *state;
@@ -223,6 +259,7 @@ int main(void)
         cmocka_unit_test(only_asks_when_the_gateway_forgets_keys),
         cmocka_unit_test(gives_up_after_its_budget),
         cmocka_unit_test(finishes_a_refund_that_pends),
+        cmocka_unit_test(a_refund_that_is_given_up_names_itself),
         cmocka_unit_test(the_gateway_crashing_too_changes_nothing),
     };
     return cmocka_run_group_tests_name("resolver", tests, payment_setup, payment_teardown);
