@@ -78,6 +78,9 @@ static const struct error *unfit(struct call *call, const char *why)
 
 #define SUSPENSE_WAITS                                                                             \
     "money of it is in suspense: POST_FROM_SUSPENSE with the account where it belongs"
+#define NO_SUSPENSE_YET                                                                            \
+    "no money of it is in suspense yet: a reconciliation that finds the refund in the gateway's"   \
+    " books puts it there"
 #define RESULT_WAITS                                                                               \
     "a payment waits for its result: MARK_SUCCEEDED with what moved, or MARK_FAILED when the"      \
     " gateway says that nothing did; either takes what is in suspense into account"
@@ -95,7 +98,9 @@ static const struct error *check_fit(struct call *call, const struct incident *i
         return NULL;
     case RESOLUTION_POST_FROM_SUSPENSE:
         if (!has_suspense)
-            return unfit(call, "no money of it is in suspense");
+            return unfit(call, incident->kind == INCIDENT_REFUNDED_AT_GATEWAY_ONLY
+                                   ? NO_SUSPENSE_YET
+                                   : "no money of it is in suspense");
         /* What moved money would end as failed, and could be asked for again. */
         if (incident->is_waited_for)
             return unfit(call, RESULT_WAITS);

@@ -243,8 +243,23 @@ class News(NewsStage):
 
         self.become(lambda: self.sql(f"SELECT kind || ' ' || payment_id FROM dues.incident WHERE subject = 'stripe {refund['id']}'")
                     == f"REFUNDED_AT_GATEWAY_ONLY {payment['name'].split('/')[-1]}", "the incident, and what it is about")
+        incident = "customers/" + self.sql("SELECT customer_id || '/incidents/' || incident_id FROM dues.incident")
+        unfit = self.server.dues("incidents", "resolve", "--state-dir", self.server.directory, incident, "--resolution",
+                                 "post_from_suspense", "--account", "refunds", "--reason", "a colleague at the desk")
 
+        self.assertEqual(unfit.returncode, 64 + 9, unfit)
+        self.assertIn("INCIDENT_RESOLUTION_UNFIT", unfit.stderr)
+        self.assertIn("a reconciliation", unfit.stderr)
         self.sql("DELETE FROM dues.incident")
+
+    def test_a_refund_that_stripe_does_not_take_says_why(self):
+        payment = self.pay(self.add_card("pm_card_visa"))
+        self.order("webhook_lost", count=1000)
+        self.simulator("POST", "/v1/refunds", f"payment_intent={self.intent(payment)['id']}", form=True)
+
+        refund = self.refund(payment, 100)
+
+        self.assertEqual((refund["state"], refund["failureCode"]), ("STATE_FAILED", "charge_already_refunded"))
 
     def test_a_crash_between_storing_and_applying_loses_nothing(self):
         payment = self.pay(self.add_card("pm_card_authenticationRequired"))

@@ -381,6 +381,16 @@ static void read_card_error(const struct stripe_question *question, const json_t
     reading->answer.outcome = GATEWAY_DECLINED;
 }
 
+/* Why money was not moved that Stripe did not even try to move; "" says nothing. */
+static const char *refusal(const struct stripe_question *question, const json_t *error)
+{
+    const char *code = stripe_text(error, "code");
+
+    if (question->is_query || acts_on_another(question->request))
+        return "";
+    return pays(question->request) ? stripe_request_decline(code) : stripe_refund_refusal(code);
+}
+
 static void read_error(const struct stripe_question *question,
                        const struct http_exchange_reply *reply, struct stripe_reading *reading)
 {
@@ -412,13 +422,13 @@ static void read_error(const struct stripe_question *question,
         return;
     case STRIPE_ERROR_STATE:
         answer->outcome = GATEWAY_FAILED;
+        answer->decline_code = refusal(question, error);
         if (!question->is_query && acts_on_another(question->request))
             fetch(reading, question->request->transaction);
         return;
     case STRIPE_ERROR_REQUEST:
         answer->outcome = question->is_query ? GATEWAY_UNKNOWN : GATEWAY_FAILED;
-        if (pays(question->request) && !question->is_query)
-            answer->decline_code = stripe_request_decline(stripe_text(error, "code"));
+        answer->decline_code = refusal(question, error);
         answer->is_no_transaction = question->is_query && reply->status == 404;
         return;
     }

@@ -73,6 +73,20 @@ const char *stripe_refund_decline(const char *failure_reason)
     return "unknown";
 }
 
+const char *stripe_refund_refusal(const char *code)
+{
+    static const char *const codes[] = {
+        "balance_insufficient",  "charge_already_refunded", "charge_disputed",
+        "charge_not_refundable", "refund_disputed_payment",
+    };
+
+    for (size_t i = 0; i < ARRAY_LENGTH(codes); i++) {
+        if (text_equal(codes[i], code))
+            return codes[i];
+    }
+    return stripe_request_decline(code);
+}
+
 const char *stripe_request_decline(const char *code)
 {
     static const char *const of_amount[] = {"amount_too_large", "amount_too_small",

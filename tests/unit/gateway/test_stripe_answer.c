@@ -193,6 +193,21 @@ static void a_request_that_is_not_taken_is_no_decline_of_a_bank(void **state)
     assert_string_equal(f->reading.answer.decline_code, "invalid_request");
 }
 
+static void a_refund_that_is_not_taken_says_why(void **state)
+{
+    struct fixture *f = *state;
+    static const char *const body =
+        "{\"error\":{\"type\":\"invalid_request_error\",\"code\":\"charge_already_refunded\"}}";
+    given_operation(f, GATEWAY_REFUND);
+
+    when_read(f, 400, body);
+    then(f, GATEWAY_FAILED);
+    assert_string_equal(f->reading.answer.decline_code, "charge_already_refunded");
+    f->question.is_query = true;
+    when_read(f, 400, body);
+    assert_string_equal(f->reading.answer.decline_code, "");
+}
+
 static void a_decline_names_its_reason(void **state)
 {
     struct fixture *f = *state;
@@ -353,6 +368,7 @@ int main(void)
         TEST(nesting_is_bounded),
         TEST(each_error_has_its_meaning),
         TEST(a_request_that_is_not_taken_is_no_decline_of_a_bank),
+        TEST(a_refund_that_is_not_taken_says_why),
         TEST(a_decline_names_its_reason),
         TEST(a_decline_of_somebody_elses_intent_is_not_believed),
         TEST(a_replayed_error_is_looked_up),
