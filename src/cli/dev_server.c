@@ -78,7 +78,7 @@ const char *dev_address_check(struct dev *dev)
     if (found == NULL)
         return arena_printf(dev->arena, "cannot listen on %s", dev->listen);
     char bound[ADDRESS_TEXT_SIZE];
-    int port;
+    int port = 0;
     const char *problem = dev_take_port(dev, found, &port);
     if (problem != NULL)
         return problem;

@@ -61,9 +61,11 @@ static bool is_of(const struct accept_guard *guard, int descriptor,
 static bool cut(struct accept_guard *guard, int descriptor, const struct address_place *peer)
 {
     pthread_mutex_lock(&guard->mutex);
-    bool done = is_of(guard, descriptor, peer) && shutdown(descriptor, SHUT_RD) == 0;
+    bool is_it = is_of(guard, descriptor, peer);
+    if (is_it)
+        (void)shutdown(descriptor, SHUT_RD); /* it fails for one that is cut already */
     pthread_mutex_unlock(&guard->mutex);
-    return done;
+    return is_it;
 }
 
 /* It is looked for without the mutex, so that nobody who connects waits for a walk over all

@@ -85,8 +85,11 @@ struct gateway_answer {
     enum gateway_outcome outcome;
     const char *transaction; /* the gateway's id; "" when none */
     struct money amount;     /* as the gateway says; must equal the request's */
-    /* A code of decline_table; "" unless declined.  REQUIRES_ACTION: what the bank wants; "" says
-     * authentication_required. */
+    /*
+     * "" unless declined, or FAILED for what the merchant has to mend.  A code of decline_table; of
+     * a refund one of the contract's failure codes.  REQUIRES_ACTION: what the bank wants; "" says
+     * authentication_required.
+     */
     const char *decline_code;
     const char *network_decline_code; /* the card network's two characters, or "" */
     const char *advice;               /* a decline_advice_name; "" when none */

@@ -5,13 +5,14 @@
 #include "base/bug.h"
 #include "base/text.h"
 #include "fuzz/fuzz.h"
+#include "gateway/decline.h"
 #include "gateway/stripe/answer.h"
 
 #define REFERENCE  "0197a1b2-0000-7000-8000-000000000001"
 #define MEMORY_MAX (64u << 20)
 #define PAYMENT    "0197a1b2-0000-7000-8000-000000000002"
 
-static void check(const struct gateway_answer *answer, const char *body)
+static void check(const struct gateway_answer *answer, bool pays, const char *body)
 {
     const char *const texts[] = {answer->transaction,
                                  answer->decline_code,
@@ -28,9 +29,12 @@ static void check(const struct gateway_answer *answer, const char *body)
     if (answer->outcome == GATEWAY_SUCCEEDED &&
         (answer->transaction[0] == '\0' || answer->amount.currency[0] == '\0'))
         bug("a success without transaction or amount");
-    if ((answer->outcome == GATEWAY_DECLINED) != (answer->decline_code[0] != '\0') &&
-        answer->outcome != GATEWAY_UNKNOWN)
+    if (answer->outcome == GATEWAY_DECLINED && answer->decline_code[0] == '\0')
         bug("a decline without a reason");
+    if (answer->outcome == GATEWAY_SUCCEEDED && answer->decline_code[0] != '\0')
+        bug("a success with a reason why not");
+    if (pays && answer->decline_code[0] != '\0' && !decline_is_known(answer->decline_code))
+        bug("a reason that is none");
     if (answer->outcome == GATEWAY_SUCCEEDED && strstr(body, PAYMENT) == NULL &&
         strchr(body, '\\') == NULL)
         bug("a success that does not name the payment");
@@ -77,6 +81,6 @@ int fuzz_one(const uint8_t *data, size_t size)
     struct stripe_reading reading;
 
     stripe_read(&question, &reply, &reading);
-    check(&reading.answer, body);
+    check(&reading.answer, pays, body);
     return 0;
 }

@@ -76,11 +76,10 @@ static struct uuid lane_key(const struct asker *asker)
 static const struct error *run(struct call *call, const struct asker *asker, const char *sql,
                                const char **outcome)
 {
-    struct db_fixture *f = asker->books->f;
-    struct pg_statement *statement = arena_alloc(f->arena, sizeof *statement);
+    struct pg_statement *statement = arena_alloc(call->arena, sizeof *statement);
     struct pg_rows rows;
 
-    *statement = (struct pg_statement){.name = new_id(f), .sql = sql};
+    *statement = (struct pg_statement){.name = new_id(asker->books->f), .sql = sql};
     TRY(pg_write(call, lane_key(asker), statement, (struct pg_params){NULL, 0}, &rows));
     *outcome = pg_get_text(&rows, 0, "outcome");
     return NULL;

@@ -11,12 +11,17 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <sys/un.h>
 #include <unistd.h>
 
 #include "base/address.h"
 #include "edge/accept_guard.h"
+#include "support/patience.h"
 
 #define IPV4 "127.0.0.1:0"
 
@@ -364,10 +369,94 @@ static void looks_for_a_peer_without_the_mutex(void **state)
     close(listener);
 }
 
+struct cutter {
+    struct address_place place;
+    atomic_int thread_id;
+    bool found;
+};
+
+static void *cut(void *argument)
+{
+    struct cutter *cutter = argument;
+
+    atomic_store(&cutter->thread_id, (int)syscall(SYS_gettid));
+    cutter->found = accept_guard_cut(accept_guard_of_process(), &cutter->place);
+    return NULL;
+}
+
+static bool waits_for_a_mutex(int thread_id)
+{
+    char path[64];
+    char call[16] = "";
+
+    snprintf(path, sizeof path, "/proc/self/task/%d/syscall", thread_id);
+    FILE *file = fopen(path, "re");
+    bool is_read = file != NULL && fgets(call, sizeof call, file) != NULL;
+    if (file != NULL)
+        fclose(file);
+    return is_read && strtol(call, NULL, 10) == SYS_futex;
+}
+
+static void cuts_nobody_who_left_meanwhile(void **state)
+{
+    (void)state;
+    int port = 0;
+    int listener = listen_on_loopback(AF_INET, &port);
+    struct accept_guard *guard = accept_guard_of_process();
+    struct cutter cutter = {.found = true};
+    pthread_t thread;
+
+    accept_guard_open((struct accept_limits){0}, 1, IPV4, port);
+    int client = connect_to(AF_INET, port);
+    int accepted = accept4(listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+    assert_true(accepted >= 0);
+    assert_true(address_place_of_socket(client, &cutter.place));
+    pthread_mutex_lock(&guard->mutex);
+    assert_int_equal(pthread_create(&thread, NULL, cut, &cutter), 0);
+    AWAIT(waits_for_a_mutex(atomic_load(&cutter.thread_id)));
+    uint32_t owner = atomic_exchange(&guard->owners[accepted], 0);
+    pthread_mutex_unlock(&guard->mutex);
+    pthread_join(thread, NULL);
+    atomic_store(&guard->owners[accepted], owner);
+
+    assert_false(cutter.found);
+    accept_guard_close(IPV4, port);
+    close(accepted);
+    close(client);
+    close(listener);
+}
+
+static void cuts_nobody_who_was_reset(void **state)
+{
+    (void)state;
+    int port = 0;
+    int listener = listen_on_loopback(AF_INET, &port);
+    const struct linger at_once = {.l_onoff = 1};
+    struct address_place place;
+    char byte;
+
+    accept_guard_open((struct accept_limits){0}, 1, IPV4, port);
+    int client = connect_to(AF_INET, port);
+    int accepted = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+    assert_true(accepted >= 0);
+    assert_true(address_place_of_socket(client, &place));
+    assert_int_equal(setsockopt(client, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once), 0);
+    close(client);
+    assert_int_equal(read(accepted, &byte, 1), -1);
+
+    assert_false(accept_guard_cut(accept_guard_of_process(), &place));
+
+    accept_guard_close(IPV4, port);
+    close(accepted);
+    close(listener);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(guards_the_listener_of_its_address),
+        cmocka_unit_test(cuts_nobody_who_left_meanwhile),
+        cmocka_unit_test(cuts_nobody_who_was_reset),
         cmocka_unit_test(lets_other_listeners_accept_as_ever),
         cmocka_unit_test(lets_the_same_port_of_another_address_accept_as_ever),
         cmocka_unit_test(guards_an_ipv4_address_behind_a_socket_of_ipv6),
