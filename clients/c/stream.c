@@ -19,6 +19,7 @@
 /* One call, and what gRPC fills in. */
 struct leg {
     grpc_call *call; /* NULL: not open */
+    grpc_channel *channel;
     struct sent_metadata sent;
     grpc_metadata_array initial;
     grpc_metadata_array trailing;
@@ -199,8 +200,9 @@ static void leg_open(struct dues_stream *stream)
     grpc_slice path = grpc_slice_from_copied_string(stream->path);
 
     *leg = (struct leg){.message = grpc_empty_slice()};
-    leg->call = grpc_channel_create_call(client->channels[turn], NULL, GRPC_PROPAGATE_DEFAULTS,
-                                         stream->queue, path, NULL, stream->deadline, NULL);
+    leg->channel = client->channels[turn];
+    leg->call = grpc_channel_create_call(leg->channel, NULL, GRPC_PROPAGATE_DEFAULTS, stream->queue,
+                                         path, NULL, stream->deadline, NULL);
     grpc_slice_unref(path);
     grpc_metadata_array_init(&leg->initial);
     grpc_metadata_array_init(&leg->trailing);
@@ -332,6 +334,12 @@ const ProtobufCMessage *dues_stream_next(struct dues_stream *stream, int64_t wai
 const struct dues_answer *dues_stream_end(const struct dues_stream *stream)
 {
     return stream->end == NULL ? NULL : &stream->end->public;
+}
+
+bool dues_stream_is_connected(const struct dues_stream *stream)
+{
+    return stream->leg.call != NULL &&
+           grpc_channel_check_connectivity_state(stream->leg.channel, 0) == GRPC_CHANNEL_READY;
 }
 
 const char *dues_stream_cursor(const struct dues_stream *stream)

@@ -198,6 +198,12 @@ const ProtobufCMessage *dues_stream_next(struct dues_stream *stream, int64_t wai
 /* Why there will be none: OK when the server had no more; NULL while there may be. */
 const struct dues_answer *dues_stream_end(const struct dues_stream *stream);
 
+/*
+ * Does it stand on a connection now?  False also while the first is made.  For who asks between
+ * waits of dues_stream_next and would tell people that the server is away.
+ */
+bool dues_stream_is_connected(const struct dues_stream *stream);
+
 /* Behind the last message that dues_stream_next gave, or what the request had; "" is the start. */
 const char *dues_stream_cursor(const struct dues_stream *stream);
 

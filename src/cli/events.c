@@ -8,6 +8,9 @@
 #include "cli/print.h"
 #include "dues/payment/v1/payment_service.pb-c.h"
 
+/* Between two looks whether the server is there. */
+#define LOOK_MS 100
+
 struct tail {
     struct wish wish;
     const char *customer;
@@ -15,6 +18,7 @@ struct tail {
     bool from_now;
     int64_t count_max; /* 0: no end */
     int64_t count;
+    bool is_lost; /* said to be */
 };
 
 static void print_event(const Dues__Payment__V1__Event *event)
@@ -40,6 +44,31 @@ static bool print_events(struct tail *tail, const Dues__Payment__V1__WatchEvents
     return fflush(stdout) == 0;
 }
 
+/* Once when the server is away and once when it is back, beside what it tells. */
+static void say_whether_connected(struct tail *tail, const struct dues_stream *stream)
+{
+    bool is_lost = !dues_stream_is_connected(stream);
+
+    if (is_lost != tail->is_lost)
+        fprintf(stderr, is_lost ? "dues: the server is away; the stream goes on when it is back\n"
+                                : "dues: the server is back\n");
+    tail->is_lost = is_lost;
+}
+
+/* The next message, however long that takes; NULL: there will be none. */
+static const ProtobufCMessage *await_message(struct tail *tail, struct dues_stream *stream)
+{
+    const ProtobufCMessage *message = dues_stream_next(stream, LOOK_MS);
+
+    while (message == NULL && dues_stream_end(stream) == NULL) {
+        say_whether_connected(tail, stream);
+        message = dues_stream_next(stream, LOOK_MS);
+    }
+    if (message != NULL)
+        say_whether_connected(tail, stream);
+    return message;
+}
+
 static int follow(void *given)
 {
     struct tail *tail = given;
@@ -55,7 +84,7 @@ static int follow(void *given)
         dues_stream_open(wish->client, &dues__payment__v1__payment_service__descriptor,
                          "WatchEvents", &request.base, &options);
     bool goes_on = true;
-    while (goes_on && (message = dues_stream_next(stream, -1)) != NULL)
+    while (goes_on && (message = await_message(tail, stream)) != NULL)
         goes_on = print_events(tail, (const void *)message);
     int exit_status = goes_on ? complain_answer(dues_stream_end(stream)) : EXIT_SUCCESS;
     dues_stream_close(stream);

@@ -44,6 +44,7 @@ class Tail:
         self.process.send_signal(signal.SIGTERM)
         self.process.wait(PATIENCE_SECONDS)
         self.reader.join()
+        self.said = self.process.stderr.read()
         self.process.stdout.close()
         self.process.stderr.close()
 
@@ -85,6 +86,8 @@ class Events(BesideDev):
             self.assertTrue(tail.lines.empty())
         finally:
             tail.end()
+        away, back = "dues: the server is away; the stream goes on when it is back\n", "dues: the server is back\n"
+        self.assertRegex(tail.said, f"^({away}{back})+$")
         self.assertEqual([event["sequence"] for event in events], ["1", "2", "3", "4"])
         self.assertEqual(events[3]["data"]["amount"], "999")
         self.assertEqual(events[3]["type"], "payment.succeeded")
