@@ -7,6 +7,7 @@
 #include "base/text.h"
 #include "cli/ask.h"
 #include "cli/cli.h"
+#include "cli/shown.h"
 
 /* Answers of a person; the server's own limits are far below. */
 #define COMMAND_ARENA_SIZE_MAX (64U << 20)
@@ -161,6 +162,7 @@ static int run_word(const struct command *command, const struct command_word *wo
         return complain_usage("%s", misuse);
     if (!command->connects)
         return word->run(wish);
+    shown_begin(wish->as_json);
     if (wish->connection.as == NULL && wish->connection.certificate == NULL)
         wish->connection.as = command->as;
     wish->client = ask_open(&wish->connection, wish->arena);

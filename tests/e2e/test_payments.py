@@ -97,6 +97,16 @@ class Payments(BesideDev):
         self.assertEqual(shown["name"], payment)
         self.assertEqual([refund["amount"]["minorUnits"] for refund in shown["refunds"]], ["300"])
 
+    def test_a_description_does_not_lie_to_a_terminal(self):
+        lie = "ten \u202e\u2066 euros\u200f, \u00e9t\u00e9 \U0001f600"
+        payment = self.given_payment(description=lie)
+
+        told = self.payments("get", payment)
+        for_machines = self.payments("get", payment, "-o", "json")
+
+        self.assertIn("description    ten \\u202e\\u2066 euros\\u200f, \u00e9t\u00e9 \U0001f600\n", told.stdout)
+        self.assertEqual(json.loads(for_machines.stdout)["description"], lie)
+
     def test_shows_why_a_payment_failed(self):
         payment = self.given_payment(self.given_card(self.customer, "tok_chargeDeclinedInsufficientFunds"))
         page = self.payments("get", payment).stdout
