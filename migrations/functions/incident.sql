@@ -264,8 +264,10 @@ BEGIN
     IF NOT FOUND THEN
         RETURN 'the payment has less left to refund than was given back: its refunds under way must end first';
     END IF;
-    INSERT INTO refund (customer_id, payment_id, refund_id, currency, amount, reason, state, origin, create_time, update_time)
-    VALUES (p_customer, p_incident.payment_id, p_refund, p_incident.currency, v_amount, '', 'SUCCEEDED', 'GATEWAY', p_now, p_now);
+    INSERT INTO refund (customer_id, payment_id, refund_id, currency, amount, reason, state, origin, incident_id, create_time,
+                        update_time)
+    VALUES (p_customer, p_incident.payment_id, p_refund, p_incident.currency, v_amount, '', 'SUCCEEDED', 'GATEWAY',
+            p_incident.incident_id, p_now, p_now);
     PERFORM event_append(p_customer, 'refund.succeeded', p_refund,
         jsonb_build_object('payment', p_incident.payment_id, 'amount', v_amount, 'currency', p_incident.currency,
                            'failure_code', ''), p_now);

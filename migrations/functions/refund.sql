@@ -176,3 +176,88 @@ BEGIN
     RETURN true;
 END $$;
 GRANT EXECUTE ON FUNCTION refund_reverse(uuid, uuid, text, timestamptz) TO dues_service;
+
+-- One that the gateway's desk had made, and an incident had recorded as a refund: the same, by groups of the incident.  False:
+-- no such refund counts.
+CREATE OR REPLACE FUNCTION refund_of_desk_reverse(p_customer uuid, p_incident incident, p_failure_code text, p_now timestamptz)
+RETURNS boolean
+LANGUAGE plpgsql AS $$
+DECLARE
+    v_refund refund%ROWTYPE;
+BEGIN
+    UPDATE refund r
+       SET state = 'FAILED', update_time = p_now,
+           failure_code = CASE WHEN p_failure_code = '' THEN 'unknown' ELSE p_failure_code END
+     WHERE r.customer_id = p_customer AND r.payment_id = p_incident.payment_id AND r.incident_id = p_incident.incident_id
+       AND r.state = 'SUCCEEDED'
+    RETURNING r.* INTO v_refund;
+    IF NOT FOUND THEN
+        RETURN false;
+    END IF;
+    PERFORM refund_add_up(p_customer, v_refund.payment_id, p_now);
+    PERFORM ledger_post(p_customer, p_incident.incident_id, 'refund_reversal',
+        ARRAY[ROW('gateway_clearing:' || p_incident.gateway, v_refund.currency, v_refund.amount)::ledger_line,
+              ROW((SELECT e.account FROM ledger_entry e
+                    WHERE e.customer_id = p_customer AND e.group_id = p_incident.incident_id AND e.amount > 0
+                      AND e.kind LIKE 'suspense\_release%' ORDER BY e.position DESC LIMIT 1),
+                  v_refund.currency, -v_refund.amount)::ledger_line], p_now);
+    PERFORM event_append(p_customer, 'refund.failed', v_refund.refund_id,
+        jsonb_build_object('payment', v_refund.payment_id, 'amount', v_refund.amount, 'currency', v_refund.currency,
+                           'failure_code', v_refund.failure_code), p_now);
+    RETURN true;
+END $$;
+
+-- What an incident has put into suspense of such a refund is not gone: out again by one more group.  People who have it are
+-- told, and approvals of before do not count; those who had said where it belongs have it again.
+CREATE OR REPLACE FUNCTION refund_of_desk_suspend(p_customer uuid, p_incident incident, p_amount bigint, p_detail text,
+                                                  p_now timestamptz) RETURNS boolean
+LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM ledger_post(p_customer, p_incident.incident_id,
+        'suspense_correction_' || (SELECT count(DISTINCT e.kind) FROM ledger_entry e
+                                    WHERE e.customer_id = p_customer AND e.group_id = p_incident.incident_id),
+        ARRAY[ROW('gateway_clearing:' || p_incident.gateway, p_incident.currency, p_amount)::ledger_line,
+              ROW('suspense', p_incident.currency, -p_amount)::ledger_line], p_now);
+    IF p_incident.state = 'RESOLVED' THEN
+        RETURN incident_add(p_customer, p_incident.incident_id,
+                            ROW(p_incident.kind, p_incident.subject, p_detail, p_incident.attempt_id, p_incident.payment_id,
+                                p_incident.gateway, p_incident.gateway_transaction, p_incident.currency,
+                                p_incident.amount)::incident_new, true, p_now);
+    END IF;
+    UPDATE incident i
+       SET detail = left(i.detail || '; then: ' || p_detail, 1000), update_time = p_now,
+           version = i.version + CASE i.state WHEN 'OPEN' THEN 1 ELSE 0 END
+     WHERE i.customer_id = p_customer AND i.incident_id = p_incident.incident_id;
+    RETURN FOUND;
+END $$;
+
+-- A refund that is none of ours, or no attempt of ours any more, has come back to the gateway.  As much of it as incidents
+-- have taken off the gateway's account comes back there too, once, whoever finds it: news, or a run whose list has it.  What
+-- people said the gateway was given back (POST_FROM_SUSPENSE to its account) is there already.  True: it was not known.
+CREATE OR REPLACE FUNCTION refund_came_back(p_customer uuid, p_gateway text, p_transaction text, p_failure_code text,
+                                            p_detail text, p_now timestamptz) RETURNS boolean
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = dues, pg_temp AS $$
+DECLARE
+    v_incident incident%ROWTYPE;
+    v_gone bigint;
+    v_is_news boolean := false;
+BEGIN
+    FOR v_incident IN
+        SELECT * FROM incident i
+         WHERE i.customer_id = p_customer AND i.subject = p_gateway || ' ' || p_transaction AND i.gateway = p_gateway
+           AND i.kind IN ('REFUNDED_AT_GATEWAY_ONLY', 'GATEWAY_ONLY', 'DUPLICATE_REFERENCE', 'STATUS_DIFFERS')
+         ORDER BY i.kind FOR NO KEY UPDATE
+    LOOP
+        SELECT coalesce(-sum(e.amount), 0) INTO v_gone FROM ledger_entry e
+         WHERE e.customer_id = p_customer AND e.group_id = v_incident.incident_id AND e.currency = v_incident.currency
+           AND e.account = 'gateway_clearing:' || p_gateway;
+        IF v_gone > 0 THEN
+            v_is_news := refund_of_desk_reverse(p_customer, v_incident, p_failure_code, p_now);
+            IF NOT v_is_news THEN
+                v_is_news := refund_of_desk_suspend(p_customer, v_incident, v_gone, p_detail, p_now);
+            END IF;
+        END IF;
+    END LOOP;
+    RETURN v_is_news;
+END $$;
+GRANT EXECUTE ON FUNCTION refund_came_back(uuid, text, text, text, text, timestamptz) TO dues_service;

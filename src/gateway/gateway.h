@@ -280,7 +280,8 @@ struct gateway {
                                              struct gateway_news *news);
     /*
      * Whose object the news are about, of a kind that has an object, as the gateway says now.
-     * GATEWAY_SUCCEEDED: in `*owner`.  GATEWAY_FAILED: it bears no mark of ours.  Else: ask later.
+     * GATEWAY_SUCCEEDED: in `*owner`, and of a refund whether it has come back.  GATEWAY_FAILED: it
+     * bears no mark of ours.  Else: ask later.
      */
     enum gateway_outcome (*find_owner)(const struct gateway *gateway, struct call *call,
                                        const struct gateway_news *news,

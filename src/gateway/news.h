@@ -53,6 +53,7 @@ struct gateway_news {
 struct gateway_owner {
     const char *reference;
     const char *customer;
+    const char *failure_code; /* a refund that has come back: why; NULL: it has not */
 };
 
 /* "PAYMENT", "REFUND" …: as the row of the news has it. */

@@ -13,7 +13,8 @@ struct news_row {
     struct uuid reference;    /* UUID_NIL: none */
     enum news_state state;
     int64_t receive_us;
-    int64_t due_us; /* UNMATCHED */
+    int64_t due_us;           /* UNMATCHED */
+    const char *failure_code; /* of a refund of others that has come back; NULL: of none */
 };
 
 /* news_store.c */

@@ -84,6 +84,7 @@ static const struct error *ask_for_owner(struct call *call, const struct gateway
     /* A refund with another's reference is that payment's, and not of our making. */
     if (row->told.kind == GATEWAY_NEWS_REFUND) {
         row->reference = reference;
+        row->failure_code = owner.failure_code;
         *finding = FOUND_REFUND;
         return NULL;
     }
@@ -191,6 +192,30 @@ static const struct error *say_silent(struct news_watch *watch, struct call *cal
     return age_us < KEEP_US ? NULL : quarantine(watch, call, row);
 }
 
+/* A refund of others: people are told; what comes back of one that they know, comes back here. */
+static const struct error *take_refund(struct news_watch *watch, struct call *call,
+                                       struct news_row *row)
+{
+    bool is_news = false;
+
+    TRY(check_customer(call, row));
+    TRY(report(call, row, INCIDENT_REFUNDED_AT_GATEWAY_ONLY,
+               "a refund of a payment of ours that we did not ask for"));
+    if (row->failure_code != NULL) {
+        const struct refund_came_back refund = {
+            .customer = row->customer,
+            .gateway = row->gateway,
+            .transaction = row->told.object,
+            .failure_code = row->failure_code,
+            .detail = arena_printf(call->arena, "%s: it came back, %s", row->told.type,
+                                   row->failure_code),
+            .now_us = call->now_us,
+        };
+        TRY(refund_came_back(call, &refund, &is_news));
+    }
+    return is_news ? news_end(call, row, NEWS_APPLIED) : quarantine(watch, call, row);
+}
+
 static const struct error *conclude(struct news_watch *watch, struct call *call,
                                     struct news_row *row, enum finding finding)
 {
@@ -201,10 +226,7 @@ static const struct error *conclude(struct news_watch *watch, struct call *call,
     case FOUND_FOREIGN:
         return quarantine(watch, call, row);
     case FOUND_REFUND:
-        TRY(check_customer(call, row));
-        TRY(report(call, row, INCIDENT_REFUNDED_AT_GATEWAY_ONLY,
-                   "a refund of a payment of ours that we did not ask for"));
-        return quarantine(watch, call, row);
+        return take_refund(watch, call, row);
     case FOUND_SILENCE:
         return say_silent(watch, call, row);
     case FOUND_NOTHING:

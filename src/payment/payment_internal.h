@@ -301,7 +301,7 @@ extern const struct pg_statement attempt_of_payment_statement, action_load_state
     action_terms_statement, action_cancel_statement;
 extern const struct pg_statement capture_prepare_statement, capture_record_statement,
     capture_settle_statement, release_refused_statement;
-extern const struct pg_statement refund_reverse_statement;
+extern const struct pg_statement refund_reverse_statement, refund_came_back_statement;
 extern const struct pg_statement incident_open_statement, incident_load_statement,
     incident_list_statement, incident_approvals_statement, incident_approve_statement,
     incident_take_statement, incident_finish_statement;

@@ -190,6 +190,7 @@ pg_statement_list payment_statements = {
     &capture_settle_statement,
     &release_refused_statement,
     &refund_reverse_statement,
+    &refund_came_back_statement,
     &incident_open_statement,
     &incident_load_statement,
     &incident_list_statement,

@@ -192,6 +192,46 @@ static bool names_us(const struct difference *difference)
            uuid_parse(difference->acted_on_reference, &id);
 }
 
+/* Of a refund the gateway lists both lines, or, its time being over, only that it came back. */
+static bool has_come_back(const struct difference *difference)
+{
+    return text_equal(difference->kind, "REFUND") && difference->amount >= 0;
+}
+
+/*
+ * One that we have as done is looked at by whoever watches it; of any other, what incidents have
+ * posted comes back.  Where nothing was posted nothing is missing.
+ */
+static const struct error *judge_come_back(struct call *call, struct reconcile_look *look,
+                                           const struct difference *difference)
+{
+    struct refund_came_back refund = {
+        .gateway = look->run->gateway,
+        .transaction = difference->transaction,
+        .failure_code = "",
+        .detail = "the gateway lists it as come back",
+        .now_us = call->now_us,
+    };
+    struct attempt attempt;
+    bool is_news;
+    bool found;
+
+    TRY(reconcile_find(call, difference->reference, &refund.customer, &attempt, &found));
+    if (found && (!attempt_is_over(attempt.state) ||
+                  (attempt.state == ATTEMPT_SUCCEEDED &&
+                   text_equal(attempt.transaction, difference->transaction)))) {
+        TRY(reconcile_hurry(call, refund.customer, attempt.id, &is_news));
+        look->tally.mended += is_news ? 1 : 0;
+        return NULL;
+    }
+    if (!found)
+        TRY(reconcile_find(call, difference->acted_on_reference, &refund.customer, &attempt,
+                           &found));
+    TRY(refund_came_back(call, &refund, &is_news));
+    look->tally.mended += is_news ? 1 : 0;
+    return NULL;
+}
+
 static const struct error *judge_theirs(struct call *call, struct reconcile_look *look,
                                         struct difference *difference)
 {
@@ -200,7 +240,9 @@ static const struct error *judge_theirs(struct call *call, struct reconcile_look
     struct uuid customer;
     bool found;
 
-    if (difference->amount == 0) /* given back and come again */
+    if (has_come_back(difference))
+        return judge_come_back(call, look, difference);
+    if (difference->amount == 0)
         return NULL;
     TRY(reconcile_find(call, difference->reference, &customer, &attempt, &found));
     if (found) {

@@ -79,6 +79,22 @@ const struct error *refund_failed_later(struct call *call, struct uuid customer,
                                         struct uuid attempt, const char *failure_code,
                                         int64_t now_us) MUST_CHECK;
 
+/*
+ * The same of one that was made at the gateway, of which incidents tell: what they have posted of
+ * it comes back by entries of its own.  `customer` UUID_NIL: the house's.  `*is_news` false: it was
+ * known, or nothing of it is in the books.
+ */
+struct refund_came_back {
+    struct uuid customer;
+    const char *gateway;
+    const char *transaction;
+    const char *failure_code; /* "": nobody says */
+    const char *detail;       /* for people */
+    int64_t now_us;
+};
+const struct error *refund_came_back(struct call *call, const struct refund_came_back *refund,
+                                     bool *is_news) MUST_CHECK;
+
 /* When to look whether it has, in the customer's time; 0: with this gateway it cannot. */
 int64_t refund_watch_from_us(const struct call *call, const char *gateway_name, int64_t now_us);
 

@@ -6,6 +6,7 @@
 
 #include "payment/payment_internal.h"
 
+#include "base/fail_point.h"
 #include "base/text.h"
 #include "base/time.h"
 #include "jobs/jobs.h"
@@ -37,6 +38,27 @@ const struct error *refund_failed_later(struct call *call, struct uuid customer,
         call, customer, &refund_reverse_statement,
         PG_PARAMS(pg_uuid(customer), pg_uuid(attempt), pg_text(failure_code), pg_time(now_us)),
         &rows);
+}
+
+const struct pg_statement refund_came_back_statement = {
+    .name = "refund_came_back",
+    .sql = "SELECT refund_came_back($1, $2, $3, $4, $5, $6) AS is_news",
+};
+
+const struct error *refund_came_back(struct call *call, const struct refund_came_back *refund,
+                                     bool *is_news)
+{
+    const struct uuid customer = customer_or_house(refund->customer);
+    struct pg_rows rows;
+
+    TRY(FAIL_STEP(call, "refund.came_back", "",
+                  pg_write(call, customer, &refund_came_back_statement,
+                           PG_PARAMS(pg_uuid(customer), pg_text(refund->gateway),
+                                     pg_text(refund->transaction), pg_text(refund->failure_code),
+                                     pg_text(refund->detail), pg_time(refund->now_us)),
+                           &rows)));
+    *is_news = pg_get_bool(&rows, 0, "is_news");
+    return NULL;
 }
 
 /*

@@ -1,5 +1,6 @@
 """Incidents and reconciliation under faults: what is found, told to people, asked for by two of them, and carried out."""
 
+import json
 import time
 import uuid
 from datetime import datetime, timedelta, timezone
@@ -276,4 +277,49 @@ class GivenBack(Books):
         self.check(self.events("incident") == ["opened"], f"the events are {self.events('incident')}")
 
 
-BOOKS_ERRANDS = (Reconciled, Confirmed, Posted, Marked, GivenBack)
+class CameBack(Books):
+    """One of those that people had recorded as a refund has failed; news tell of it."""
+
+    operation = "refund of others failed"
+    gateways = ("news",)
+    points = ("refund.came_back", "news.")
+    details = ("refund.came_back", "refund_came_back", "news_")
+
+    def given(self):
+        self.customer, self.method = self.given_card("pm_card_refundFail")
+        payment = self.charge(self.customer, self.method).rsplit("/", 1)[-1]
+        intent = self.world.sql.one(f"SELECT gateway_transaction FROM attempt WHERE customer_id = '{self.customer_id}'")
+        for method in ("", "TASK"):
+            self.world.lie(fault="webhook_lost", method=method, count=1000)
+        self.refund = self.world.do_at_desk("/v1/refunds", {"payment_intent": intent, "amount": 100})["id"]
+        while json.loads(self.world.simulate("GET", f"/v1/refunds/{self.refund}"))["status"] != "failed":
+            time.sleep(0.05)
+        self.world.simulate("DELETE", "/_simulator/faults")
+        self.world.sql.change(f"""SELECT reconciliation_differs('{self.customer_id}', gen_random_uuid(), 'REFUNDED_AT_GATEWAY_ONLY',
+            'stripe {self.refund}', 'listed', NULL, '{payment}', 'stripe', '{self.refund}', '{CURRENCY}', 100, -100, false, now())""")
+        self.world.sql.change(f"""UPDATE incident SET state = 'APPROVED', version = version + 1, resolution = 'POST_FROM_SUSPENSE',
+            account = 'refunds' WHERE customer_id = '{self.customer_id}'""")
+        self.world.sql.change(f"""SELECT obligation_add(customer_id, 'incident.resolve', incident_id::text, incident_id, now(), false,
+            now()) FROM incident WHERE customer_id = '{self.customer_id}'""")
+        while self.refunds() != [["SUCCEEDED"]]:
+            time.sleep(0.05)
+
+    def refunds(self):
+        return self.world.sql.rows(f"SELECT state FROM refund WHERE customer_id = '{self.customer_id}'")
+
+    def begin(self):
+        self.world.do_at_desk(f"/v1/refunds/{self.refund}", {"metadata[note]": "it failed"})
+
+    def left(self):
+        return (f"(SELECT count(*) FROM refund WHERE customer_id = '{self.customer_id}' AND state = 'SUCCEEDED')"
+                " + (SELECT count(*) FROM news WHERE state IN ('OWED', 'UNMATCHED'))")
+
+    def examine(self):
+        self.check(self.refunds() == [["FAILED"]], f"the refunds are {self.refunds()}")
+        self.check(self.events("refund") == ["failed", "succeeded"], f"the events are {self.events('refund')}")
+        lines, sums = self.kinds_posted(self.world.sql.one(f"SELECT incident_id FROM incident WHERE customer_id = '{self.customer_id}'"))
+        self.check(lines == {"suspense": 2, "suspense_release": 2, "refund_reversal": 2}, f"the ledger has {lines}")
+        self.check(set(sums.values()) == {0}, f"the ledger has {sums}")
+
+
+BOOKS_ERRANDS = (Reconciled, Confirmed, Posted, Marked, GivenBack, CameBack)

@@ -207,7 +207,7 @@ class World(Environment):
 
     def do_at_desk(self, path, form):
         """What somebody does at the gateway without us."""
-        self.exchange("POST", path, urllib.parse.urlencode(form), "application/x-www-form-urlencoded")
+        return json.loads(self.exchange("POST", path, urllib.parse.urlencode(form), "application/x-www-form-urlencoded"))
 
     def lie(self, **fault):
         self.simulate("POST", "/_simulator/faults", fault)

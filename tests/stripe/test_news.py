@@ -261,6 +261,43 @@ class News(NewsStage):
 
         self.assertEqual((refund["state"], refund["failureCode"]), ("STATE_FAILED", "charge_already_refunded"))
 
+    def given_desk_refund_that_fails_unheard(self, payment):
+        """As a run and two operators have left it, before anybody heard that it failed."""
+        for method in ("", "TASK"):
+            self.order("webhook_lost", method=method, count=1000)
+        refund = self.simulator("POST", "/v1/refunds", f"payment_intent={self.intent(payment)['id']}&amount=100", form=True)
+        self.become(lambda: self.simulator("GET", f"/v1/refunds/{refund['id']}")["status"] == "failed", "the failure there")
+        self.simulator("DELETE", "/_simulator/faults")
+        _, customer, _, payment_id = payment["name"].split("/")
+        self.sql(f"""SET search_path = dues;
+            SELECT reconciliation_differs('{customer}', gen_random_uuid(), 'REFUNDED_AT_GATEWAY_ONLY', 'stripe {refund['id']}', 'listed',
+                                          NULL, '{payment_id}', 'stripe', '{refund['id']}', 'USD', 100, -100, false, now());
+            UPDATE incident SET state = 'APPROVED', version = version + 1, resolution = 'POST_FROM_SUSPENSE', account = 'refunds'
+             WHERE subject = 'stripe {refund['id']}';
+            SELECT obligation_add(customer_id, 'incident.resolve', incident_id::text, incident_id, now(), false, now())
+              FROM incident WHERE subject = 'stripe {refund['id']}'""")
+        self.become(lambda: self.get(payment).get("amountRefunded", {}).get("minorUnits") == "100", "the refund")
+        return refund
+
+    def test_a_refund_at_the_gateway_alone_that_fails_later_is_reversed_once(self):
+        payment = self.pay(self.add_card("pm_card_refundFail"))
+        refund = self.given_desk_refund_that_fails_unheard(payment)
+        customer = self.customer.split("/")[1]
+
+        for note in ("first", "second"):
+            self.simulator("POST", f"/v1/refunds/{refund['id']}", f"metadata[note]={note}", form=True)
+        self.become(lambda: self.sql(f"SELECT state || ' ' || failure_code FROM dues.refund WHERE customer_id = '{customer}'")
+                    == "FAILED expired_or_canceled_card", "the refund's failure")
+        self.become(lambda: self.sql("SELECT count(*) FROM dues.news WHERE type = 'refund.updated' AND state IN ('APPLIED', 'QUARANTINED')"
+                                     f" AND object_id = '{refund['id']}'") == "2", "both news")
+
+        self.assert_same(payment)
+        self.assertEqual(self.sql("SELECT string_agg(account || ' ' || sum, ', ' ORDER BY account) FROM (SELECT account, sum(amount) FROM "
+                                  f"dues.ledger_entry WHERE customer_id = '{customer}' AND account <> 'revenue' GROUP BY account) AS s"),
+                         f"gateway_clearing:stripe {self.get(payment)['amountCaptured']['minorUnits']}, refunds 0, suspense 0")
+        self.assertEqual(self.sql(f"SELECT count(*) FROM dues.event WHERE customer_id = '{customer}' AND type = 'refund.failed'"), "1")
+        self.sql("DELETE FROM dues.incident")
+
     def test_a_crash_between_storing_and_applying_loses_nothing(self):
         payment = self.pay(self.add_card("pm_card_authenticationRequired"))
         secret = payment["action"]["clientSecret"]

@@ -10,6 +10,7 @@
 #include "base/text.h"
 #include "base/time.h"
 #include "gateway/stripe/answer.h"
+#include "gateway/stripe/decline.h"
 #include "gateway/stripe/errand.h"
 #include "gateway/stripe/json.h"
 
@@ -169,6 +170,25 @@ static const char *owner_path(struct arena *arena, const struct gateway_news *ne
     return NULL;
 }
 
+/* Of a refund that we did not make only Stripe says how it stands. */
+static enum gateway_outcome look_at_refund(const struct errand *errand, struct call *call,
+                                           const char *id, struct gateway_owner *owner)
+{
+    const struct stripe_form form = {.arena = call->arena};
+    struct http_exchange_reply reply;
+
+    errand_get(errand, arena_printf(call->arena, "/v1/refunds/%s", id), &form, &reply);
+    if (reply.result != HTTP_ANSWERED || reply.status != 200)
+        return GATEWAY_UNKNOWN;
+    AUTO(stripe_json_release) json_t *refund = stripe_json(reply.body, reply.body_size);
+    if (refund == NULL)
+        return GATEWAY_UNKNOWN;
+    const char *status = stripe_text(refund, "status");
+    if (text_equal(status, "failed") || text_equal(status, "canceled"))
+        owner->failure_code = stripe_refund_decline(stripe_text(refund, "failure_reason"));
+    return GATEWAY_SUCCEEDED;
+}
+
 enum gateway_outcome stripe_find_owner(const struct gateway *gateway, struct call *call,
                                        const struct gateway_news *news, struct gateway_owner *owner)
 {
@@ -190,5 +210,8 @@ enum gateway_outcome stripe_find_owner(const struct gateway *gateway, struct cal
         return GATEWAY_UNKNOWN;
     owner->reference = arena_strdup(call->arena, stripe_text(metadata, STRIPE_REFERENCE));
     owner->customer = arena_strdup(call->arena, stripe_text(metadata, STRIPE_CUSTOMER));
-    return owner->customer[0] == '\0' ? GATEWAY_FAILED : GATEWAY_SUCCEEDED;
+    if (owner->customer[0] == '\0')
+        return GATEWAY_FAILED;
+    return news->kind == GATEWAY_NEWS_REFUND ? look_at_refund(&errand, call, news->object, owner)
+                                             : GATEWAY_SUCCEEDED;
 }
