@@ -203,12 +203,6 @@ BEGIN
        AND a.operation = ANY (p_operations) AND a.payment_id = p_settlement.payment_id
        AND a.state = ANY (attempt_sources(v_to)) AND a.state IN ('SENDING', 'UNKNOWN', 'RESOLVING')
     RETURNING a.* INTO settled;
-    -- What moved: another amount than was asked for only when two operators have confirmed it.
-    IF v_to = 'SUCCEEDED' AND settled.operation <> 'VOID' AND settled.amount <> p_settlement.amount THEN
-        UPDATE attempt a SET amount = p_settlement.amount
-         WHERE a.customer_id = p_customer AND a.attempt_id = p_settlement.attempt_id
-        RETURNING a.* INTO settled;
-    END IF;
     IF NOT FOUND THEN
         settled := attempt_settled_before(p_customer, p_operations, p_settlement, v_to, p_now);
         outcome := CASE WHEN settled.state = 'MANUAL' THEN 'manual'
@@ -222,19 +216,28 @@ BEGIN
         PERFORM attempt_to_people(p_customer, settled, 'AMOUNT_MISMATCH', p_settlement.evidence, p_now);
         v_done := attempt_suspend_money(p_customer, settled, p_settlement.amount, p_now);
         outcome := 'manual';
-    ELSIF v_to = 'SUCCEEDED' AND NOT attempt_own_transaction(p_customer, settled, p_now) THEN
+    ELSIF v_to = 'SUCCEEDED' AND NOT attempt_own_transaction(p_customer, settled, p_settlement.amount, p_now) THEN
         PERFORM attempt_to_people(p_customer, settled, 'DUPLICATE_TRANSACTION',
                                   'transaction ' || settled.gateway_transaction || ' belongs to another attempt', p_now);
         outcome := 'manual';
     ELSE
+        -- What moved: another amount than was asked for only when two operators have confirmed it.  Nothing before: what goes
+        -- to people keeps what is reserved for it.
+        IF v_to = 'SUCCEEDED' AND settled.operation <> 'VOID' AND settled.amount <> p_settlement.amount THEN
+            UPDATE attempt a SET amount = p_settlement.amount
+             WHERE a.customer_id = p_customer AND a.attempt_id = p_settlement.attempt_id
+            RETURNING a.* INTO settled;
+        END IF;
         v_done := attempt_done(p_customer, settled);
         outcome := 'settled';
     END IF;
 END $$;
 
 -- False: the gateway's transaction is already that of another attempt.  A capture and a void may have no transaction but
--- that which they act on.
-CREATE OR REPLACE FUNCTION attempt_own_transaction(p_customer uuid, p_attempt attempt, p_now timestamptz) RETURNS boolean
+-- that which they act on.  `p_moved`: over how much it is.
+DROP FUNCTION IF EXISTS attempt_own_transaction(uuid, attempt, timestamptz);
+CREATE OR REPLACE FUNCTION attempt_own_transaction(p_customer uuid, p_attempt attempt, p_moved bigint, p_now timestamptz)
+RETURNS boolean
 LANGUAGE plpgsql AS $$
 BEGIN
     IF p_attempt.operation IN ('CAPTURE', 'VOID') AND p_attempt.gateway_transaction = p_attempt.charge_transaction THEN
@@ -242,7 +245,7 @@ BEGIN
     END IF;
     INSERT INTO gateway_transaction (customer_id, gateway, gateway_transaction, attempt_id, currency, amount, create_time)
     VALUES (p_customer, p_attempt.gateway, p_attempt.gateway_transaction, p_attempt.attempt_id, p_attempt.currency,
-            p_attempt.amount, p_now)
+            CASE p_attempt.operation WHEN 'VOID' THEN p_attempt.amount ELSE p_moved END, p_now)
     ON CONFLICT ON CONSTRAINT gateway_transaction_pkey DO NOTHING;
     RETURN FOUND;
 END $$;

@@ -22,7 +22,8 @@ static struct {
     const struct gateway *honest;
     atomic_bool is_deaf; /* the server's threads read them */
     atomic_bool loses_requests;
-    atomic_int says_more; /* minor units, to whatever is asked */
+    atomic_int says_more;              /* minor units, to whatever is asked */
+    _Atomic(const char *) says_it_was; /* a transaction, to whatever is asked; NULL: the truth */
 } line;
 
 static void send(const struct gateway *gateway, struct call *call,
@@ -45,6 +46,11 @@ static void query(const struct gateway *gateway, struct call *call,
 {
     (void)gateway;
     line.honest->query(line.honest, call, request, answer);
+    if (line.says_it_was != NULL) {
+        *answer = gateway_answer_plain(GATEWAY_SUCCEEDED, "a lie");
+        answer->transaction = line.says_it_was;
+        answer->amount = request->amount;
+    }
     answer->amount.minor_units += line.says_more;
 }
 
@@ -319,6 +325,73 @@ static void another_amount_is_recorded_only_when_two_have_seen_it(void **state)
     assert_int_equal(payment_now(f, deed.payment)->amount_refunded->minor_units, 407);
 }
 
+static const Incident *unknown_too_long(struct rpc_fixture *f, const char *customer)
+{
+    const Incidents *open =
+        must_reply(ask_incidents(f, AS(OPERATOR_DEMO), customer, INCIDENT_STATE(OPEN),
+                                 INCIDENT_KIND(UNKNOWN_TOO_LONG), 0, ""));
+
+    assert_int_equal(open->n_incidents, 1);
+    return open->incidents[0];
+}
+
+/* Both ask for it, and the server has done what it can. */
+static void mark_by_two(struct rpc_fixture *f, const Incident *incident, int32_t resolution)
+{
+    const char *customer = db_printf(f->db, "%.46s", incident->name); /* customers/UUID */
+    const char *ended = "count(*) FILTER (WHERE type IN ('incident.returned',"
+                        " 'incident.resolved')) FROM dues.event";
+    struct resolve_wish first = resolve_wish_of(f, incident, resolution, "");
+    struct resolve_wish second = resolve_wish_of(f, incident, resolution, "");
+    int64_t before = number_of(f, customer, ended);
+
+    must_reply(ask_resolve(f, AS(OPERATOR_DEMO), &first));
+    must_reply(ask_resolve(f, second_operator(f), &second));
+    AWAIT(number_of(f, customer, ended) == before + 1);
+}
+
+/* The gateway says of a capture that it was a charge of before, over another amount, and two
+ * believe it; the capture was never made. */
+static void a_transaction_of_before_takes_nothing_of_what_is_reserved(void **state)
+{
+    struct rpc_fixture *f = *state;
+    struct payer payer = given_payer(f, "tok_visa");
+    const char *customer = payer.customer;
+    given_payment(f, payer);
+    const char *seen =
+        db_text(f->db, db_printf(f->db, "SELECT gateway_transaction FROM dues.attempt %s",
+                                 of_attempts(f, payer)));
+    const char *held = given_held(f, payer);
+    listen_to_nothing(true);
+    must_reply(ask_capture(f, held, 400, false, new_request_id(f)));
+    given_up(f, payer);
+
+    line.says_it_was = seen;
+    line.says_more = 7;
+    mark_by_two(f, unknown_too_long(f, customer), RESOLUTION(MARK_SUCCEEDED));
+    mark_by_two(f, unknown_too_long(f, customer), RESOLUTION(MARK_SUCCEEDED));
+    line.says_it_was = NULL;
+    line.says_more = 0;
+    int64_t told = number_of(f, customer,
+                             "count(*) FILTER (WHERE kind = 'DUPLICATE_TRANSACTION' AND"
+                             " state = 'OPEN') FROM dues.incident");
+    const Payment *between = payment_now(f, held);
+    mark_by_two(f, unknown_too_long(f, customer), RESOLUTION(MARK_FAILED));
+
+    assert_int_equal(told, 1);
+    assert_int_equal(between->amount_capture_pending->minor_units, 400);
+    assert_int_equal(between->amount_capturable->minor_units, AMOUNT - 400);
+    const Payment *after = payment_now(f, held);
+    assert_null(after->amount_capture_pending);
+    assert_int_equal(after->amount_capturable->minor_units, AMOUNT);
+    assert_int_equal(after->amount_captured->minor_units, 0);
+    assert_int_equal(number_of(f, customer,
+                               "sum(amount) FILTER (WHERE account = 'suspense')"
+                               " FROM dues.ledger_entry"),
+                     0);
+    must_reply(ask_capture(f, held, AMOUNT, true, new_request_id(f)));
+}
+
 static int setup(void **state)
 {
     struct rpc_fixture *f = rpc_fixture_new(SECOND_OPERATOR);
@@ -347,6 +420,7 @@ int main(void)
         cmocka_unit_test(a_refund_that_was_done_is_posted_once),
         cmocka_unit_test(a_refund_that_was_not_done_gives_back_what_it_held),
         cmocka_unit_test(another_amount_is_recorded_only_when_two_have_seen_it),
+        cmocka_unit_test(a_transaction_of_before_takes_nothing_of_what_is_reserved),
     };
     return cmocka_run_group_tests_name("marks of incidents", tests, setup, rpc_teardown);
 }
