@@ -67,7 +67,8 @@ int disputes_evidence(void *given)
     request.name = request_text(wish->list.wish.operand);
     request.evidence = (void *)evidence;
     request.request_id = request_text(request_id);
-    return once_ask(&wish->list.wish, "SubmitDisputeEvidence", &request.base, request_id, tell);
+    return once_ask(&wish->list.wish, "SubmitDisputeEvidence", &request.base,
+                    &(struct once){.request_id = request_id}, tell);
 }
 
 /* Who has another dispute in mind, or another amount, gives nothing up. */
@@ -116,5 +117,6 @@ int disputes_accept(void *given)
     const char *request_id = once_request_id(wish->list.wish.arena, wish->request_id);
     request.name = request_text(wish->list.wish.operand);
     request.request_id = request_text(request_id);
-    return once_ask(&wish->list.wish, "AcceptDispute", &request.base, request_id, tell);
+    return once_ask(&wish->list.wish, "AcceptDispute", &request.base,
+                    &(struct once){.request_id = request_id}, tell);
 }

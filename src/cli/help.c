@@ -108,7 +108,8 @@ static const struct page {
      "  --account ACCOUNT    post_from_suspense: revenue, customer_receivable, refunds, fees,\n"
      "                       disputes, dispute_losses, bad_debt or gateway_clearing\n"
      "  --reason TEXT        why; kept until the customer is erased\n"
-     "  --request-id ID      the same again after a lost answer\n"
+     "  --etag ETAG          the incident as you have seen it; default: as it stands now\n"
+     "  --request-id ID      the same again after a lost answer, with the --etag that was printed\n"
      "  -o json              one object a line\n"
      "\n"
      "The connection is operator-demo's by default.\n",

@@ -23,6 +23,7 @@ struct incidents_wish {
     const char *account;
     const char *reason;
     const char *request_id;
+    const char *etag;
 };
 
 static const char *kind_word(struct arena *arena, const Incident *incident)
@@ -168,7 +169,7 @@ static int incidents_resolve(void *given)
     struct incidents_wish *wish = given;
     Dues__Payment__V1__ResolveIncidentRequest request =
         DUES__PAYMENT__V1__RESOLVE_INCIDENT_REQUEST__INIT;
-    struct search search = {.wish = &wish->wish};
+    struct search search = {.wish = &wish->wish, .etag = wish->etag};
     int resolution =
         enum_value(wish->wish.arena, &dues__payment__v1__incident__resolution__descriptor,
                    wish->resolution, "RESOLUTION_");
@@ -176,17 +177,23 @@ static int incidents_resolve(void *given)
     if (resolution <= 0)
         return complain_usage("--resolution is mark_succeeded, mark_failed, post_from_suspense or "
                               "ignore");
-    int exit_status = find(&search);
+    /* The incident has another one when it was asked for already. */
+    if (wish->request_id != NULL && wish->etag == NULL)
+        return complain_usage("--request-id goes with --etag; the first try printed both");
+    int exit_status = wish->etag == NULL ? find(&search) : EXIT_SUCCESS;
     if (exit_status != EXIT_SUCCESS)
         return exit_status;
-    const char *request_id = once_request_id(wish->wish.arena, wish->request_id);
+    const struct once once = {
+        .request_id = once_request_id(wish->wish.arena, wish->request_id),
+        .etag = search.etag,
+    };
     request.name = request_text(wish->wish.operand);
     request.etag = request_text(search.etag);
     request.resolution = (Dues__Payment__V1__Incident__Resolution)resolution;
     request.account = request_text(wish->account == NULL ? "" : wish->account);
     request.reason = request_text(wish->reason);
-    request.request_id = request_text(request_id);
-    return once_ask(&wish->wish, "ResolveIncident", &request.base, request_id, tell_resolution);
+    request.request_id = request_text(once.request_id);
+    return once_ask(&wish->wish, "ResolveIncident", &request.base, &once, tell_resolution);
 }
 
 static const struct command_word words[] = {
@@ -205,6 +212,7 @@ static const struct command_option options[] = {
     {"account", VALUE_TEXT, FIELD(account), .words = {"resolve"}},
     {"reason", VALUE_TEXT, FIELD(reason), .words = {"resolve"}, .is_needed = true},
     {"request-id", VALUE_TEXT, FIELD(request_id), .words = {"resolve"}},
+    {"etag", VALUE_TEXT, FIELD(etag), .words = {"resolve"}},
 };
 
 int command_incidents(int argc, char **argv)

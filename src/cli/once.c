@@ -27,14 +27,19 @@ const char *once_request_id(struct arena *arena, const char *given)
 }
 
 int once_ask(struct wish *wish, const char *method, const ProtobufCMessage *request,
-             const char *request_id, int (*tell)(void *wish, const ProtobufCMessage *reply))
+             const struct once *once, int (*tell)(void *wish, const ProtobufCMessage *reply))
 {
     const struct dues_call_options options = {0};
     struct dues_answer *answer = NULL;
     int exit_status;
 
-    fprintf(stderr, "dues: request id %s; if the answer is lost: the same with --request-id %s\n",
-            request_id, request_id);
+    const char *repeat =
+        once->etag == NULL
+            ? arena_printf(wish->arena, "--request-id %s", once->request_id)
+            : arena_printf(wish->arena, "--request-id %s --etag %s", once->request_id, once->etag);
+
+    fprintf(stderr, "dues: request id %s; if the answer is lost: the same with %s\n",
+            once->request_id, repeat);
     if (dues_call(wish->client, &dues__payment__v1__payment_service__descriptor, method, request,
                   &options, &answer) == DUES_OK) {
         exit_status = tell(wish, answer->reply);
@@ -44,9 +49,9 @@ int once_ask(struct wish *wish, const char *method, const ProtobufCMessage *requ
         exit_status = complain_answer(answer);
         if (is_open(answer->status))
             fprintf(stderr,
-                    "  whether it was done is not known: the same with --request-id %s "
+                    "  whether it was done is not known: the same with %s "
                     "finds out, and does nothing twice\n",
-                    request_id);
+                    repeat);
     }
     dues_answer_free(answer);
     return exit_status;

@@ -84,5 +84,6 @@ int payments_refund(void *given)
     request.parent = request_text(wish->list.wish.operand);
     request.refund = &refund;
     request.request_id = request_text(request_id);
-    return once_ask(&wish->list.wish, "CreateRefund", &request.base, request_id, tell);
+    return once_ask(&wish->list.wish, "CreateRefund", &request.base,
+                    &(struct once){.request_id = request_id}, tell);
 }

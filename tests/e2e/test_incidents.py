@@ -79,6 +79,12 @@ class Incidents(unittest.TestCase):
         self.assertIn("0.01 USD", shown.stdout)
         second = self.dues(*wish[:-1], "a test, seen twice", "--as", "operator-second")
         self.assertEqual(second.returncode, 0, second.stderr)
+        for asked, *who in ((first, "a test"), (second, "a test, seen twice", "--as", "operator-second")):
+            repeat = re.search(r"the same with (--request-id \S+ --etag \S+)$", asked.stderr, re.MULTILINE)[1].split()
+            repeated = self.dues(*wish[:-1], *who, *repeat)
+            self.assertEqual(repeated.returncode, 0, repeated.stderr)
+            self.assertIn("it was done before", repeated.stderr)
+            self.assertEqual(repeated.stdout, asked.stdout)
         for _ in range(100):
             if "state          RESOLVED" in self.dues("incidents", "show", name).stdout:
                 break
@@ -88,7 +94,8 @@ class Incidents(unittest.TestCase):
         self.assertEqual(verified.returncode, 0, verified.stdout)
 
     def test_says_what_is_wrong_with_a_command(self):
-        for words in (["list", "x"], ["show"], ["resolve", "customers/1/incidents/2"], ["list", "--kind", "nothing"], ["mend"]):
+        for words in (["list", "x"], ["show"], ["resolve", "customers/1/incidents/2"], ["list", "--kind", "nothing"], ["mend"],
+                      ["resolve", "customers/1/incidents/2", "--resolution", "ignore", "--reason", "x", "--request-id", "1"]):
             self.assertEqual(self.dues("incidents", *words).returncode, 2, words)
         house = "00000000-0000-8000-8000-000000000000"
         shown = self.dues("incidents", "show", f"customers/{house}/incidents/{uuid.uuid4()}")
