@@ -79,18 +79,22 @@ BEGIN
 END $$;
 
 -- Hands the attempt to people: an incident, MANUAL, and no more machine.  Also from a terminal state: late
--- opposite evidence never flips a result.
-CREATE OR REPLACE FUNCTION attempt_to_people(p_customer uuid, p_attempt attempt, p_kind text, p_detail text, p_now timestamptz)
-RETURNS void
+-- opposite evidence never flips a result.  False: people have such an incident already, with what it told.
+DROP FUNCTION IF EXISTS attempt_to_people(uuid, attempt, text, text, timestamptz);
+CREATE FUNCTION attempt_to_people(p_customer uuid, p_attempt attempt, p_kind text, p_detail text, p_now timestamptz)
+RETURNS boolean
 LANGUAGE plpgsql AS $$
+DECLARE
+    v_is_new boolean;
 BEGIN
-    PERFORM incident_add(p_customer, NULL,
-                         ROW(p_kind, p_attempt.attempt_id::text, p_detail, p_attempt.attempt_id, p_attempt.payment_id,
-                             p_attempt.gateway, p_attempt.gateway_transaction, p_attempt.currency,
-                             p_attempt.amount)::incident_new, true, p_now);
+    v_is_new := incident_add(p_customer, NULL,
+                             ROW(p_kind, p_attempt.attempt_id::text, p_detail, p_attempt.attempt_id, p_attempt.payment_id,
+                                 p_attempt.gateway, p_attempt.gateway_transaction, p_attempt.currency,
+                                 p_attempt.amount)::incident_new, true, p_now);
     UPDATE attempt SET state = 'MANUAL', lease_until = NULL
      WHERE customer_id = p_customer AND attempt_id = p_attempt.attempt_id AND state = ANY (attempt_sources('MANUAL'));
     PERFORM attempt_done(p_customer, p_attempt);
+    RETURN v_is_new;
 END $$;
 
 -- What was asked, and by which name people find what it was for.
@@ -146,30 +150,41 @@ BEGIN
     RETURN true;
 END $$;
 
+-- What the gateway says of an attempt over another amount: people are told, and what two have approved of before is not that.
+-- Of what has no money in suspense nothing else tells which amount they have seen.
+CREATE OR REPLACE FUNCTION attempt_note_said(p_customer uuid, p_attempt uuid, p_said bigint, p_detail text, p_is_told boolean,
+                                             p_now timestamptz) RETURNS void
+LANGUAGE plpgsql AS $$
+BEGIN
+    UPDATE incident i
+       SET said_amount = p_said, update_time = p_now,
+           detail = CASE WHEN p_is_told THEN i.detail ELSE left(i.detail || '; then: ' || p_detail, 1000) END,
+           version = i.version + CASE WHEN i.state = 'OPEN' AND NOT p_is_told THEN 1 ELSE 0 END
+     WHERE i.customer_id = p_customer AND i.kind = 'AMOUNT_MISMATCH' AND i.subject = p_attempt::text AND i.state <> 'RESOLVED'
+       AND i.said_amount IS DISTINCT FROM p_said;
+END $$;
+
 -- What people have already, and what the gateway says of it now: no second incident, but they are told, and what stands in
 -- suspense is what moved.  False: it is about something else.
 CREATE OR REPLACE FUNCTION attempt_tell_people(p_customer uuid, p_attempt attempt, p_settlement settlement, p_to text,
                                                p_now timestamptz) RETURNS boolean
 LANGUAGE plpgsql AS $$
 DECLARE
-    v_moved bigint := CASE WHEN p_to IN ('SUCCEEDED', 'MANUAL') THEN p_settlement.amount ELSE 0 END;
-    v_incident uuid;
+    v_said bigint := CASE WHEN p_to IN ('SUCCEEDED', 'MANUAL') THEN p_settlement.amount END;
+    v_done boolean;
 BEGIN
     IF p_attempt.state <> 'MANUAL' OR p_attempt.gateway_transaction <> p_settlement.gateway_transaction THEN
         RETURN false;
     END IF;
-    SELECT i.incident_id INTO v_incident FROM incident i
+    PERFORM FROM incident i
      WHERE i.customer_id = p_customer AND i.kind = 'AMOUNT_MISMATCH' AND i.subject = p_attempt.attempt_id::text
        AND i.state <> 'RESOLVED' FOR NO KEY UPDATE;
     IF NOT FOUND THEN
         RETURN false;
     END IF;
-    IF attempt_suspend_money(p_customer, p_attempt, v_moved, p_now) THEN
-        UPDATE incident i
-           SET detail = left(i.detail || '; then: ' || p_to || ' ' || p_settlement.amount || ', ' || p_settlement.evidence, 1000),
-               version = i.version + CASE i.state WHEN 'OPEN' THEN 1 ELSE 0 END, update_time = p_now
-         WHERE i.customer_id = p_customer AND i.incident_id = v_incident;
-    END IF;
+    v_done := attempt_suspend_money(p_customer, p_attempt, coalesce(v_said, 0), p_now);
+    PERFORM attempt_note_said(p_customer, p_attempt.attempt_id, v_said,
+                              p_to || ' ' || p_settlement.amount || ', ' || p_settlement.evidence, false, p_now);
     RETURN true;
 END $$;
 
@@ -186,6 +201,7 @@ CREATE OR REPLACE FUNCTION attempt_settle(p_customer uuid, p_operations text[], 
 LANGUAGE plpgsql AS $$
 DECLARE
     v_done boolean;
+    v_is_told boolean;
     v_to text := CASE WHEN p_settlement.outcome IN ('SUCCEEDED', 'DECLINED', 'FAILED')
                         OR p_settlement.outcome = 'REQUIRES_ACTION' AND 'CHARGE' = ANY (p_operations)
                       THEN p_settlement.outcome
@@ -213,7 +229,8 @@ BEGIN
         PERFORM attempt_wait(p_customer, settled);
         outcome := 'unknown';
     ELSIF v_to = 'MANUAL' THEN
-        PERFORM attempt_to_people(p_customer, settled, 'AMOUNT_MISMATCH', p_settlement.evidence, p_now);
+        v_is_told := attempt_to_people(p_customer, settled, 'AMOUNT_MISMATCH', p_settlement.evidence, p_now);
+        PERFORM attempt_note_said(p_customer, settled.attempt_id, p_settlement.amount, p_settlement.evidence, v_is_told, p_now);
         v_done := attempt_suspend_money(p_customer, settled, p_settlement.amount, p_now);
         outcome := 'manual';
     ELSIF v_to = 'SUCCEEDED' AND NOT attempt_own_transaction(p_customer, settled, p_settlement.amount, p_now) THEN

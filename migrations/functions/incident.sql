@@ -141,10 +141,11 @@ BEGIN
         RETURN;
     END IF;
     INSERT INTO incident_approval (customer_id, incident_id, wish, version, approver, resolution, account, reason, amount,
-                                   currency, create_time)
+                                   currency, said_amount, create_time)
     VALUES (p_customer, p_incident,
             (SELECT count(*) + 1 FROM incident_approval a WHERE a.customer_id = p_customer AND a.incident_id = p_incident),
-            p_version, p_approver, p_resolution, p_account, p_reason, v_suspense, v_incident.currency, p_now);
+            p_version, p_approver, p_resolution, p_account, p_reason, v_suspense, v_incident.currency, v_incident.said_amount,
+            p_now);
     IF p_is_second THEN
         UPDATE incident i
            SET state = 'APPROVED', version = i.version + 1, resolution = p_resolution, account = p_account, update_time = p_now
@@ -158,21 +159,20 @@ END $$;
 GRANT EXECUTE ON FUNCTION incident_approve(uuid, request_key, uuid, bigint, text, text, text, text, boolean, bigint, bytea,
                                            timestamptz) TO dues_service;
 
--- Two approved while another amount stood in suspense than does now.
+-- Two approved while another amount stood in suspense, or was what the gateway had said, than now.
 CREATE OR REPLACE FUNCTION incident_differs_from_approved(p_incident incident) RETURNS boolean
 LANGUAGE sql STABLE AS $$
-    SELECT EXISTS (SELECT FROM (SELECT a.amount, a.currency FROM incident_approval a
+    SELECT EXISTS (SELECT FROM (SELECT a.amount, a.currency, a.said_amount FROM incident_approval a
                                  WHERE a.customer_id = p_incident.customer_id AND a.incident_id = p_incident.incident_id
                                    AND a.version = p_incident.version - 1
                                  ORDER BY a.wish DESC LIMIT 1) AS w
-                    WHERE (w.amount, w.currency) IS DISTINCT FROM
+                    WHERE (w.amount, w.currency, w.said_amount) IS DISTINCT FROM
                           (incident_suspense(p_incident.customer_id, p_incident.incident_id, p_incident.attempt_id,
-                                             p_incident.currency), p_incident.currency))
+                                             p_incident.currency), p_incident.currency, p_incident.said_amount))
 $$;
 
 -- The approved incident takes its attempt out of people's hands for as long as the lease: MANUAL to RESOLVING, which only
--- this does.  The resolver owes its answer again.  NULL: it is not MANUAL, or another amount stands in suspense than was
--- approved.
+-- this does.  The resolver owes its answer again.  NULL: it is not MANUAL, or another amount is known of than was approved.
 CREATE OR REPLACE FUNCTION incident_take_attempt(p_customer uuid, p_incident uuid, p_epoch bigint, p_lease_ms bigint,
                                                  p_claim uuid) RETURNS bigint
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = dues, pg_temp AS $$

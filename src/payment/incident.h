@@ -69,6 +69,8 @@ enum incident_resolution {
     RESOLUTION_COUNT
 };
 
+#define INCIDENT_UNSAID INT64_MIN
+
 struct incident_approval {
     int64_t version;
     const char *approver;
@@ -92,7 +94,10 @@ struct incident {
     const char *transaction;
     struct money amount;    /* without currency: none */
     int64_t suspense_minor; /* what stands in suspense; money that came is positive */
-    bool is_waited_for;     /* its attempt still waits for a result */
+    /* AMOUNT_MISMATCH: what the gateway said last, in minor units, 0: money of another currency;
+     * INCIDENT_UNSAID: not known. */
+    int64_t said_minor;
+    bool is_waited_for; /* its attempt still waits for a result */
     int64_t version;
     enum incident_resolution resolution;
     const char *account;

@@ -92,10 +92,14 @@ bool incident_may_be_undone(const struct incident *incident, const struct gatewa
  * The two have seen that amount: in suspense, or, where none can stand there, in the incident. What
  * is first said now brings the attempt back to people, with an incident that tells of it.
  */
-static bool was_seen_by_two(const struct incident *incident, const struct gateway_answer *answer)
+static bool was_seen_by_two(const struct incident *incident, const struct attempt *attempt,
+                            const struct gateway_answer *answer)
 {
-    return is_as_suspended(incident, answer) &&
-           (incident->suspense_minor != 0 || incident->kind == INCIDENT_AMOUNT_MISMATCH);
+    if (incident->suspense_minor != 0)
+        return is_as_suspended(incident, answer);
+    if (incident->kind != INCIDENT_AMOUNT_MISMATCH)
+        return false;
+    return attempt->operation == GATEWAY_VOID || incident->said_minor == answer->amount.minor_units;
 }
 
 /* The two have seen what the gateway says, and it says so still: that is what moved. */
@@ -120,7 +124,8 @@ static void find_result(struct call *call, const struct incident *incident,
     attempt_errand_query(call, errand, answer);
     if (is_failure && incident_may_be_undone(incident, answer))
         *answer = failed_by_people(errand->attempt);
-    else if (!is_failure && is_of_other_amount(answer) && was_seen_by_two(incident, answer))
+    else if (!is_failure && is_of_other_amount(answer) &&
+             was_seen_by_two(incident, errand->attempt, answer))
         believe(call, errand->attempt, answer);
 }
 

@@ -17,6 +17,7 @@
 #define INCIDENT_COLUMNS                                                                           \
     "i.customer_id, i.incident_id, i.kind, i.state, i.subject, i.detail, i.attempt_id,"            \
     " i.payment_id, i.gateway, i.gateway_transaction, i.currency::text AS currency, i.amount,"     \
+    " i.said_amount,"                                                                              \
     " -incident_suspense(i.customer_id, i.incident_id, i.attempt_id, i.currency) AS suspense,"     \
     " coalesce(attempt_is_waited_for(i.customer_id, i.attempt_id), false) AS is_waited_for,"       \
     " i.version, i.resolution, i.account, i.outcome, i.create_time, i.update_time,"                \
@@ -73,6 +74,8 @@ static void incident_from_row(const struct pg_rows *rows, size_t row, struct inc
         .gateway = pg_get_text(rows, row, "gateway"),
         .transaction = pg_get_text(rows, row, "gateway_transaction"),
         .suspense_minor = pg_get_int64(rows, row, "suspense"),
+        .said_minor = pg_is_null(rows, row, "said_amount") ? INCIDENT_UNSAID
+                                                           : pg_get_int64(rows, row, "said_amount"),
         .is_waited_for = pg_get_bool(rows, row, "is_waited_for"),
         .version = pg_get_int64(rows, row, "version"),
         .resolution = resolution_from(pg_get_text(rows, row, "resolution")),

@@ -34,6 +34,7 @@ static void send(const struct gateway *gateway, struct call *call,
     (void)gateway;
     if (!line.is_deaf) {
         line.honest->send(line.honest, call, request, answer);
+        answer->amount.minor_units += line.says_more;
         return;
     }
     if (!line.loses_requests)
@@ -392,6 +393,34 @@ static void a_transaction_of_before_takes_nothing_of_what_is_reserved(void **sta
     must_reply(ask_capture(f, held, AMOUNT, true, new_request_id(f)));
 }
 
+/* Of a hold nothing stands in suspense, so which amount they saw is in the incident. */
+static void of_a_hold_no_other_amount_is_recorded_than_two_have_seen(void **state)
+{
+    struct rpc_fixture *f = *state;
+    struct payer payer = given_payer(f, "tok_visa");
+    struct payment_wish wish = wish_of(payer, new_request_id(f));
+
+    wish.capture_mode = DUES__PAYMENT__V1__PAYMENT__CAPTURE_MODE__CAPTURE_MODE_MANUAL;
+    line.says_more = 7;
+    const char *name = ((const Payment *)must_reply(ask_wished(f, &wish)))->name;
+    const Incident *seen = the_incident(f, payer.customer);
+    assert_int_equal(seen->kind, INCIDENT_KIND(AMOUNT_MISMATCH));
+    line.says_more = 20;
+    mark_by_two(f, seen, RESOLUTION(MARK_SUCCEEDED));
+    const Payment *between = payment_now(f, name);
+    const Incident *told = the_incident(f, payer.customer);
+    mark_by_two(f, told, RESOLUTION(MARK_SUCCEEDED));
+    line.says_more = 0;
+
+    assert_int_equal(between->state, PAYMENT_STATE(PROCESSING));
+    assert_int_equal(told->state, INCIDENT_STATE(OPEN));
+    assert_non_null(strstr(told->detail, "the gateway says 10.06 USD; then: "));
+    assert_non_null(strstr(told->detail, "the gateway says 10.19 USD"));
+    const Payment *held = payment_now(f, name);
+    assert_int_equal(held->state, PAYMENT_STATE(REQUIRES_CAPTURE));
+    assert_int_equal(held->amount_capturable->minor_units, AMOUNT + 20);
+}
+
 static int setup(void **state)
 {
     struct rpc_fixture *f = rpc_fixture_new(SECOND_OPERATOR);
@@ -421,6 +450,7 @@ int main(void)
         cmocka_unit_test(a_refund_that_was_not_done_gives_back_what_it_held),
         cmocka_unit_test(another_amount_is_recorded_only_when_two_have_seen_it),
         cmocka_unit_test(a_transaction_of_before_takes_nothing_of_what_is_reserved),
+        cmocka_unit_test(of_a_hold_no_other_amount_is_recorded_than_two_have_seen),
     };
     return cmocka_run_group_tests_name("marks of incidents", tests, setup, rpc_teardown);
 }
