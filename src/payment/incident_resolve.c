@@ -20,7 +20,8 @@ const struct pg_statement incident_take_statement = {
     .sql = "SELECT incident_take_attempt($1, $2, $3, $4, $5) AS epoch",
 };
 
-/* `*taken` false: somebody else holds the attempt. */
+/* `*taken` false: somebody else has the attempt, or the two have seen another amount than is known
+ * of by now. */
 static const struct error *take(struct call *call, const struct incident *incident,
                                 struct attempt *attempt, bool *taken)
 {
@@ -129,28 +130,24 @@ static void find_result(struct call *call, const struct incident *incident,
         believe(call, errand->attempt, answer);
 }
 
-/* Gives the attempt its result; `*state` is how it then stands. */
+/* Gives the attempt its result, unless it could not be taken; `attempt` is then as it stands. */
 static const struct error *settle(struct call *call, const struct incident *incident,
-                                  struct attempt *attempt, enum attempt_state *state)
+                                  struct attempt *attempt, bool *taken)
 {
     int64_t armed_us = clock_monotonic_us(call->house->clock);
     struct attempt_errand errand;
     struct gateway_answer answer;
     struct customer customer;
     bool found;
-    bool taken;
 
-    *state = attempt->state;
     TRY(customer_load(call, incident->customer, &customer));
-    TRY(take(call, incident, attempt, &taken));
-    if (!taken)
-        return NULL;
+    TRY(take(call, incident, attempt, taken));
+    if (!*taken)
+        return attempt_find(call, incident->customer, attempt->id, attempt, &found);
     TRY(attempt_errand_restore(call, &customer, attempt, armed_us, &errand));
     find_result(call, incident, &errand, &answer);
     TRY(attempt_errand_settle(call, &errand, &answer));
-    TRY(attempt_find(call, incident->customer, attempt->id, attempt, &found));
-    *state = attempt->state;
-    return NULL;
+    return attempt_find(call, incident->customer, attempt->id, attempt, &found);
 }
 
 const struct pg_statement incident_finish_statement = {
@@ -187,9 +184,9 @@ static const char *outcome_of(struct call *call, const struct incident *incident
 static const struct error *carry_out(struct call *call, const struct obligation *obligation,
                                      const struct incident *incident)
 {
-    enum attempt_state state;
     struct attempt attempt;
     bool found = false;
+    bool taken;
 
     if (!uuid_is_nil(incident->attempt))
         TRY(attempt_find(call, incident->customer, incident->attempt, &attempt, &found));
@@ -203,13 +200,19 @@ static const struct error *carry_out(struct call *call, const struct obligation 
                           : outcome_of(call, incident));
     if (incident->resolution == RESOLUTION_POST_FROM_SUSPENSE)
         return finish(call, obligation, false, "a payment waits for its result by now: mark it");
-    TRY(settle(call, incident, &attempt, &state));
-    if (state == ATTEMPT_MANUAL)
-        return finish(call, obligation, false, "the gateway's answer brought it back to people");
-    if (!attempt_is_over(state))
+    int64_t epoch = attempt.epoch;
+    TRY(settle(call, incident, &attempt, &taken));
+    if (!taken && attempt.epoch != epoch) /* somebody had it meanwhile */
+        return jobs_move(call, obligation, obligation->now_us + LOOK_AGAIN_US);
+    if (attempt.state == ATTEMPT_MANUAL)
+        return finish(call, obligation, false,
+                      taken ? "the gateway's answer brought it back to people"
+                            : "the gateway was not asked: another amount is known of by now than"
+                              " was approved");
+    if (!attempt_is_over(attempt.state))
         return jobs_move(call, obligation, obligation->now_us + LOOK_AGAIN_US);
     return finish(call, obligation, true,
-                  arena_printf(call->arena, "recorded as %s", attempt_state_name(state)));
+                  arena_printf(call->arena, "recorded as %s", attempt_state_name(attempt.state)));
 }
 
 static const struct error *resolve(struct call *call, const struct obligation *obligation)

@@ -421,6 +421,40 @@ static void of_a_hold_no_other_amount_is_recorded_than_two_have_seen(void **stat
     assert_int_equal(held->amount_capturable->minor_units, AMOUNT + 20);
 }
 
+/* As it is when the gateway told of another amount between the second wish and its execution. */
+static void what_was_not_tried_is_not_said_of_the_gateway(void **state)
+{
+    struct rpc_fixture *f = *state;
+    struct payer payer = given_payer(f, "tok_visa");
+    struct payment_wish wish = wish_of(payer, new_request_id(f));
+
+    wish.capture_mode = DUES__PAYMENT__V1__PAYMENT__CAPTURE_MODE__CAPTURE_MODE_MANUAL;
+    line.says_more = 7;
+    const char *name = ((const Payment *)must_reply(ask_wished(f, &wish)))->name;
+    const char *id = last_id(payer.customer);
+    db_execute(
+        f->db,
+        db_printf(f->db,
+                  "SET search_path = dues;"
+                  "INSERT INTO incident_approval (customer_id, incident_id, wish, version,"
+                  " approver, resolution, account, reason, amount, currency, said_amount,"
+                  " create_time) SELECT customer_id, incident_id, 1, version, 'a',"
+                  " 'MARK_SUCCEEDED', '', 'seen', 0, currency, said_amount - 1,"
+                  " clock_timestamp() FROM incident WHERE customer_id = '%s';"
+                  "UPDATE incident SET state = 'APPROVED', version = version + 1,"
+                  " resolution = 'MARK_SUCCEEDED' WHERE customer_id = '%s';"
+                  "SELECT obligation_add(customer_id, 'incident.resolve', incident_id::text,"
+                  " incident_id, clock_timestamp() - interval '1 d', false, clock_timestamp())"
+                  " FROM incident WHERE customer_id = '%s'",
+                  id, id, id));
+    const Incident *incident = await_incident(f, payer.customer, INCIDENT_STATE(OPEN));
+    line.says_more = 0;
+
+    assert_string_equal(incident->outcome, "the gateway was not asked: another amount is known of"
+                                           " by now than was approved");
+    assert_int_equal(payment_now(f, name)->state, PAYMENT_STATE(PROCESSING));
+}
+
 static int setup(void **state)
 {
     struct rpc_fixture *f = rpc_fixture_new(SECOND_OPERATOR);
@@ -451,6 +485,7 @@ int main(void)
         cmocka_unit_test(another_amount_is_recorded_only_when_two_have_seen_it),
         cmocka_unit_test(a_transaction_of_before_takes_nothing_of_what_is_reserved),
         cmocka_unit_test(of_a_hold_no_other_amount_is_recorded_than_two_have_seen),
+        cmocka_unit_test(what_was_not_tried_is_not_said_of_the_gateway),
     };
     return cmocka_run_group_tests_name("marks of incidents", tests, setup, rpc_teardown);
 }
