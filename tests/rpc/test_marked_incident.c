@@ -155,8 +155,16 @@ static void mark(struct rpc_fixture *f, const struct deed *deed, bool is_done)
                                "count(*) FILTER (WHERE kind LIKE '%.resolve') FROM"
                                " dues.obligation"),
                      0);
+    /* What the ledger says the gateway has of it is what the payment says; nothing is open. */
     assert_int_equal(number_of(f, deed->payer.customer,
-                               "coalesce(sum(amount), 0)::bigint FROM dues.ledger_entry"),
+                               "coalesce(sum(amount) FILTER (WHERE account LIKE"
+                               " 'gateway_clearing%'), 0)::bigint FROM dues.ledger_entry"),
+                     number_of(f, deed->payer.customer,
+                               "sum(amount_captured - amount_refunded)::bigint FROM"
+                               " dues.payment"));
+    assert_int_equal(number_of(f, deed->payer.customer,
+                               "coalesce(sum(amount) FILTER (WHERE account = 'suspense'),"
+                               " 0)::bigint FROM dues.ledger_entry"),
                      0);
 }
 
