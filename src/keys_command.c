@@ -65,11 +65,12 @@ static void close_workshop(struct workshop *workshop)
     log_close(house->log);
 }
 
-static bool count(const struct workshop *workshop, FILE *out, char problem[PROBLEM_SIZE])
+static bool count(const struct workshop *workshop, bool as_json, FILE *out,
+                  char problem[PROBLEM_SIZE])
 {
     int64_t old_rows = 0;
 
-    if (!vault_count(workshop->house.vault, out, &old_rows, problem))
+    if (!vault_count(workshop->house.vault, as_json, out, &old_rows, problem))
         return false;
     if (old_rows > 0)
         snprintf(problem, PROBLEM_SIZE, "%lld rows hang on an old key: `dues keys rotate`",
@@ -106,6 +107,9 @@ const char *keys_options_misfit(const struct keys_options *options)
 
     if (options->forget_old && options->action != KEYS_COUNT)
         return "--forget-old is for count-keys";
+    if (options->as_json &&
+        (options->forget_old || (options->action != KEYS_COUNT && options->action != KEYS_LIST)))
+        return "-o json is for count-keys and list-keys";
     if (is_named != (options->name != NULL))
         return is_named ? "set-key and end-keys need --name" : "--name is for set-key and end-keys";
     if (is_named && !gateway_key_is_known(options->name, NULL))
@@ -120,7 +124,7 @@ static bool act(const struct workshop *workshop, const struct keys_options *opti
     case KEYS_ROTATE:
         return rotate(workshop, out, problem);
     case KEYS_COUNT:
-        return count(workshop, out, problem) &&
+        return count(workshop, options->as_json, out, problem) &&
                (!options->forget_old || forget_old(workshop, out, problem));
     case KEYS_SET:
     case KEYS_LIST:

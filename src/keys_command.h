@@ -21,6 +21,7 @@ struct keys_options {
     enum keys_action action;
     bool forget_old;  /* KEYS_COUNT: and if nothing is old, the file keeps its first key alone */
     const char *name; /* KEYS_SET, KEYS_END: "stripe"; NULL: not given */
+    bool as_json;     /* KEYS_COUNT, KEYS_LIST: one object a line */
 };
 
 /* Has it what its action needs?  NULL, or what is missing. */

@@ -133,6 +133,23 @@ static void print_key(FILE *out, const struct gateway_key *key)
             time);
 }
 
+static void print_listed(struct call *call, const struct errand *errand,
+                         const struct gateway_key *key, bool is_newest)
+{
+    char time[TIME_TEXT_SIZE];
+
+    if (!errand->options->as_json) {
+        print_key(errand->out, key);
+        fputs(is_newest ? "\n" : "  counts too, until it is ended\n", errand->out);
+        return;
+    }
+    time_format(key->create_us, time);
+    fprintf(errand->out,
+            "{\"name\":\"%s\",\"generation\":%lld,\"key\":%s,\"since\":\"%s\",\"newest\":%s}\n",
+            key->name, (long long)key->generation, json_quote(call->arena, key->hint), time,
+            is_newest ? "true" : "false");
+}
+
 static const struct error *look(struct call *call, struct errand *errand)
 {
     struct gateway_key keys[GATEWAY_KEYS_MAX];
@@ -161,12 +178,10 @@ static const struct error *list(struct call *call, struct errand *errand)
     size_t count;
 
     TRY(gateway_keys_list(call, &keys, &count));
-    fprintf(errand->out, "%-14s  %10s  %-16s  %s\n", "NAME", "GENERATION", "KEY", "SINCE");
-    for (size_t i = 0; i < count; i++) {
-        bool is_newest = i == 0 || !text_equal(keys[i - 1].name, keys[i].name);
-        print_key(errand->out, &keys[i]);
-        fputs(is_newest ? "\n" : "  counts too, until it is ended\n", errand->out);
-    }
+    if (!errand->options->as_json)
+        fprintf(errand->out, "%-14s  %10s  %-16s  %s\n", "NAME", "GENERATION", "KEY", "SINCE");
+    for (size_t i = 0; i < count; i++)
+        print_listed(call, errand, &keys[i], i == 0 || !text_equal(keys[i - 1].name, keys[i].name));
     errand->worked = true;
     return NULL;
 }

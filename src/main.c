@@ -42,11 +42,12 @@ static const char usage[] =
     "the\n"
     "                                             old one wrapped by it; servers go on meanwhile\n"
     "       duesd count-keys --config FILE        what hangs on which key; 1 when any is old\n"
-    "             [--forget-old]                  and if none is, the old keys leave their file\n"
+    "             [--forget-old | -o json]        and if none is, the old keys leave their file\n"
     "       duesd set-key --config FILE           store a gateway's key, from standard input, "
     "sealed\n"
     "             --name stripe|stripe-webhook    servers take it up at once\n"
     "       duesd list-keys --config FILE         which keys of gateways are stored\n"
+    "             [-o json]\n"
     "       duesd end-keys --config FILE          of the gateway's keys the newest alone counts\n"
     "             --name stripe|stripe-webhook\n"
     "       duesd erase-customer --config FILE    destroy the customer's data key and all texts\n"
@@ -429,6 +430,7 @@ static bool parse_options(int argc, char **argv, struct options *options)
             options->command = commands[i];
     }
     const char *misfit = NULL;
+    options->keys.as_json = options->json;
     if (options->command != NULL && is_of_keys(options->command, &options->keys.action))
         misfit = keys_options_misfit(&options->keys);
     else if (options->keys.forget_old || options->keys.name != NULL)

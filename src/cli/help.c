@@ -3,17 +3,17 @@
  */
 #include "cli/cli.h"
 
-#include <stdbool.h>
-
 #include "base/text.h"
 #include "cli/dev.h"
+
+enum page_kind { RUNS_ALONE, CONNECTS, BECOMES_DUESD };
 
 static const struct page {
     const char *name;
     const char *arguments;
     const char *purpose;
     const char *options; /* beside those of the connection; "" for none */
-    bool connects;
+    enum page_kind kind;
 } pages[] = {
     {"dev", "[--state-dir DIR] [--listen ADDRESS:PORT] [--gateway GATEWAY]",
      "a whole server for trying out: PostgreSQL, certificates, schema, sandbox",
@@ -28,16 +28,16 @@ static const struct page {
      "\n"
      "Ctrl-C, SIGTERM or a closed terminal stops it: running calls finish first.  Another Ctrl-C\n"
      "or SIGTERM ends it at once.\n",
-     false},
+     RUNS_ALONE},
     {"call", "[connection] [--token TOKEN | --token-file FILE] SERVICE/METHOD ['{json}' | -]",
      "one RPC, JSON in and JSON out; `dues call --list` names all methods",
      "  --token TOKEN        the access token of a logged-in user (default: $DUES_TOKEN)\n"
      "  --token-file FILE    the same, from the first line of a file\n"
      "  --list               name all methods\n"
      "  -                    the request is read from standard input\n",
-     true},
+     CONNECTS},
     {"demo", "[connection]", "the story of a member, told by calls against a sandbox server", "",
-     true},
+     CONNECTS},
     {"doctor", "[--state-dir DIR | --config FILE] [-o json]",
      "looks at all that a server needs, and changes nothing",
      "  --state-dir DIR      that of `dues dev`\n"
@@ -45,24 +45,28 @@ static const struct page {
      "  -o json              one object a line\n"
      "\n"
      "Exit status 1 when something failed; warnings do not count.\n",
-     false},
-    {"keys", "rotate|count|forget|list|set NAME|end NAME [--state-dir DIR | --config FILE]",
+     BECOMES_DUESD},
+    {"keys",
+     "rotate|count|forget|list|set NAME|end NAME [--state-dir DIR | --config FILE] [-o json]",
      "a new key-encryption key while servers run, or what hangs on which; the keys of gateways\n"
      "           (docs/keys.md)",
      "  --state-dir DIR      that of `dues dev`\n"
      "  --config FILE        any other server's duesd.conf\n"
+     "  -o json              count and list: one object a line\n"
      "\n"
      "forget: when nothing hangs on old keys, they are taken out of their file.\n"
      "set: stores a gateway's key, read from standard input; NAME is stripe or stripe-webhook.\n"
      "list: which are stored.  end: only the newest of NAME counts from now on.\n"
      "Exit status 1 when anything hangs on an old key.  Killed, rotate goes on when it is run\n"
      "again.\n",
-     false},
+     BECOMES_DUESD},
     {"customers", "erase customers/ID [--state-dir DIR | --config FILE]",
      "forget a person: data key and texts are destroyed, the ledger stays",
      "  --state-dir DIR      that of `dues dev`\n"
-     "  --config FILE        any other server's duesd.conf\n",
-     false},
+     "  --config FILE        any other server's duesd.conf\n"
+     "\n"
+     "Exit status 69 when the database is away.\n",
+     BECOMES_DUESD},
     {"disputes", "list|get|evidence|accept [connection] [options] [customers/ID/disputes/ID]",
      "what banks ask back: look, answer with evidence, or give in",
      "list --customer CUSTOMER [--payment PAYMENT] [--filter FILTER] [--limit N | --all]\n"
@@ -86,7 +90,7 @@ static const struct page {
      "                       else nothing is done\n"
      "  --request-id ID      the one that an earlier try printed: nothing is sent twice\n"
      "  -o json              one object a line\n",
-     true},
+     CONNECTS},
     {"events",
      "tail [connection] --customer CUSTOMER [--after CURSOR | --from-now] [--count N] [-o json]",
      "what happened to a customer, and what happens from now on; over restarts of the server",
@@ -95,7 +99,7 @@ static const struct page {
      "  --from-now           leaves out what has happened already\n"
      "  --count N            ends after so many events\n"
      "  -o json              one object a line\n",
-     true},
+     CONNECTS},
     {"incidents", "list|show|resolve [connection] [options] [customers/ID/incidents/ID]",
      "what does not add up: see it, ask for a resolution; two operators must",
      "list [--customer CUSTOMER] [--kind KIND] [--state STATE] [-o json]\n"
@@ -113,7 +117,7 @@ static const struct page {
      "  -o json              one object a line\n"
      "\n"
      "The connection is operator-demo's by default.\n",
-     true},
+     CONNECTS},
     {"ledger",
      "verify [--state-dir DIR | --config FILE] [--kept NUMBER:HASH] [--read-only] [-o json]",
      "walks all of the ledger: is an entry changed, missing, swapped or cut off?",
@@ -124,7 +128,7 @@ static const struct page {
      "  -o json              one object a line\n"
      "\n"
      "Exit status 0 when it is intact, 1 when it is damaged, 69 when the database is away.\n",
-     false},
+     BECOMES_DUESD},
     {"payments", "list|get|refund [connection] [options] [customers/ID/payments/ID]",
      "a customer's payments, one with its refunds and disputes; money back",
      "list --customer CUSTOMER [--filter FILTER] [--limit N | --all] [--page TOKEN] [-o json]\n"
@@ -143,7 +147,7 @@ static const struct page {
      "\n"
      "Exit status 1 when the gateway refused the refund; 0 also when its outcome is being found\n"
      "out (PENDING).\n",
-     true},
+     CONNECTS},
     {"top",
      "[--state-dir DIR | --metrics ADDRESS:PORT | --metrics unix:PATH] [--seconds N] [--once]",
      "what a server is doing: calls, lanes, obligations",
@@ -151,14 +155,14 @@ static const struct page {
      "  --metrics ADDRESS    any other server's metrics_listen\n"
      "  --seconds N          between two looks; default 2\n"
      "  --once               one look, then end\n",
-     false},
+     RUNS_ALONE},
     {"wait", "[connection] [--timeout SECONDS]", "until the server answers",
-     "  --timeout SECONDS    then give up; default 60\n", true},
+     "  --timeout SECONDS    then give up; default 60\n", CONNECTS},
     {"webhooks", "listen [connection] --forward-to URL [--type TYPE]",
      "a webhook endpoint until Ctrl-C: each delivery to URL is a line",
      "  --forward-to URL     where the server sends: http://localhost:3000/hook in a sandbox\n"
      "  --type TYPE          only such events, payment.succeeded or payment.*; may be repeated\n",
-     true},
+     CONNECTS},
 };
 
 static const char connection_help[] =
@@ -177,6 +181,11 @@ static const char closing[] =
     "exit status: 0 when it worked, 2 for a wrong command line, 64 + the gRPC code when the "
     "server\n"
     "refused, else 1.\n";
+
+/* duesd's own statuses pass through. */
+static const char closing_of_duesd[] =
+    "exit status: 0 when it worked, 2 for a wrong command line, 78 when the configuration is not\n"
+    "in order, else 1.\n";
 
 void help_overview(FILE *out)
 {
@@ -210,9 +219,9 @@ int help_command(const char *name)
         printf("usage: dues %s %s\n           %s\n\n", name, page->arguments, page->purpose);
         if (page->options[0] != '\0')
             printf("%s\n", page->options);
-        if (page->connects)
+        if (page->kind == CONNECTS)
             fputs(connection_help, stdout);
-        fputs(closing, stdout);
+        fputs(page->kind == BECOMES_DUESD ? closing_of_duesd : closing, stdout);
         return EXIT_SUCCESS;
     }
     return complain_usage("there is no command \"%s\"", name);

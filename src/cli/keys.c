@@ -52,12 +52,15 @@ static int erase(void *wish)
 static const struct command_option options[] = {SERVER_OPTIONS};
 
 /* What names a key names one of those that duesd knows. */
-static const char *check_keys(const void *wish)
+static const char *check_keys(const void *given)
 {
+    const struct wish *wish = given;
     static const char *const names[] = GATEWAY_KEY_NAMES;
-    const char *name = ((const struct wish *)wish)->operand;
+    const char *name = wish->operand;
     bool is_known = name == NULL;
 
+    if (wish->as_json && !text_equal(wish->word, "list") && !text_equal(wish->word, "count"))
+        return "-o json is for keys list and count";
     for (size_t i = 0; i < ARRAY_LENGTH(names); i++)
         is_known = is_known || text_equal(names[i], name);
     return is_known ? NULL : GATEWAY_KEY_ABSENT;
@@ -78,6 +81,7 @@ int command_keys(int argc, char **argv)
         COMMAND_WORDS(words),
         COMMAND_OPTIONS(options),
         .check = check_keys,
+        .prints_json = true,
     };
     struct server_wish wish = {.config = NULL};
 

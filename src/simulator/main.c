@@ -211,7 +211,10 @@ int main(int count, char **words)
         return 0;
     }
     if (arguments.certificate == NULL && !is_loopback(arguments.options.listen)) {
-        fputs("dues-simulator: without --certificate it listens on loopback only\n", stderr);
+        fprintf(stderr,
+                "dues-simulator: --listen %s: without --certificate it listens on loopback only, "
+                "127.0.0.1:PORT, [::1]:PORT, localhost:PORT or unix:PATH\n",
+                arguments.options.listen);
         return EXIT_USAGE;
     }
     sigemptyset(&signals);

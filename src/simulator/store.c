@@ -202,6 +202,7 @@ struct reading {
         int64_t offset;
         size_t size;
     } * first, **last;
+    const char *path;
     char *problem;
 };
 
@@ -269,7 +270,7 @@ static int64_t read_lines(struct reading *reading, const char *bytes, size_t siz
         json_t *line = json_loadb(bytes + at, length, 0, NULL);
         if (!reading_take(reading, line, bytes + at, (int64_t)at, length)) {
             snprintf(reading->problem, STORE_PROBLEM_SIZE,
-                     "not a journal of the simulator, at byte %zu", at);
+                     "%s is not a journal of the simulator, at byte %zu", reading->path, at);
             return -1;
         }
         at += length + 1;
@@ -279,10 +280,11 @@ static int64_t read_lines(struct reading *reading, const char *bytes, size_t siz
     return end;
 }
 
-static bool learn_all(struct store *store, const char *bytes, size_t size, char *problem)
+static bool learn_all(struct store *store, const char *path, const char *bytes, size_t size,
+                      char *problem)
 {
     struct reading reading = {
-        .store = store, .arena = arena_new(INDEX_SIZE_MAX), .problem = problem};
+        .store = store, .arena = arena_new(INDEX_SIZE_MAX), .path = path, .problem = problem};
 
     reading.last = &reading.first;
     int64_t end = read_lines(&reading, bytes, size);
@@ -309,7 +311,7 @@ struct store *store_open(const char *path, const struct store_watcher *watcher,
     size_t size = (size_t)store->file.size;
     if (is_read && size > 0) {
         char *bytes = mmap(NULL, size, PROT_READ, MAP_PRIVATE, store->file.descriptor, 0);
-        is_read = bytes != MAP_FAILED && learn_all(store, bytes, size, problem);
+        is_read = bytes != MAP_FAILED && learn_all(store, path, bytes, size, problem);
         if (bytes != MAP_FAILED)
             munmap(bytes, size);
         else

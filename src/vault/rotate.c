@@ -73,6 +73,7 @@ struct rotation {
     const struct error *(*work)(struct call *call, struct rotation *rotation);
     int64_t bridge_us;
     int64_t old_rows;
+    bool as_json; /* the counts */
     bool worked;
 };
 
@@ -272,6 +273,17 @@ static const struct error *close_bridge(struct call *call, struct vault *vault, 
                     &rows);
 }
 
+static void print_count(const struct rotation *rotation, const char *table, const char *key,
+                        int64_t good, int64_t old)
+{
+    if (rotation->as_json)
+        fprintf(rotation->out,
+                "{\"table\":\"%s\",\"key\":\"%s\",\"rows\":%lld,\"old_rows\":%lld}\n", table, key,
+                (long long)good, (long long)old);
+    else
+        fprintf(rotation->out, "%-18s %16lld %12lld\n", table, (long long)good, (long long)old);
+}
+
 static const struct error *count_rows(struct call *call, struct rotation *rotation)
 {
     AUTO(data_key_wipe) struct data_key in_use = vault_kek_in_use(rotation->vault);
@@ -280,12 +292,13 @@ static const struct error *count_rows(struct call *call, struct rotation *rotati
 
     TRY(pg_read(call, UUID_NIL, &rotate_count, PG_PARAMS(pg_bytes(in_use.id, KEY_ID_SIZE)), &rows));
     hex_encode(in_use.id, KEY_ID_SIZE, hex);
-    fprintf(rotation->out, "%-18s %16s %12s\n", "table", hex, "old keys");
+    if (!rotation->as_json)
+        fprintf(rotation->out, "%-18s %16s %12s\n", "table", hex, "old keys");
     rotation->old_rows = 0;
     for (size_t i = 0; i < rows.count; i++) {
         int64_t old = pg_get_int64(&rows, i, "old");
-        fprintf(rotation->out, "%-18s %16lld %12lld\n", pg_get_text(&rows, i, "name"),
-                (long long)pg_get_int64(&rows, i, "good"), (long long)old);
+        print_count(rotation, pg_get_text(&rows, i, "name"), hex, pg_get_int64(&rows, i, "good"),
+                    old);
         rotation->old_rows += old;
     }
     return NULL;
@@ -316,9 +329,10 @@ bool vault_rotate(struct vault *vault, int64_t bridge_us, FILE *out, char proble
     return rotation.worked && rotation.old_rows == 0;
 }
 
-bool vault_count(struct vault *vault, FILE *out, int64_t *old_rows, char problem[256])
+bool vault_count(struct vault *vault, bool as_json, FILE *out, int64_t *old_rows, char problem[256])
 {
-    struct rotation rotation = {.vault = vault, .out = out, .problem = problem, .work = count_rows};
+    struct rotation rotation = {
+        .vault = vault, .out = out, .problem = problem, .work = count_rows, .as_json = as_json};
 
     fiber_run(vault->house->fibers, run_work, &rotation);
     *old_rows = rotation.old_rows;

@@ -25,8 +25,10 @@
  */
 bool vault_rotate(struct vault *vault, int64_t bridge_us, FILE *out, char problem[256]) MUST_CHECK;
 
-/* Looks at every row: how many hang on the key in use and how many on others, table by table. */
-bool vault_count(struct vault *vault, FILE *out, int64_t *old_rows, char problem[256]) MUST_CHECK;
+/* Looks at every row: how many hang on the key in use and how many on others, table by table; as
+ * JSON an object a line. */
+bool vault_count(struct vault *vault, bool as_json, FILE *out, int64_t *old_rows, char problem[256])
+    MUST_CHECK;
 
 /* Is the first key of the source the one in use?  Then the others may go when nothing hangs on
  * them. */

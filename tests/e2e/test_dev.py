@@ -307,6 +307,15 @@ class DevTest(unittest.TestCase):
         self.assertEqual(len(result.stderr.splitlines()), 1)
         self.assertFalse(os.path.exists(self.state))
 
+    def test_the_simulator_names_the_address_that_it_cannot_have(self):
+        for listen, status in (("foo", 64), ("127.0.0.1:foo", 69)):
+            result = subprocess.run([os.path.join(BUILD, "dues-simulator"), "--listen", listen, "--journal",
+                                     os.path.join(self.scratch, "journal"), "--secret-key", "sk_test_0123456789abcdef"],
+                                    capture_output=True, text=True, timeout=60, check=False)
+
+            self.assertEqual(result.returncode, status, result.stderr)
+            self.assertIn(listen, result.stderr)
+
     def test_tells_the_simulator_its_secrets_by_files(self):
         run = self.start(gateway="stripe-simulator")
         secrets = [text_of(self.state, name).strip() for name in ("stripe.key", "stripe.webhook-secret")]

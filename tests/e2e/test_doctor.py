@@ -163,6 +163,15 @@ class Doctor(unittest.TestCase):
         self.assertIn("no server runs", self.messages(free[1], "ok"))
         self.assertIn("the port is taken", self.messages(taken[1], "warning"))
 
+    def test_says_that_a_configuration_is_not_in_order_as_its_help_does(self):
+        for words in (("doctor",), ("keys", "count"), ("ledger", "verify")):
+            result = subprocess.run([DUES, *words, "--config", "/nonexistent/duesd.conf"], capture_output=True, text=True,
+                                    check=False, timeout=60)
+            told = subprocess.run([DUES, words[0], "--help"], capture_output=True, text=True, check=False, timeout=60).stdout
+
+            self.assertEqual((words, result.returncode), (words, 78))
+            self.assertRegex(told, r"(?s)exit status: .*\b78\b")
+
     def test_refuses_options_that_it_does_not_know(self):
         result = subprocess.run([DUES, "doctor", "-o", "xml"], capture_output=True, text=True, check=False, timeout=60)
 

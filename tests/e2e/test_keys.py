@@ -2,6 +2,7 @@
 """`dues keys rotate` and `dues customers erase` as an operator meets them: beside a server under load, killed at any
 moment, and with nothing of the person left afterwards."""
 
+import json
 import os
 import random
 import re
@@ -79,6 +80,20 @@ class Keys(BesideDev):
         self.assertIn("the key is for real money and the one in use for tests", other.stderr)
         self.assertEqual(restricted.returncode, 0, restricted.stderr)
         self.assertIn("rk_test_…0003", self.dues("keys", "list").stdout)
+        listed = [json.loads(line) for line in self.dues("keys", "list", "-o", "json").stdout.splitlines()]
+        self.assertEqual([(key["name"], key["key"], key["newest"]) for key in listed],
+                         [("stripe", "rk_test_…0003", True)])
+
+    def test_counts_for_machines(self):
+        counted = self.dues("keys", "count", "-o", "json")
+        unfit = self.dues("keys", "rotate", "-o", "json")
+
+        rows = {row["table"]: row for row in map(json.loads, counted.stdout.splitlines())}
+        self.assertEqual(counted.returncode, 0, counted.stderr)
+        self.assertEqual(rows["customer_data_key"]["old_rows"], 0)
+        self.assertRegex(rows["customer_data_key"]["key"], "^[0-9a-f]+$")
+        self.assertEqual((unfit.returncode, unfit.stdout), (2, ""))
+        self.assertIn("-o json is for keys list and count", unfit.stderr)
 
     def test_a_rotation_under_load_fails_no_call_and_leaves_nothing_on_the_old_key(self):
         methods = [self.given_method() for _ in range(CUSTOMERS)]

@@ -97,6 +97,7 @@ struct reader {
     struct arena *arena;
     bool (*each)(void *arg, const struct journal_line *line, int64_t offset);
     void *arg;
+    const char *path;
     char *problem;
 };
 
@@ -114,11 +115,13 @@ static bool reader_take(struct reader *reader, const char *text, size_t size, in
     if (!line_parse(reader->arena, text, size, &line)) {
         if (text[0] == '{' && text[size - 1] != '}')
             return true;
-        snprintf(reader->problem, 256, "not a journal of the sandbox, at byte %" PRId64, offset);
+        snprintf(reader->problem, 256, "\"%s\" is not a journal of the sandbox, at byte %" PRId64,
+                 reader->path, offset);
         return false;
     }
     if (!reader->each(reader->arg, &line, offset)) {
-        snprintf(reader->problem, 256, "the journal is too large, at byte %" PRId64, offset);
+        snprintf(reader->problem, 256, "the journal \"%s\" is too large, at byte %" PRId64,
+                 reader->path, offset);
         return false;
     }
     return true;
@@ -135,7 +138,8 @@ static bool reader_run(struct reader *reader, char *buffer)
         if (got < 0 && errno == EINTR)
             continue;
         if (got < 0) {
-            snprintf(reader->problem, 256, "could not read the journal: %s", strerror(errno));
+            snprintf(reader->problem, 256, "could not read the journal \"%s\": %s", reader->path,
+                     strerror(errno));
             return false;
         }
         if (got == 0)
@@ -149,7 +153,8 @@ static bool reader_run(struct reader *reader, char *buffer)
             begin += size + 1;
         }
         if (begin == 0 && held == READ_BUFFER_SIZE) {
-            snprintf(reader->problem, 256, "not a journal of the sandbox: a line is too long");
+            snprintf(reader->problem, 256,
+                     "\"%s\" is not a journal of the sandbox: a line is too long", reader->path);
             return false;
         }
         memmove(buffer, buffer + begin, held - begin);
@@ -178,7 +183,7 @@ bool journal_open(struct journal *journal, const char *path,
     }
     struct arena *arena = arena_new(READ_ARENA_SIZE + READ_BUFFER_SIZE);
     struct arena *lines = arena_new(READ_ARENA_SIZE);
-    struct reader reader = {journal, lines, each, arg, problem};
+    struct reader reader = {journal, lines, each, arg, path, problem};
     bool is_read = reader_run(&reader, arena_alloc(arena, READ_BUFFER_SIZE));
     arena_free(lines);
     arena_free(arena);

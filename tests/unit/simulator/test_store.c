@@ -206,6 +206,23 @@ static void two_processes_do_not_share_a_journal(void **state)
     assert_non_null(strstr(problem, "in use"));
 }
 
+static void a_file_that_is_no_journal_is_named(void **state)
+{
+    struct world *world = *state;
+    const struct store_watcher nobody = {0};
+    char problem[STORE_PROBLEM_SIZE] = "";
+
+    store_close(world->store);
+    FILE *file = fopen(world->path, "we");
+    fputs("a letter\n", file);
+    fclose(file);
+    world->store = store_open(world->path, &nobody, problem);
+
+    assert_null(world->store);
+    assert_non_null(strstr(problem, world->path));
+    assert_non_null(strstr(problem, "is not a journal of the simulator, at byte 0"));
+}
+
 #define STORE_TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -213,6 +230,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         STORE_TEST(keeps_the_newest_version_over_a_restart),
         STORE_TEST(a_step_that_was_not_committed_never_was),
+        STORE_TEST(a_file_that_is_no_journal_is_named),
         STORE_TEST(a_file_that_was_cut_at_any_byte_has_every_whole_step),
         STORE_TEST(chains_give_the_newest_first),
         STORE_TEST(two_processes_do_not_share_a_journal),
