@@ -449,6 +449,15 @@ static bool parse_options(int argc, char **argv, struct options *options)
     return false;
 }
 
+/* What a full disk has swallowed is no success. */
+static int ended(int exit_status)
+{
+    if (fflush(stdout) == 0 && !ferror(stdout))
+        return exit_status;
+    fputs("duesd: standard output could not be written\n", stderr);
+    return exit_status == EXIT_SUCCESS ? EXIT_FAILURE : exit_status;
+}
+
 int main(int argc, char **argv)
 {
     struct options options = {0};
@@ -463,7 +472,7 @@ int main(int argc, char **argv)
     }
     if (options.help) {
         fputs(usage, stdout);
-        return EXIT_SUCCESS;
+        return ended(EXIT_SUCCESS);
     }
-    return run(&options);
+    return ended(run(&options));
 }

@@ -163,6 +163,15 @@ class Doctor(unittest.TestCase):
         self.assertIn("no server runs", self.messages(free[1], "ok"))
         self.assertIn("the port is taken", self.messages(taken[1], "warning"))
 
+    def test_findings_that_a_full_disk_swallows_are_no_success(self):
+        for words in (("doctor",), ("doctor", "-o", "json"), ("keys", "list"), ("keys", "count"), ("ledger", "verify", "--read-only")):
+            with open("/dev/full", "w", encoding="utf-8") as full:
+                result = subprocess.run([DUES, *words, "--state-dir", self.server.directory], stdout=full, stderr=subprocess.PIPE,
+                                        text=True, check=False, timeout=60)
+
+            self.assertEqual((words, result.returncode), (words, 1))
+            self.assertIn("duesd: standard output could not be written\n", result.stderr)
+
     def test_says_that_a_configuration_is_not_in_order_as_its_help_does(self):
         for words in (("doctor",), ("keys", "count"), ("ledger", "verify")):
             result = subprocess.run([DUES, *words, "--config", "/nonexistent/duesd.conf"], capture_output=True, text=True,
