@@ -210,7 +210,7 @@ END $$;
 -- What an incident has put into suspense of such a refund is not gone: out again by one more group.  People who have it are
 -- told, and approvals of before do not count; those who had said where it belongs have it again.
 CREATE OR REPLACE FUNCTION refund_of_desk_suspend(p_customer uuid, p_incident incident, p_amount bigint, p_detail text,
-                                                  p_now timestamptz) RETURNS boolean
+                                                  p_now timestamptz) RETURNS void
 LANGUAGE plpgsql AS $$
 BEGIN
     PERFORM ledger_post(p_customer, p_incident.incident_id,
@@ -219,16 +219,16 @@ BEGIN
         ARRAY[ROW('gateway_clearing:' || p_incident.gateway, p_incident.currency, p_amount)::ledger_line,
               ROW('suspense', p_incident.currency, -p_amount)::ledger_line], p_now);
     IF p_incident.state = 'RESOLVED' THEN
-        RETURN incident_add(p_customer, p_incident.incident_id,
-                            ROW(p_incident.kind, p_incident.subject, p_detail, p_incident.attempt_id, p_incident.payment_id,
-                                p_incident.gateway, p_incident.gateway_transaction, p_incident.currency,
-                                p_incident.amount)::incident_new, true, p_now);
+        PERFORM incident_add(p_customer, p_incident.incident_id,
+                             ROW(p_incident.kind, p_incident.subject, p_detail, p_incident.attempt_id, p_incident.payment_id,
+                                 p_incident.gateway, p_incident.gateway_transaction, p_incident.currency,
+                                 p_incident.amount)::incident_new, true, p_now);
+        RETURN;
     END IF;
     UPDATE incident i
        SET detail = left(i.detail || '; then: ' || p_detail, 1000), update_time = p_now,
            version = i.version + CASE i.state WHEN 'OPEN' THEN 1 ELSE 0 END
      WHERE i.customer_id = p_customer AND i.incident_id = p_incident.incident_id;
-    RETURN FOUND;
 END $$;
 
 -- A refund that is none of ours, or no attempt of ours any more, has come back to the gateway.  As much of it as incidents
@@ -252,10 +252,10 @@ BEGIN
          WHERE e.customer_id = p_customer AND e.group_id = v_incident.incident_id AND e.currency = v_incident.currency
            AND e.account = 'gateway_clearing:' || p_gateway;
         IF v_gone > 0 THEN
-            v_is_news := refund_of_desk_reverse(p_customer, v_incident, p_failure_code, p_now);
-            IF NOT v_is_news THEN
-                v_is_news := refund_of_desk_suspend(p_customer, v_incident, v_gone, p_detail, p_now);
+            IF NOT refund_of_desk_reverse(p_customer, v_incident, p_failure_code, p_now) THEN
+                PERFORM refund_of_desk_suspend(p_customer, v_incident, v_gone, p_detail, p_now);
             END IF;
+            v_is_news := true;
         END IF;
     END LOOP;
     RETURN v_is_news;
