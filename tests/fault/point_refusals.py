@@ -83,12 +83,15 @@ class Refused(Errand):
         self.check(not incidents, f"incidents: {incidents}")
         self.examine_payment()
 
-    def examine_payment(self):
+    def left_over(self):
+        """State, capturable, on its way, captured, refunded."""
         amount = str(OPERATIONS[self.deed].amount)
+        return ["SUCCEEDED", "0", "0", amount, "0"] if self.deed == "refund" else ["REQUIRES_CAPTURE", amount, "0", "0", "0"]
+
+    def examine_payment(self):
         rows = self.world.sql.rows(f"""SELECT state, amount_capturable, amount_capture_pending, amount_captured, amount_refunded
             FROM payment WHERE customer_id = '{self.customer_id}' AND payment_id = '{self.payment_id}'""")
-        wanted = ["SUCCEEDED", "0", "0", amount, "0"] if self.deed == "refund" else ["REQUIRES_CAPTURE", amount, "0", "0", "0"]
-        self.check(rows == [wanted], f"the payment is {rows}")
+        self.check(rows == [self.left_over()], f"the payment is {rows}")
 
 
 class CaptureDeclined(Refused):
@@ -97,8 +100,15 @@ class CaptureDeclined(Refused):
     details = ("capture_", "CapturePayment")
     deed = "capture"
     token = "tok_captureDeclined"
-    reason = "CAPTURE_DECLINED"
     at_desk = "/v1/payment_intents/{}/cancel"
+
+    @property
+    def reason(self):
+        return "CAPTURE_DECLINED" if self.world.gateway == "sandbox" else "PAYMENT_NOT_CAPTURABLE"
+
+    def left_over(self):
+        """What the gateway has let go of is over here too."""
+        return super().left_over() if self.world.gateway == "sandbox" else ["CANCELED", "0", "0", "0", "0"]
 
 
 class VoidRefused(Refused):
